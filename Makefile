@@ -1,0 +1,46 @@
+# Each target does all of its own set-up: it makes .venv (Python 3.11 or newer) and installs what it needs.
+# The first that runs and is new enough; a name on the PATH alone may be a shim without a Python behind it.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: demo test test-slow check format methods clean
+
+$(VENV)/installed: setup.py
+	@test -n "$(PYTHON)" || { echo "keras_ssl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -e '.[test]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/python scripts/demo.py $(DEMO_FLAGS)
+
+# Both backends; tests that start other backends themselves run once, under TensorFlow.
+test: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
+
+check: $(VENV)/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/python scripts/methods.py --check
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+methods: $(VENV)/installed-test
+	$(BIN)/python scripts/methods.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

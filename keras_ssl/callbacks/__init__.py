@@ -1,0 +1,9 @@
+"""What watches training: evaluation of the features, throughput."""
+
+from keras_ssl.callbacks.check_writable import check_writable
+from keras_ssl.callbacks.online_knn import OnlineKNN
+from keras_ssl.callbacks.online_linear_probe import OnlineLinearProbe
+from keras_ssl.callbacks.online_rankme import OnlineRankMe
+from keras_ssl.callbacks.throughput import Throughput
+
+__all__ = ["OnlineKNN", "OnlineLinearProbe", "OnlineRankMe", "Throughput", "check_writable"]

@@ -1,0 +1,135 @@
+"""What the data sources share: batches in an order that is a pure function of (seed, epoch)."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssl.random import permutation
+
+
+class EpochBatches(keras.utils.PyDataset):
+    """Base of the data sources: a `keras.utils.PyDataset` that keeps the order and counts the epochs.
+
+    Batch `i` holds the samples `order()[i * batch_size : (i + 1) * batch_size]`, where the order is
+    `keras_ssl.random.permutation(count, seed, epoch)` (`arange(count)` without shuffling): it does not depend
+    on what was read before, nor on how far ahead a thread reads. `epoch` grows by one with each
+    `on_epoch_end()`, so under `fit` the epoch number `e` of the call has the order of `epoch + e`. To resume
+    at epoch `e`, set `data.epoch = e`.
+
+    `fit` must be told `shuffle=False` (objectives of this library do so themselves), because Keras otherwise
+    reads the batches in an order drawn from Python's global generator; a warning says so. Leave
+    `steps_per_epoch` unset: an epoch is a whole pass. Give validation an object of its own, because Keras
+    ends epochs while validating too.
+
+    A subclass writes `load`.
+
+    Args:
+        count: number of samples.
+        batch_size: samples in a batch.
+        seed: integer in [0, 2**32): the run's seed.
+        shuffle: whether the order is random.
+        drop_remainder: whether the samples that do not fill a last batch are left out of the epoch.
+        epoch: the first epoch's number.
+
+    Raises:
+        ValueError: if an argument is out of range, or there are fewer samples than one batch needs.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool, drop_remainder: bool, epoch: int) -> None:
+        super().__init__()
+        _check_integer("batch_size", batch_size, 1, None)
+        _check_integer("seed", seed, 0, 2**32 - 1)
+        if drop_remainder and count < batch_size:
+            raise ValueError(
+                f"Argument `batch_size` must be at most the number of samples ({count}) when the remainder "
+                f"is dropped. Received: batch_size={batch_size}"
+            )
+        self.count = count
+        self.batch_size = int(batch_size)
+        self.seed = int(seed)
+        self.shuffle = bool(shuffle)
+        self.drop_remainder = bool(drop_remainder)
+        self.epoch = epoch
+        self._cached_order: tuple[int, np.ndarray] = (-1, np.arange(count))
+        self._reset_expected = False
+        self._watched_index: int | None = None
+
+    def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
+        """The batch of the samples `order[start : start + batch_size]`.
+
+        Args:
+            order: all samples in the order of the epoch, int64; the same object throughout an epoch.
+            start: position in it of the batch's first sample.
+        """
+        raise NotImplementedError
+
+    @property
+    def epoch(self) -> int:
+        """The number of the epoch that the batches belong to."""
+        return self._epoch
+
+    @epoch.setter
+    def epoch(self, value: int) -> None:
+        _check_integer("epoch", value, 0, 2**32 - 1)
+        self._epoch = int(value)
+
+    def order(self) -> np.ndarray:
+        """The samples' numbers in the order of the current epoch, int64 `[count]`."""
+        epoch, order = self._cached_order
+        if self.shuffle and epoch != self._epoch:
+            epoch, order = self._epoch, permutation(self.count, self.seed, self._epoch)
+            self._cached_order = (epoch, order)
+        return order
+
+    def __len__(self) -> int:
+        """Number of batches in an epoch."""
+        full, rest = divmod(self.count, self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Batch number `index` of the current epoch."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"Argument `index` must be from 0 to {len(self) - 1}. Received: index={index}")
+        if self._watched_index is not None:
+            in_order = index in (0, self._watched_index + 1)
+            self._watched_index = index if in_order else None
+            if not in_order:
+                warnings.warn(
+                    "Keras reads the batches in an unseeded order of its own. Pass `shuffle=False` to `fit`: "
+                    "the data set shuffles its samples itself.",
+                    stacklevel=2,
+                )
+        return self.load(self.order(), index * self.batch_size)
+
+    def on_epoch_end(self) -> None:
+        """Moves on to the next epoch."""
+        if self._reset_expected:
+            self._reset_expected = False
+            return
+        self._watched_index = None
+        self._epoch += 1
+
+    # Keras reads `workers` once per `fit` or `evaluate`, when it wraps the data, and before the first epoch
+    # of it resets its iterator, which calls `on_epoch_end` once more than there are epochs. That call must
+    # not count.
+    @property
+    def workers(self) -> int:
+        """Always 1: one thread reads the batches, in order."""
+        self._reset_expected = True
+        self._watched_index = -1
+        return 1
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        raise ValueError(f"The batches are read in order, by one worker. Received: workers={value}")
+
+
+def _check_integer(name: str, value: Any, low: int, high: int | None) -> None:
+    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not fits or value < low or (high is not None and value > high):
+        raise ValueError(
+            f"Argument `{name}` must be an integer of at least {low}"
+            f"{'' if high is None else f' and at most {high}'}. Received: {name}={value!r}"
+        )

@@ -1,0 +1,138 @@
+"""Weighted nearest neighbours in feature space: what the features know without any training on labels."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized, same_width
+from keras_ssl.typing import Tensor
+
+_BLOCK = 2**22  # similarities in memory at a time
+
+
+def knn_predict(
+    train_features: Tensor, train_labels: Tensor, features: Tensor, k: int = 20, temperature: float = 0.07
+) -> np.ndarray:
+    r"""Classifies features by a weighted vote of their nearest neighbours.
+
+    The neighbours of a feature are the `k` training features of highest cosine similarity `s`; each votes for
+    its class with weight
+
+    .. math:: \exp(s / \tau)
+
+    and the class with the largest sum wins. The search is exact. Of equally similar neighbours the one that
+    comes first in the training set is taken, and of classes with equal votes the one that sorts first. A
+    feature of zeros has similarity 0 to everything. Queries are worked off in blocks, so that beside a
+    normalised copy of the training features about 100 MB are in use, whatever the number of queries.
+
+    Args:
+        train_features: `[N, D]`, any floating type; computed in float32 (float64 stays float64).
+        train_labels: integers or strings `[N]`.
+        features: the queries, `[M, D]`.
+        k: number of neighbours, at most N. Defaults to 20.
+        temperature: of the weights. Defaults to 0.07.
+
+    Returns:
+        The predicted labels, `[M]`, of the type of `train_labels`.
+
+    Raises:
+        ValueError: if shapes do not fit, a row holds NaN or infinity (its number is named), `k` is not in 1
+            to N, or the temperature is not positive.
+
+    Example:
+
+    >>> knn_predict([[1.0, 0.0], [0.0, 1.0]], ["east", "north"], [[2.0, 0.1]], k=1).tolist()
+    ['east']
+
+    Reference:
+        Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination", CVPR 2018; with
+        these values of `k` and temperature: Caron et al., "Emerging Properties in Self-Supervised Vision
+        Transformers", ICCV 2021.
+    """
+    keys = as_features("train_features", train_features)
+    labels = as_labels("train_labels", train_labels, len(keys))
+    queries = as_features("features", features)
+    same_width("train_features", keys, "features", queries)
+    check_neighbours(k, len(keys), temperature)
+
+    classes, numbers = np.unique(labels, return_inverse=True)
+    keys = l2_normalized(keys).T
+    best = [
+        _vote(l2_normalized(block) @ keys, numbers, len(classes), k, temperature)
+        for block in _blocks(queries, keys.shape[1])
+    ]
+    return classes[np.concatenate(best)]
+
+
+def knn_accuracy(
+    train_features: Tensor,
+    train_labels: Tensor,
+    features: Tensor,
+    labels: Tensor,
+    k: int = 20,
+    temperature: float = 0.07,
+) -> float:
+    """The fraction of features that `knn_predict` classifies rightly.
+
+    Args:
+        train_features: `[N, D]`.
+        train_labels: integers or strings `[N]`.
+        features: the queries, `[M, D]`; none of them should be among the training features.
+        labels: their true labels, `[M]`. A class that the training set lacks counts as an error.
+        k: number of neighbours, at most N. Defaults to 20.
+        temperature: of the weights `exp(similarity / temperature)`. Defaults to 0.07.
+
+    Returns:
+        The top-1 accuracy, 0 to 1.
+
+    Raises:
+        ValueError: as `knn_predict`.
+
+    Example:
+
+    >>> knn_accuracy([[1.0, 0.0], [0.0, 1.0]], [0, 1], [[2.0, 0.1], [1.0, 0.9]], [0, 1], k=1)
+    0.5
+    """
+    truth = as_labels("labels", labels, len(np.asarray(features)))
+    return float(np.mean(knn_predict(train_features, train_labels, features, k, temperature) == truth))
+
+
+def check_neighbours(k: int, count: int, temperature: float) -> None:
+    """Raises if `count` training features cannot give `k` neighbours, or the temperature is not positive."""
+    if not isinstance(k, int | np.integer) or isinstance(k, bool) or not 1 <= k <= count:
+        raise ValueError(
+            f"Argument `k` must be an integer from 1 to the number of training features ({count}). Received: k={k!r}"
+        )
+    if not temperature > 0:
+        raise ValueError(f"Argument `temperature` must be positive. Received: temperature={temperature}")
+
+
+def _blocks(queries: np.ndarray, keys: int) -> Iterator[np.ndarray]:
+    rows = max(1, _BLOCK // keys)
+    for start in range(0, len(queries), rows):
+        yield queries[start : start + rows]
+
+
+def _vote(similarity: np.ndarray, classes: np.ndarray, count: int, k: int, temperature: float) -> np.ndarray:
+    """The winning class of each row of `similarity`, `[B, N]`."""
+    rows = np.arange(len(similarity))[:, np.newaxis]
+    nearest = _nearest(similarity, k)
+    near = similarity[rows, nearest].astype(np.float64)
+    # Dividing all weights of a row by the largest changes no winner and keeps low temperatures in range.
+    weights = np.exp((near - near.max(axis=1, keepdims=True)) / temperature)
+    votes = np.zeros((len(similarity), count))
+    np.add.at(votes, (rows, classes[nearest]), weights)
+    return votes.argmax(axis=1)
+
+
+def _nearest(similarity: np.ndarray, k: int) -> np.ndarray:
+    """Columns of the `k` largest of each row, in ascending order; the lowest columns where values tie."""
+    count = similarity.shape[1]
+    nearest = np.argpartition(similarity, count - k, axis=1)[:, count - k :]
+    threshold = np.take_along_axis(similarity, nearest, axis=1).min(axis=1, keepdims=True)
+    # The partition picks any of several columns at the threshold; only such rows need a second look.
+    for row in np.flatnonzero((similarity >= threshold).sum(axis=1) > k):
+        above = np.flatnonzero(similarity[row] > threshold[row])
+        level = np.flatnonzero(similarity[row] == threshold[row])
+        nearest[row] = np.concatenate([above, level[: k - len(above)]])
+    return np.sort(nearest, axis=1)

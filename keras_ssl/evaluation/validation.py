@@ -1,0 +1,70 @@
+"""Checks that the measures of this package share."""
+
+import numpy as np
+
+from keras_ssl.typing import Tensor
+
+
+def as_features(name: str, features: Tensor) -> np.ndarray:
+    """Features as a finite array `[N, D]` of float32, or of float64 where they are that.
+
+    Args:
+        name: the argument's name, for messages.
+        features: array or tensor of numbers.
+
+    Raises:
+        ValueError: if the rank is not 2, an axis is empty, the type is not a number, or a row holds NaN or
+            infinity.
+    """
+    array = np.asarray(features)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(
+            f"Argument `{name}` must be features [N, D] of at least one sample. Received: {name}.shape={array.shape}"
+        )
+    if array.dtype != np.float64:
+        try:
+            array = array.astype(np.float32)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Argument `{name}` must hold numbers. Received: {name}.dtype={array.dtype}") from error
+    finite = np.isfinite(array).all(axis=1)
+    if not finite.all():
+        raise ValueError(
+            f"Argument `{name}` must be finite. Received: {name} with NaN or infinity in row "
+            f"{int(finite.argmin())} ({int((~finite).sum())} such rows)"
+        )
+    return array
+
+
+def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
+    """Labels as an array `[count]` of integers or strings.
+
+    Raises:
+        ValueError: if there are not `count` of them, or they are not one class each.
+    """
+    array = np.asarray(labels)
+    if array.shape != (count,):
+        raise ValueError(
+            f"Argument `{name}` must hold one label for each of the {count} rows of features. "
+            f"Received: {name}.shape={array.shape}"
+        )
+    if array.dtype.kind not in "biuUSO":
+        raise ValueError(f"Argument `{name}` must hold integers or strings. Received: {name}.dtype={array.dtype}")
+    return array
+
+
+def same_width(name: str, features: np.ndarray, other_name: str, other: np.ndarray) -> None:
+    """Raises if two sets of features differ in their dimension."""
+    if features.shape[1] != other.shape[1]:
+        raise ValueError(
+            f"Arguments `{name}` and `{other_name}` must have the same dimension. Received: "
+            f"{name}.shape={features.shape}, {other_name}.shape={other.shape}"
+        )
+
+
+def l2_normalized(features: np.ndarray) -> np.ndarray:
+    """Rows divided by their Euclidean norm; rows of zeros stay zeros."""
+    # Scaling by the largest entry first keeps the squares of huge or tiny numbers in range.
+    largest = np.abs(features).max(axis=1, keepdims=True)
+    scaled = features / np.where(largest > 0, largest, 1)
+    norm = np.sqrt(np.sum(scaled * scaled, axis=1, keepdims=True))
+    return scaled / np.where(norm > 0, norm, 1)

@@ -1,0 +1,26 @@
+"""Recipes, export, and the catalogue of pretrained encoders."""
+
+from keras_ssl.hub.atomic import atomic_file, atomic_folder
+from keras_ssl.hub.card import Card
+from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.catalogue import list_models
+from keras_ssl.hub.export import export
+from keras_ssl.hub.load import load, preprocessing
+from keras_ssl.hub.recipe import Recipe, list_recipes
+from keras_ssl.hub.weights import load_weights, named_weights, save_weights
+
+__all__ = [
+    "Card",
+    "CardFile",
+    "Recipe",
+    "atomic_file",
+    "atomic_folder",
+    "export",
+    "list_models",
+    "list_recipes",
+    "load",
+    "load_weights",
+    "named_weights",
+    "preprocessing",
+    "save_weights",
+]

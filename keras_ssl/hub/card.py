@@ -1,0 +1,178 @@
+"""The card of a zoo entry: what it is, how it was made, and which files it has."""
+
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_ssl import encoders
+from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.signatures import known_arguments
+from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
+from keras_ssl.layers import ImagePreprocessing
+
+CARD_NAME = "card.toml"
+WEIGHTS_NAME = "encoder.safetensors"
+FORMAT = 1
+
+_HEADER = """\
+# Written by keras_ssl.export. The word "none" stands for None.
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an entry of the zoo says about itself; `card.toml` is its form on disk.
+
+    A card is data, never code: the architecture is the name of a class of `keras_ssl.encoders` and plain
+    values for its arguments, so nothing is deserialised when an entry is loaded.
+
+    Args:
+        name: of the entry.
+        architecture: `{"name": "ResNet", "arguments": {...}, "library": True}`; `library` says whether the
+            class is one of `keras_ssl.encoders`, which `keras_ssl.load` can rebuild.
+        files: the files of the entry.
+        description: a sentence or two.
+        license: of the weights, an SPDX name.
+        data: what the encoder was trained on.
+        seed: of the run, or None.
+        saved_model: whether the entry's folder is a SavedModel too.
+        preprocessing: `{"mean", "std", "scale", "size"}`: pixels are divided by `scale` (255) where they are
+            integers, then normalised; `size` is the image size of training, where it is known. Empty for
+            encoders that take something else than pixels.
+        objective: the objective's name and arguments.
+        recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
+        results: what was measured.
+        versions: of the library, of Keras and of the backend.
+
+    Raises:
+        ValueError: if a field has not the type it must have, or there is no weight file.
+    """
+
+    name: str
+    architecture: dict[str, Any]
+    files: tuple[CardFile, ...]
+    description: str = ""
+    license: str = ""
+    data: str = ""
+    seed: int | None = None
+    saved_model: bool = False
+    preprocessing: dict[str, Any] = field(default_factory=dict)
+    objective: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, kind in (
+            ("name", str),
+            ("description", str),
+            ("license", str),
+            ("data", str),
+            ("saved_model", bool),
+        ):
+            _check_type(name, getattr(self, name), kind)
+        if self.seed is not None:
+            _check_type("seed", self.seed, int)
+        for name in ("architecture", "preprocessing", "objective", "recipe", "results", "versions"):
+            _check_type(name, getattr(self, name), dict)
+        _check_type("architecture.name", self.architecture.get("name"), str)
+        _check_type("architecture.arguments", self.architecture.get("arguments", {}), dict)
+        if self.preprocessing and not {"mean", "std"} <= set(self.preprocessing):
+            raise ValueError(
+                f"A card's `preprocessing` must say mean and std. Received: preprocessing={self.preprocessing!r}"
+            )
+        if len(self.weight_files) != 1:
+            raise ValueError(
+                f"A card must list one .safetensors file. Received: files={[file.name for file in self.files]}"
+            )
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> "Card":
+        """The card in a TOML file.
+
+        Raises:
+            ValueError: if the file is not a card; the message names the file and what is wrong.
+        """
+        tables = read_toml(Path(path))
+        try:
+            return cls._from_tables(tables)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{error} (in the card {str(path)!r})") from error
+
+    @classmethod
+    def _from_tables(cls, tables: dict[str, Any]) -> "Card":
+        version = tables.pop("format", None)
+        if version != FORMAT:
+            raise ValueError(f"This version of keras_ssl reads cards of format {FORMAT}. Received: format={version!r}")
+        known = [item.name for item in fields(cls)]
+        unknown = sorted(set(tables) - set(known))
+        if unknown:
+            raise ValueError(f"A card has the keys {', '.join(known)}. Received: {', '.join(unknown)}")
+        missing = [name for name in ("name", "architecture", "files") if name not in tables]
+        if missing:
+            raise ValueError(f"A card must say {', '.join(missing)}. Received: keys={sorted(tables)}")
+        files = tables.pop("files")
+        if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
+            raise ValueError(f"A card's `files` must be tables. Received: files={files!r}")
+        for item in files:
+            if set(item) != {"name", "size", "sha256"}:
+                raise ValueError(f"A file has the keys name, size, sha256. Received: keys={sorted(item)}")
+        for name in ("architecture", "objective", "recipe"):  # where arguments stand, which may be None
+            tables[name] = from_toml(tables.get(name, {}))
+        return cls(**tables, files=tuple(CardFile(**item) for item in files))
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes the card as TOML; empty tables and an unknown seed are left out."""
+        tables = {name: value for name, value in asdict(self).items() if value not in ({}, None)}
+        # Plain values come before tables in TOML, and the files' tables last.
+        tables = {"format": FORMAT, **tables}
+        files = tables.pop("files")
+        Path(path).write_text(_HEADER + toml_text({**tables, "files": list(files)}), encoding="utf-8")
+
+    @property
+    def weight_files(self) -> list[CardFile]:
+        """The files of weights that `load` reads; a valid card has one."""
+        return [file for file in self.files if file.name.endswith(".safetensors")]
+
+    def build_encoder(self) -> keras.Model:
+        """The encoder without its trained weights: a class of this library called with the card's arguments.
+
+        Raises:
+            ValueError: if the class is not one of `keras_ssl.encoders`, or does not take the arguments.
+        """
+        name, arguments = self.architecture["name"], self.architecture.get("arguments", {})
+        kinds = library_encoders()
+        if not self.architecture.get("library", True) or name not in kinds:
+            raise ValueError(
+                f"The architecture is not one of keras_ssl.encoders ({', '.join(sorted(kinds))}), and a card "
+                "holds no code to rebuild it from. Build the model yourself and read its weights with "
+                f"keras_ssl.hub.load_weights(model, '{self.weight_files[0].name}'), or use the SavedModel, "
+                "where the entry has one: keras.layers.TFSMLayer(path, call_endpoint='serve', "
+                f"call_training_endpoint='train'). Received: architecture={name!r}"
+            )
+        unknown = sorted(set(arguments) - set(known_arguments(kinds[name])) - {"name"})
+        if unknown:
+            raise ValueError(
+                f"The architecture {name} has no argument {unknown[0]!r}. Received: arguments={sorted(arguments)}"
+            )
+        return kinds[name](**arguments)
+
+    def build_preprocessing(self) -> ImagePreprocessing | None:
+        """The layer that turns pixels into the encoder's input, or None where the card has none."""
+        if not self.preprocessing:
+            return None
+        return ImagePreprocessing(self.preprocessing["mean"], self.preprocessing["std"], name="preprocessing")
+
+
+def library_encoders() -> dict[str, type[keras.Model]]:
+    """The classes that a card's architecture can name: the public encoders of the library."""
+    named = {name: getattr(encoders, name) for name in encoders.__all__}
+    return {name: kind for name, kind in named.items() if isinstance(kind, type) and issubclass(kind, keras.Model)}
+
+
+def _check_type(name: str, value: Any, kind: type) -> None:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise ValueError(f"A card's `{name}` must be of type {kind.__name__}. Received: {name}={value!r}")

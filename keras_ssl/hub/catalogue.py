@@ -1,0 +1,108 @@
+"""The entries and recipes that come with the library, by name."""
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from keras_ssl.hub.card import CARD_NAME, Card
+from keras_ssl.hub.suggestion import suggestion
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the zoo on this machine.
+
+    Args:
+        name: what `load` calls it.
+        card_path: its card; the files that the card lists lie beside it.
+    """
+
+    name: str
+    card_path: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the entry's files are."""
+        return self.card_path.parent
+
+    def read_card(self) -> Card:
+        """The entry's card."""
+        return Card.read(self.card_path)
+
+
+def list_models() -> list[str]:
+    """Sorted names of the pretrained encoders that `load` knows by name.
+
+    They are the folders of the package `keras_ssl.saved_models` (`saved_models/` in a source checkout) and
+    the cards of the package `keras_ssl.zoo` (`zoo/`) whose weights lie beside them.
+
+    Raises:
+        ValueError: if two entries have the same name.
+
+    Example:
+
+    >>> isinstance(list_models(), list)
+    True
+    """
+    return sorted(entries())
+
+
+def entries() -> dict[str, Entry]:
+    """The catalogue: every entry by its name."""
+    found: dict[str, Entry] = {}
+    for name, card_path in [*_saved_models(), *_zoo()]:
+        if name in found:
+            raise ValueError(
+                f"Two entries have the same name. Received: {str(found[name].card_path)!r} and {str(card_path)!r}"
+            )
+        found[name] = Entry(name, card_path)
+    return found
+
+
+def find(name_or_path: str | os.PathLike[str]) -> Entry:
+    """The entry of a name of the catalogue, or of the path of an entry's folder.
+
+    A text without a separator is a name if the catalogue has it, else a path.
+
+    Raises:
+        ValueError: if there is none; the message suggests the closest names.
+    """
+    text = os.fspath(name_or_path)
+    catalogue = entries()
+    if text in catalogue:
+        return catalogue[text]
+    folder = Path(text)
+    if (folder / CARD_NAME).is_file():
+        return Entry(folder.resolve().name, folder / CARD_NAME)
+    if folder.exists():
+        raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. Received: name_or_path={text!r}")
+    raise ValueError(
+        f"No pretrained encoder has this name, nor is it a path. {suggestion(text, catalogue)} "
+        f"Received: name_or_path={text!r}"
+    )
+
+
+def data_folder(name: str) -> Path:
+    """The folder `name` ("zoo" or "saved_models") of the installed library, or of its source checkout.
+
+    An installed library has it inside its package, a source checkout (editable installs too) beside it.
+    """
+    package = Path(str(resources.files("keras_ssl")))
+    checkout = package.parent
+    if not (package / name).is_dir() and (checkout / "setup.py").is_file():
+        return checkout / name
+    return package / name
+
+
+def _saved_models() -> list[tuple[str, Path]]:
+    return [(path.parent.name, path) for path in sorted(data_folder("saved_models").glob(f"*/{CARD_NAME}"))]
+
+
+def _zoo() -> list[tuple[str, Path]]:
+    cards = sorted(data_folder("zoo").glob("*.toml"))
+    return [(path.stem, path) for path in cards if _has_weights(path)]
+
+
+def _has_weights(card_path: Path) -> bool:
+    return all((card_path.parent / file.name).is_file() for file in Card.read(card_path).weight_files)

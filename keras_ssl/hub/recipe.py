@@ -1,0 +1,242 @@
+"""A recipe: everything that a pretraining run is made of, in a TOML file."""
+
+import os
+import random
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_ssl.hub.atomic import atomic_file
+from keras_ssl.hub.catalogue import data_folder
+from keras_ssl.hub.components import (
+    NAMED_SECTIONS,
+    REQUIRED_SECTIONS,
+    SECTIONS,
+    check_keys,
+    component,
+)
+from keras_ssl.hub.recipe_data import data_source, training_batches
+from keras_ssl.hub.suggestion import suggestion
+from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
+from keras_ssl.hub.training_section import TRAINING_DEFAULTS, check_training
+from keras_ssl.precision import dtype_policy
+from keras_ssl.training import SSLModel
+
+
+def list_recipes() -> list[str]:
+    """Sorted names of the recipes that come with the library.
+
+    Example:
+
+    >>> "simclr_digits" in list_recipes()
+    True
+    """
+    return sorted(path.stem for path in (data_folder("zoo") / "recipes").glob("*.toml"))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that a pretraining run is made of.
+
+    A recipe has the sections `objective`, `encoder`, `views`, `preprocessing`, `optimizer`, `schedule`,
+    `training` and `data`. Most name a thing of this library (`name = "BarlowTwins"`; of Keras too for
+    optimizers) and give some of its arguments; `preprocessing` gives the `mean` and `std` of the pixels,
+    `training` gives batch_size (256), epochs (100), seed (0), precision ("float32", a Keras dtype policy) and
+    jit_compile ("auto"). A schedule counts in epochs (`warmup_epochs`) and rises to
+    `optimizer.learning_rate`. Without `views` the objective's own are used, without `schedule` the rate is
+    constant.
+
+    The keys that a section knows are the arguments of what it names, by inspection; others are errors, when
+    the recipe is read. A recipe never changes: `override` returns a new one.
+
+    Args:
+        sections: the sections by name.
+
+    Raises:
+        ValueError: for an unknown section, name or key, a missing section, or values of `training` out of
+            range. The message lists what is known.
+
+    Example:
+
+    >>> recipe = Recipe.read("simclr_digits").override("training.epochs=9", "optimizer.learning_rate=1e-3")
+    >>> recipe.sections["training"]["epochs"]
+    9
+    """
+
+    sections: dict[str, dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        sections = deepcopy(self.sections)
+        for section in sections:
+            if section not in SECTIONS:
+                raise ValueError(f"A recipe has the sections {', '.join(SECTIONS)}. Received: section={section!r}")
+            if not isinstance(sections[section], dict):
+                raise ValueError(f"A section of a recipe must be a table. Received: {section}={sections[section]!r}")
+        missing = [section for section in REQUIRED_SECTIONS if section not in sections]
+        if missing:
+            raise ValueError(
+                f"A recipe must have the sections {', '.join(REQUIRED_SECTIONS)}. "
+                f"Received: sections={', '.join(sections)}"
+            )
+        for section, table in sections.items():
+            # Data is looked at when it is read: a run's recipe may outlive its data's place on a disk.
+            if section != "data":
+                check_keys(section, table)
+        sections["training"] = {**TRAINING_DEFAULTS, **sections.get("training", {})}
+        check_training(sections)
+        object.__setattr__(self, "sections", {name: sections[name] for name in SECTIONS if name in sections})
+
+    @classmethod
+    def read(cls, name_or_path: str | os.PathLike[str]) -> "Recipe":
+        """A recipe of the library by name, or of a TOML file.
+
+        Raises:
+            ValueError: if there is none (the closest names are suggested), or it is not a valid recipe.
+        """
+        text = os.fspath(name_or_path)
+        path = data_folder("zoo") / "recipes" / f"{text}.toml" if text in list_recipes() else Path(text)
+        if not path.is_file():
+            raise ValueError(
+                f"No recipe has this name, nor is it a file. {suggestion(text, list_recipes())} "
+                f"Received: recipe={text!r}"
+            )
+        tables = read_toml(path)
+        try:
+            return cls(from_toml(tables))
+        except ValueError as error:
+            raise ValueError(f"{error} (in the recipe {str(path)!r})") from error
+
+    def override(self, *settings: str) -> "Recipe":
+        """A recipe with other values.
+
+        Args:
+            *settings: as in "optimizer.learning_rate=0.1". Values are read as TOML (numbers, true, false,
+                lists, quoted texts); what is not TOML is a text, and the word none is None. Where a section's
+                `name` changes, its other values are dropped, as they were another thing's.
+
+        Raises:
+            ValueError: if a setting has not this form, or the new recipe is not valid.
+        """
+        sections = deepcopy(self.sections)
+        parsed = [_parse(setting) for setting in settings]
+        # Names first: they decide what the other settings mean.
+        for section, key, value in sorted(parsed, key=lambda item: item[1] != "name"):
+            table = sections.setdefault(section, {})
+            if key == "name" and section in NAMED_SECTIONS and value != table.get("name"):
+                table.clear()
+            table[key] = value
+        return Recipe(sections)
+
+    def text(self) -> str:
+        """The recipe as TOML, with every default of `training`."""
+        return toml_text(self.sections)
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Writes the recipe to a TOML file, which appears whole or not at all."""
+        with atomic_file(path) as staging:
+            staging.write_text(self.text(), encoding="utf-8")
+
+    def build_model(self) -> SSLModel:
+        """The objective around its encoder, not compiled; initial weights follow from `training.seed`.
+
+        Raises:
+            ValueError: if a value is out of range; the message names the section.
+        """
+        training = self.sections["training"]
+        with dtype_policy(training["precision"]), _seeded(training["seed"]):
+            encoder = self._build("encoder")
+            given = {
+                section: self._build(section) for section in ("views", "preprocessing") if section in self.sections
+            }
+            return self._build("objective", encoder=encoder, seed=training["seed"], **given)
+
+    def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+        """The optimizer, its learning rate following the schedule where there is one.
+
+        Args:
+            steps_per_epoch: batches of an epoch, in which the schedule's epochs are counted.
+
+        Raises:
+            ValueError: if a value is out of range; the message names the section.
+        """
+        if "schedule" not in self.sections:
+            return self._build("optimizer")
+        total = self.sections["training"]["epochs"] * steps_per_epoch
+        warmup = round(self.sections["schedule"].get("warmup_epochs", 0) * steps_per_epoch)
+        peak = self.sections["optimizer"]["learning_rate"]
+        schedule = self._build("schedule", peak=peak, total_steps=total, warmup_steps=warmup)
+        return self._build("optimizer", learning_rate=schedule)
+
+    def build_data(self) -> tuple[Any, Any]:
+        """The batches to train on, and `LabelledImages` to watch training with: None without labels.
+
+        Raises:
+            ValueError: if there is no section `data`, the data cannot be read, or it is less than a batch.
+        """
+        if "data" not in self.sections:
+            raise ValueError("This recipe needs data: set `data.name`. Received: no section [data]")
+        table = self.sections["data"]
+        check_keys("data", table)
+        source = data_source(table["name"])
+        arguments = {key: value for key, value in table.items() if key != "name"}
+        if "size" in source.known and source.folder is not None:
+            arguments.setdefault("size", self.sections.get("views", {}).get("size"))
+        training = self.sections["training"]
+        return _call(
+            "data",
+            training_batches,
+            source=source,
+            arguments=arguments,
+            batch_size=training["batch_size"],
+            seed=training["seed"],
+        )
+
+    def _build(self, section: str, **given: Any) -> Any:
+        """What a section makes: called with the section's values and with what is `given`."""
+        table = self.sections[section]
+        made_elsewhere = {"name", "warmup_epochs"} if section == "schedule" else {"name"}
+        arguments = {key: value for key, value in table.items() if key not in made_elsewhere}
+        target = component(section, table).target
+        return _call(section, target, **{**arguments, **given})
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Initial weights made inside the block follow from `seed`; what is drawn after it is as without it.
+
+    Keras draws the seed of each initializer from Python's generator. (`keras.utils.set_random_seed` would
+    import TensorFlow under JAX.)
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def _call(section: str, target: Any, **arguments: Any) -> Any:
+    try:
+        return target(**arguments)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"In section [{section}] of the recipe: {error}") from error
+
+
+def _parse(setting: str) -> tuple[str, str, Any]:
+    """Section, key and value of a setting."""
+    place, equals, text = setting.partition("=")
+    section, dot, key = place.strip().partition(".")
+    if not (equals and dot and section and key):
+        raise ValueError(f"A setting has the form section.key=value. Received: {setting!r}")
+    try:
+        values = tomllib.loads(f"value = {text.strip()}")
+    except tomllib.TOMLDecodeError:
+        values = {}
+    value = values["value"] if set(values) == {"value"} else text.strip()
+    return section, key, from_toml(value)

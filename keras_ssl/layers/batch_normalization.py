@@ -1,0 +1,74 @@
+"""Batch normalization as the self-supervised papers ran it."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Batch normalization with PyTorch's constants and statistics of the global batch.
+
+    In training, `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with the mean and the biased
+    variance over all axes but `axis`; the moving statistics follow with
+    `moving = momentum * moving + (1 - momentum) * batch`. In inference the moving statistics take the
+    batch's place. The statistics are float32 under every mixed dtype policy.
+
+    It differs from `keras.layers.BatchNormalization` in two ways. The defaults are those with which nearly
+    all self-supervised recipes were tuned: momentum 0.9 (PyTorch counts from the other end and says 0.1)
+    instead of 0.99, and epsilon 1e-5 instead of 1e-3. And the statistics are always those of the global
+    batch: on TensorFlow the layer synchronizes the replicas of a distribution strategy, on JAX arrays are
+    global anyway. That choice follows the backend and is not part of the configuration, so a model saved on
+    one backend loads on the other.
+
+    Args:
+        axis: the axis that holds the channels. Defaults to -1.
+        momentum: weight of the past in the moving statistics, in [0, 1]. Defaults to 0.9.
+        epsilon: added to the variance before the square root, positive. Defaults to 1e-5.
+        center: whether to add the learned `beta`. Defaults to True.
+        scale: whether to multiply by the learned `gamma`. Defaults to True.
+        **kwargs: the other arguments of `keras.layers.BatchNormalization`, except `synchronized`.
+
+    Raises:
+        ValueError: if `momentum` or `epsilon` is out of range.
+
+    Example:
+
+    >>> import numpy as np
+    >>> layer = BatchNormalization()
+    >>> y = layer(np.random.default_rng(0).normal(5.0, 2.0, (64, 3)).astype("float32"), training=True)
+    >>> bool(abs(float(keras.ops.mean(y))) < 1e-5)
+    True
+
+    Reference: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing
+    internal covariate shift", ICML 2015, https://arxiv.org/abs/1502.03167.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.9,
+        epsilon: float = 1e-5,
+        center: bool = True,
+        scale: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if not 0.0 <= momentum <= 1.0:
+            raise ValueError(f"`momentum` must lie in [0, 1]. Received: momentum={momentum}")
+        if not epsilon > 0.0:
+            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
+        super().__init__(
+            axis=axis,
+            momentum=momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            # JAX refuses the flag: under its global arrays there is nothing to synchronize.
+            synchronized=keras.backend.backend() == "tensorflow",
+            **kwargs,
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        del config["synchronized"]
+        return config

@@ -1,0 +1,127 @@
+"""The momentum teacher: a copy of the student whose weights follow the student's slowly."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl.schedules.cosine_momentum import cosine_momentum
+from keras_ssl.typing import Tensor
+
+
+def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
+    """A layer of the same configuration and the same weights, sharing nothing with `layer`."""
+    try:
+        if not layer.built:
+            raise ValueError("it is not built")
+        twin = type(layer).from_config(layer.get_config())
+        if not twin.built:
+            twin.build_from_config(layer.get_build_config())
+        twin.set_weights(layer.get_weights())
+    except (AttributeError, NotImplementedError, TypeError, ValueError) as error:
+        raise ValueError(
+            "A momentum teacher needs a student that can be rebuilt from its `get_config()`. "
+            f"Received: {layer.name} of type {type(layer).__name__} ({error})"
+        ) from error
+    return twin
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class EMATeacher(keras.layers.Layer):
+    """Runs copies of the student's layers, one after the other; `update` moves their weights towards the student's.
+
+    `teacher = m * teacher + (1 - m) * student`, with `m` rising along a cosine from `momentum` to `final_momentum`
+    over the planned number of updates. The teacher receives no gradient. Its batch normalisation normalises by the
+    batch and keeps moving statistics of its own (as in MoCo and BYOL): only trainable weights are averaged, unless
+    `average_statistics` is set.
+
+    Args:
+        modules: the student's layers, built, in the order in which they are applied.
+        momentum: m at the start, in [0, 1]. Defaults to `0.996`.
+        final_momentum: m at the planned end; None (default) keeps `momentum`.
+        average_statistics: whether non-trainable weights (moving statistics) are averaged too. Defaults to False.
+
+    Raises:
+        ValueError: if a momentum lies outside [0, 1] or a module cannot be copied.
+
+    Reference:
+        Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020; He et al., "Momentum Contrast", CVPR 2020.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[keras.layers.Layer],
+        momentum: float = 0.996,
+        final_momentum: float | None = None,
+        average_statistics: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        for name, value in (("momentum", momentum), ("final_momentum", final_momentum)):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"`{name}` must lie in [0, 1]. Received: {name}={value}")
+        self.momentum = momentum
+        self.final_momentum = final_momentum
+        self.average_statistics = average_statistics
+        self.modules = [_copy(module) for module in modules]
+        # Which weights learn is remembered before they are frozen. They are frozen one by one: `trainable = False`
+        # on the layer would also put its batch normalisation into inference mode.
+        self._averaged = [
+            [weight.trainable or average_statistics for weight in module.weights] for module in self.modules
+        ]
+        for module in self.modules:
+            for weight in module.weights:
+                weight.trainable = False
+        self.built = True
+
+    @keras.layers.Layer.trainable.setter
+    def trainable(self, value: bool) -> None:
+        # Keras hands the flag down to every weight; those of a teacher stay frozen whatever happens to the model.
+        self._trainable = bool(value)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        for module in self.modules:
+            inputs = module(inputs, training=training)
+        return keras.ops.stop_gradient(inputs)
+
+    def update(
+        self,
+        modules: Sequence[keras.layers.Layer],
+        count: Tensor,
+        total: Tensor,
+        updated: Tensor | bool = True,
+    ) -> Tensor:
+        """Moves the teacher's weights towards those of `modules`.
+
+        Args:
+            modules: the student's layers, in the order given at construction.
+            count: number of optimizer updates made so far.
+            total: planned number of updates; 0 where it is unknown (the momentum then stays at its start).
+            updated: whether this step updated the student; where not, the teacher stands still.
+
+        Returns:
+            The momentum of the schedule, a scalar to log.
+        """
+        final = self.momentum if self.final_momentum is None else self.final_momentum
+        momentum = cosine_momentum(count, total, base=self.momentum, final=final)
+        effective = keras.ops.where(updated, momentum, keras.ops.ones_like(momentum))
+        for mine, theirs, averaged in zip(self.modules, modules, self._averaged, strict=True):
+            for teacher, student, follows in zip(mine.weights, theirs.weights, averaged, strict=True):
+                if follows:
+                    rate = keras.ops.cast(effective, teacher.dtype)
+                    teacher.assign(rate * teacher + (1.0 - rate) * keras.ops.cast(student, teacher.dtype))
+        return momentum
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "modules": [keras.saving.serialize_keras_object(module) for module in self.modules],
+            "momentum": self.momentum,
+            "final_momentum": self.final_momentum,
+            "average_statistics": self.average_statistics,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "EMATeacher":
+        modules = [keras.saving.deserialize_keras_object(module) for module in config["modules"]]
+        return cls(**{**config, "modules": modules})

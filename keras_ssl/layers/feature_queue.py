@@ -1,0 +1,79 @@
+"""The queue of past keys that MoCo contrasts against."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssl.random import normal_array
+from keras_ssl.typing import Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class FeatureQueue(keras.layers.Layer):
+    """The last `size` embeddings, newest first; float32 `[size, dimension]`, saved with the model.
+
+    Starts as random unit vectors, as in MoCo, the same on every backend for one seed.
+
+    Args:
+        size: number of embeddings kept.
+        dimension: width of an embedding.
+        seed: of the initial content. Defaults to 0.
+
+    Raises:
+        ValueError: if `size` or `dimension` is not a positive integer, or (from `enqueue`) if a batch is larger than
+            the queue.
+
+    Example:
+
+    >>> queue = FeatureQueue(4, 2)
+    >>> queue.enqueue(np.ones((3, 2), "float32"))
+    >>> tuple(queue.contents.shape)
+    (4, 2)
+    """
+
+    def __init__(self, size: int, dimension: int, seed: int = 0, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        for name, value in (("size", size), ("dimension", dimension)):
+            if int(value) != value or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+        self.size, self.dimension, self.seed = int(size), int(dimension), int(seed)
+        start = normal_array((self.size, self.dimension), self.seed)
+        start /= np.linalg.norm(start, axis=1, keepdims=True)
+        self._contents = self.add_weight(
+            name="contents",
+            shape=(self.size, self.dimension),
+            initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(start, dtype=dtype),
+            trainable=False,
+        )
+        self.built = True
+
+    @property
+    def contents(self) -> Tensor:
+        """The queue, `[size, dimension]`, newest first."""
+        return keras.ops.convert_to_tensor(self._contents)
+
+    def enqueue(self, embeddings: Tensor, updated: Tensor | bool = True) -> None:
+        """Puts `embeddings` `[N, dimension]` (the global batch's) in front and drops the oldest.
+
+        Args:
+            embeddings: what to add; not normalised here.
+            updated: where false, the queue stays as it is.
+        """
+        if embeddings.shape[0] is not None:
+            self.check_batch_size(embeddings.shape[0])
+        old = self.contents
+        shifted = keras.ops.concatenate([keras.ops.cast(embeddings, old.dtype), old], axis=0)[: self.size]
+        self._contents.assign(keras.ops.where(updated, shifted, old))
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises a `ValueError` if the queue is smaller than a global batch."""
+        if batch_size > self.size:
+            raise ValueError(
+                "The queue must hold at least one global batch. "
+                f"Received: size={self.size}, a batch of {batch_size} embeddings"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "dimension": self.dimension, "seed": self.seed}

@@ -1,0 +1,8 @@
+"""Losses: pure functions of embeddings `[N, D]` to a scalar, with no state, no replicas and no logging."""
+
+from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
+from keras_ssl.losses.byol_loss import byol_loss
+from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.nt_xent_loss import nt_xent_loss
+
+__all__ = ["barlow_twins_loss", "byol_loss", "cross_correlation", "info_nce_loss", "nt_xent_loss"]

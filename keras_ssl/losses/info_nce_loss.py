@@ -1,0 +1,63 @@
+"""InfoNCE, the cross-entropy that every contrastive objective shares."""
+
+import keras
+
+from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.typing import Tensor
+
+
+def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
+    """Mean of `-log softmax(logits)[labels]`, leaving the `excluded` entries out of the sum.
+
+    Args:
+        logits: similarities over temperature, `[N, M]`.
+        labels: column of each row's positive, integer `[N]`.
+        excluded: booleans `[N, M]`: entries that are neither positive nor negative (a sample against itself).
+
+    Returns:
+        A scalar.
+    """
+    if excluded is not None:
+        # `where`, not a large product: 1e9 times zero is NaN once the 1e9 has overflowed.
+        logits = keras.ops.where(excluded, keras.ops.cast(-1e9, logits.dtype), logits)
+    positives = keras.ops.take_along_axis(logits, keras.ops.expand_dims(labels, 1), axis=1)[:, 0]
+    return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - positives)
+
+
+def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negatives: Tensor | None = None) -> Tensor:
+    r"""InfoNCE: each query should be nearer to its own key than to the negatives.
+
+    `-mean_i log( exp(q_i.k_i / T) / sum_j exp(q_i.k_j / T) )` with rows L2-normalised. Without `negatives`, `j` runs
+    over all keys of the batch; with them, over the query's own key and the rows of `negatives`, as in MoCo. The
+    chance value is the logarithm of the number of candidates.
+
+    Args:
+        queries: `[N, D]`.
+        keys: `[N, D]`; row i is the positive of query i. Pass them through `stop_gradient` where a teacher made them.
+        temperature: T > 0. Defaults to `0.1`.
+        negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: if the temperature is not positive.
+
+    Reference:
+        van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018;
+        He et al., "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020.
+    """
+    check_positive("temperature", temperature)
+    queries, keys = as_float(queries), as_float(keys)
+    check_pair(queries, keys)
+    queries, keys = l2_normalize(queries), l2_normalize(keys)
+    count = keras.ops.shape(queries)[0]
+    if negatives is None:
+        logits = keras.ops.matmul(queries, keras.ops.transpose(keys))
+        labels = keras.ops.arange(count, dtype="int32")
+    else:
+        positive = keras.ops.sum(queries * keys, axis=1, keepdims=True)
+        negative = keras.ops.matmul(queries, keras.ops.transpose(l2_normalize(as_float(negatives))))
+        logits = keras.ops.concatenate([positive, negative], axis=1)
+        labels = keras.ops.zeros((count,), dtype="int32")
+    return contrastive_cross_entropy(logits / temperature, labels)

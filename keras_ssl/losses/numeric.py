@@ -1,0 +1,45 @@
+"""The precision every loss computes in."""
+
+import keras
+
+from keras_ssl.typing import Tensor
+
+
+def as_float(x: Tensor) -> Tensor:
+    """`x` in float32, or in float64 where it comes in float64 (a gradient checked by finite differences).
+
+    Statistics and softmaxes of half-precision embeddings overflow or lose the small differences that carry the
+    gradient, so no loss computes in less.
+    """
+    x = keras.ops.convert_to_tensor(x)
+    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else keras.ops.cast(x, "float32")
+
+
+def l2_normalize(x: Tensor) -> Tensor:
+    """Rows of `x` scaled to unit length.
+
+    A zero row stays zero and gets the gradient zero: `keras.ops.normalize` bounds the norm after the reciprocal root,
+    whose derivative at zero is infinite, and gives NaN there.
+    """
+    ops = keras.ops
+    square = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    present = square > 1e-24
+    scale = ops.rsqrt(ops.where(present, square, ops.ones_like(square)))
+    return ops.where(present, x * scale, ops.zeros_like(x))
+
+
+def check_positive(name: str, value: float) -> float:
+    """`value`, or an error that names the argument when it is not above zero."""
+    if not value > 0:
+        raise ValueError(f"`{name}` must be greater than 0. Received: {name}={value}")
+    return value
+
+
+def check_pair(z1: Tensor, z2: Tensor) -> None:
+    """Both views' embeddings must be matrices of one shape (as far as it is known while a step is traced)."""
+    same = all(a == b or None in (a, b) for a, b in zip(z1.shape, z2.shape, strict=False))
+    if len(z1.shape) != 2 or len(z2.shape) != 2 or not same:
+        raise ValueError(
+            "Embeddings must be two matrices [N, D] of one shape. "
+            f"Received: shapes {tuple(z1.shape)} and {tuple(z2.shape)}"
+        )

@@ -1,0 +1,8 @@
+"""Objectives: one file each, every one a `keras.Model` that pretrains an encoder."""
+
+from keras_ssl.objectives.barlow_twins import BarlowTwins
+from keras_ssl.objectives.byol import BYOL
+from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.simclr import SimCLR
+
+__all__ = ["BYOL", "BarlowTwins", "MoCo", "SimCLR"]

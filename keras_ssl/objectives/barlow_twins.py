@@ -1,0 +1,91 @@
+"""Barlow Twins."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
+from keras_ssl.training import SSLModel
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class BarlowTwins(SSLModel):
+    r"""Barlow Twins: two views of an image, and an embedding whose dimensions agree and do not repeat each other.
+
+    The cross-correlation `C` of the two views' embeddings over the global batch is driven to the identity:
+    `scale * (sum_i (1 - C_ii)^2 + redundancy_weight * sum_{i != j} C_ij^2)`. The two views pass the encoder
+    separately, each with its own batch statistics, as in the authors' code. Logged: `loss`, `invariance` and
+    `redundancy` (the two sums, unweighted), `embedding_std`. Untrained, the loss is about `scale * D`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`.
+        projector: widths of the projector; the last is D. Defaults to `(8192, 8192, 8192)`, the paper's; on a small
+            encoder 256 or 512 learn as well in a fraction of the time, with a larger `redundancy_weight`.
+        redundancy_weight: weight of the off-diagonal term (lambda). Defaults to `0.0051`, the paper's.
+        scale: factor of the loss. Defaults to 1; the authors' published runs trained with a smaller effective gradient
+            (1 over the number of GPUs) on the parameters that LARS leaves alone, which recipes state here.
+        **kwargs: `views` (default: `keras_ssl.views.barlow_twins()`), `preprocessing`, `seed`, `name`, `dtype`, as
+            for `SSLModel`.
+
+    Raises:
+        ValueError: if `redundancy_weight` is negative or `scale` not positive.
+
+    Example:
+
+    ```python
+    encoder = keras_ssl.encoders.ConvNet()
+    model = keras_ssl.BarlowTwins(encoder, projector=(256, 256), redundancy_weight=0.02)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Zbontar et al., "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (8192, 8192, 8192),
+        redundancy_weight: float = 0.0051,
+        scale: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        if redundancy_weight < 0:
+            raise ValueError(
+                f"`redundancy_weight` must not be negative. Received: redundancy_weight={redundancy_weight}"
+            )
+        if scale <= 0:
+            raise ValueError(f"`scale` must be greater than 0. Received: scale={scale}")
+        self.redundancy_weight = redundancy_weight
+        self.scale = scale
+        self.projector = MLPHead(projector, name="projector")
+        self.projector.build((None, self.feature_dim))
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.barlow_twins()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        first, second = self.make_views(batch)[:2]
+        return {
+            "z1": self.projector(self.encoder(first, training=training), training=training),
+            "z2": self.projector(self.encoder(second, training=training), training=training),
+        }
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        invariance, redundancy = barlow_twins_terms(embeddings["z1"], embeddings["z2"])
+        loss = self.scale * (invariance + self.redundancy_weight * redundancy)
+        return loss, {"invariance": invariance, "redundancy": redundancy}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "projector": list(self.projector.widths),
+            "redundancy_weight": self.redundancy_weight,
+            "scale": self.scale,
+        }

@@ -1,0 +1,101 @@
+"""BYOL."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.ema_teacher import EMATeacher
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.byol_loss import byol_loss
+from keras_ssl.training import SSLModel
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class BYOL(SSLModel):
+    """BYOL: predict, from one view, what a slowly moving teacher makes of the other view. No negatives.
+
+    `mean(2 - 2 cos(p1, t2)) + mean(2 - 2 cos(p2, t1))`, in [0, 8], with `p` from the student's predictor and `t` from
+    the teacher, an exponential moving average of encoder and projector. Its momentum rises from `momentum` to
+    `final_momentum` along a cosine over the updates that `fit` plans. Each view passes each network separately.
+    Logged: `loss`, `momentum`, `embedding_std` (of the student's projection).
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        projector: widths of the projector. Defaults to `(4096, 256)`.
+        predictor: widths of the predictor; the last must be the projector's. Defaults to `(4096, 256)`.
+        momentum: of the teacher, at the start. Defaults to `0.996`; short runs want less (0.9 to 0.99).
+        final_momentum: at the planned end. Defaults to 1.
+        **kwargs: `views` (default: `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for
+            `SSLModel`.
+
+    Raises:
+        ValueError: if a momentum lies outside [0, 1] or the predictor's width is not the projector's.
+
+    Example:
+
+    ```python
+    model = keras_ssl.BYOL(keras_ssl.encoders.ConvNet(), projector=(256, 64), predictor=(256, 64), momentum=0.97)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Grill et al., "Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning", NeurIPS 2020.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (4096, 256),
+        predictor: Sequence[int] = (4096, 256),
+        momentum: float = 0.996,
+        final_momentum: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        if tuple(projector)[-1] != tuple(predictor)[-1]:
+            raise ValueError(
+                "The predictor must end in the projector's width. "
+                f"Received: projector={tuple(projector)}, predictor={tuple(predictor)}"
+            )
+        # The authors' hidden layers have a bias although batch norm follows them.
+        self.projector = MLPHead(projector, hidden_bias=True, name="projector")
+        self.projector.build((None, self.feature_dim))
+        self.predictor = MLPHead(predictor, hidden_bias=True, name="predictor")
+        self.predictor.build((None, self.projector.widths[-1]))
+        self.teacher = EMATeacher([self.encoder, self.projector], momentum, final_momentum, name="teacher")
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.byol()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        views = self.make_views(batch)[:2]
+        z1, z2 = (self.projector(self.encoder(view, training=training), training=training) for view in views)
+        t1, t2 = (self.teacher(view, training=training) for view in views)
+        return {
+            "z1": keras.ops.stop_gradient(z1),
+            "p1": self.predictor(z1, training=training),
+            "p2": self.predictor(z2, training=training),
+            "t1": t1,
+            "t2": t2,
+        }
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        loss = byol_loss(embeddings["p1"], embeddings["t2"]) + byol_loss(embeddings["p2"], embeddings["t1"])
+        return loss, {}
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        student = [self.encoder, self.projector]
+        return {"momentum": self.teacher.update(student, self.updates - 1, self.total_updates, updated)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "projector": list(self.projector.widths),
+            "predictor": list(self.predictor.widths),
+            "momentum": self.teacher.momentum,
+            "final_momentum": self.teacher.final_momentum,
+        }

@@ -1,0 +1,179 @@
+"""MoCo, versions 2 and 3."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.ema_teacher import EMATeacher
+from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.training import SSLModel
+from keras_ssl.typing import Logs, Tensor
+
+_DEFAULTS: dict[int, dict[str, Any]] = {
+    2: {
+        "projector": (2048, 128),
+        "predictor": None,
+        "queue_size": 65536,
+        "momentum": 0.999,
+        "final_momentum": None,
+    },
+    3: {
+        "projector": (4096, 256),
+        "predictor": (4096, 256),
+        "queue_size": 0,
+        "momentum": 0.99,
+        "final_momentum": 1.0,
+    },
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class MoCo(SSLModel):
+    """MoCo: contrast the student's query with a momentum teacher's keys.
+
+    Version 2 contrasts view 1 with the teacher's key of view 2, against a queue of past keys of the global batches:
+    `InfoNCE(q1, k2, negatives=queue)`. Version 3 has no queue: each student view, through a predictor, finds the
+    teacher's key of the other view among all keys of the global batch, in both directions:
+    `2 T (InfoNCE(p1, k2) + InfoNCE(p2, k1))`. Logged: `loss`, `momentum`, `embedding_std`. Chance value of version 2:
+    `log(queue_size + 1)`; its loss rises at first, while the queue still holds keys that are easy to tell apart.
+
+    The authors of version 2 shuffle samples between GPUs so that batch norm cannot leak which key belongs to a query.
+    Here batch norm sees the global batch, for the student and the teacher separately: there is no shuffle, and one
+    device and many compute the same.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        version: 2 (default) or 3.
+        projector: widths of the projector. Defaults to `(2048, 128)` (version 2: no batch norm) or `(4096, 256)`
+            (version 3: batch norm after every Dense, the last without scale and shift).
+        predictor: widths of the predictor, version 3 only. Defaults to `(4096, 256)`, normalised like its projector.
+        batch_norm: batch norm in the heads, after every Dense, the last one without scale and shift. Defaults to
+            False (version 2) or True (version 3). In short runs version 2 needs it too: without it all embeddings of
+            an untrained network point one way, and the first steps, against a random queue, make that worse.
+        queue_size: number of keys kept, version 2 only. Defaults to 65536; it must hold a global batch.
+        temperature: T > 0. Defaults to `0.2`.
+        momentum: of the teacher, at the start. Defaults to 0.999 (version 2) or 0.99 (version 3); short runs want less.
+        final_momentum: at the planned end, along a cosine. Defaults to `momentum` (version 2) or 1 (version 3).
+        **kwargs: `views` (default: `keras_ssl.views.moco(version)`), `preprocessing`, `seed`, `name`, `dtype`, as for
+            `SSLModel`.
+
+    Raises:
+        ValueError: for an unknown version, arguments the version does not have, or values out of range.
+
+    Example:
+
+    ```python
+    model = keras_ssl.MoCo(keras_ssl.encoders.ConvNet(), projector=(128, 64), queue_size=4096, momentum=0.98)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        He et al., "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020; Chen et al.,
+        "Improved Baselines with Momentum Contrastive Learning", 2020 (version 2); Chen et al., "An Empirical Study of
+        Training Self-Supervised Vision Transformers", ICCV 2021 (version 3).
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        version: int = 2,
+        projector: Sequence[int] | None = None,
+        predictor: Sequence[int] | None = None,
+        batch_norm: bool | None = None,
+        queue_size: int | None = None,
+        temperature: float = 0.2,
+        momentum: float | None = None,
+        final_momentum: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if version not in _DEFAULTS:
+            raise ValueError(f"`version` must be 2 or 3. Received: version={version}")
+        if version == 2 and predictor is not None:
+            raise ValueError(f"MoCo v2 has no predictor. Received: version=2, predictor={predictor}")
+        if version == 3 and queue_size:
+            raise ValueError(f"MoCo v3 has no queue. Received: version=3, queue_size={queue_size}")
+        if kwargs.get("views") is None:
+            kwargs["views"] = view_ops.moco(version=version)
+        super().__init__(encoder, **kwargs)
+        defaults = _DEFAULTS[version]
+        projector = defaults["projector"] if projector is None else projector
+        predictor = defaults["predictor"] if predictor is None else predictor
+        self.version = version
+        self.batch_norm = version == 3 if batch_norm is None else batch_norm
+        self.temperature = check_positive("temperature", temperature)
+        self.projector = self._head(projector, self.feature_dim, "projector")
+        width = self.projector.widths[-1]
+        self.predictor = None if predictor is None else self._head(predictor, width, "predictor")
+        if self.predictor is not None and self.predictor.widths[-1] != width:
+            raise ValueError(
+                "The predictor must end in the projector's width. "
+                f"Received: projector={tuple(projector)}, predictor={tuple(self.predictor.widths)}"
+            )
+        self.teacher = EMATeacher(
+            [self.encoder, self.projector],
+            defaults["momentum"] if momentum is None else momentum,
+            defaults["final_momentum"] if final_momentum is None else final_momentum,
+            name="teacher",
+        )
+        self.queue_size = defaults["queue_size"] if queue_size is None else queue_size
+        self.queue = FeatureQueue(self.queue_size, width, self.seed, name="queue") if version == 2 else None
+
+    def _head(self, widths: Sequence[int], features: int, name: str) -> MLPHead:
+        head = MLPHead(
+            widths,
+            batch_norm=self.batch_norm,
+            output_bias=not self.batch_norm,
+            output_norm="plain" if self.batch_norm else None,
+            name=name,
+        )
+        head.build((None, features))
+        return head
+
+    def check_batch_size(self, batch_size: int) -> None:
+        super().check_batch_size(batch_size)
+        if self.queue is not None:
+            self.queue.check_batch_size(batch_size)
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        views = self.make_views(batch)[:2]
+        if self.predictor is None:
+            query = self.projector(self.encoder(views[0], training=training), training=training)
+            return {"q1": query, "k2": l2_normalize(self.teacher(views[1], training=training))}
+        embeddings = {}
+        for number, view in enumerate(views, start=1):
+            projection = self.projector(self.encoder(view, training=training), training=training)
+            embeddings[f"q{number}"] = self.predictor(projection, training=training)
+            embeddings[f"k{number}"] = self.teacher(view, training=training)
+        return embeddings
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        if self.queue is not None:
+            return info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature, self.queue.contents), {}
+        forward = info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature)
+        backward = info_nce_loss(embeddings["q2"], embeddings["k1"], self.temperature)
+        return 2.0 * self.temperature * (forward + backward), {}
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        if self.queue is not None:
+            self.queue.enqueue(embeddings["k2"], updated)
+        student = [self.encoder, self.projector]
+        return {"momentum": self.teacher.update(student, self.updates - 1, self.total_updates, updated)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "version": self.version,
+            "projector": list(self.projector.widths),
+            "predictor": None if self.predictor is None else list(self.predictor.widths),
+            "batch_norm": self.batch_norm,
+            "queue_size": self.queue_size,
+            "temperature": self.temperature,
+            "momentum": self.teacher.momentum,
+            "final_momentum": self.teacher.final_momentum,
+        }

@@ -1,0 +1,82 @@
+"""SimCLR."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.nt_xent_loss import nt_xent_loss
+from keras_ssl.losses.numeric import check_positive
+from keras_ssl.training import SSLModel
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class SimCLR(SSLModel):
+    """SimCLR: find the other view of your own image among all views of the global batch (NT-Xent).
+
+    Every one of the 2N embeddings is an anchor; its negatives are the 2N - 2 views of other images, of all replicas.
+    Both views pass the encoder in one batch, as in the authors' code. Logged: `loss` (chance value `log(2N - 1)`),
+    `embedding_std`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`.
+        projector: widths of the projector. Defaults to `(2048, 128)`.
+        temperature: T > 0. Defaults to `0.1`, the paper's for ImageNet; it takes 0.5 for CIFAR-10.
+        batch_norm: batch norm in the projector, after every Dense, as in the authors' code (the last one without a
+            shift). Defaults to True; False is the projector as the paper writes it.
+        **kwargs: `views` (default: `keras_ssl.views.simclr()`), `preprocessing`, `seed`, `name`, `dtype`, as for
+            `SSLModel`.
+
+    Raises:
+        ValueError: if the temperature is not positive.
+
+    Example:
+
+    ```python
+    model = keras_ssl.SimCLR(keras_ssl.encoders.ConvNet(), projector=(256, 64), temperature=0.2)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (2048, 128),
+        temperature: float = 0.1,
+        batch_norm: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        self.temperature = check_positive("temperature", temperature)
+        self.batch_norm = batch_norm
+        self.projector = MLPHead(
+            projector, batch_norm=batch_norm, output_norm="scale" if batch_norm else None, name="projector"
+        )
+        self.projector.build((None, self.feature_dim))
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.simclr()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        views = self.make_views(batch)[:2]
+        features = self.encoder(keras.ops.concatenate(views, axis=0), training=training)
+        z1, z2 = keras.ops.split(self.projector(features, training=training), 2, axis=0)
+        return {"z1": z1, "z2": z2}
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        return nt_xent_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "projector": list(self.projector.widths),
+            "temperature": self.temperature,
+            "batch_norm": self.batch_norm,
+        }

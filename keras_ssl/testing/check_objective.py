@@ -1,0 +1,229 @@
+"""The public conformance suite of objectives."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssl.precision import dtype_policy
+from keras_ssl.random import Stream
+from keras_ssl.testing.run_steps import Job, Recording, record, run_elsewhere
+from keras_ssl.training import SSLModel
+
+CHECKS = ("config", "file", "gradient", "jit", "precision", "resume", "collapse", "backends", "replicas")
+COLLAPSED_BELOW = 0.05
+
+Factory = Callable[[], SSLModel]
+
+
+class ConformanceError(ValueError):
+    """An object of the library's kinds does not keep the contract that its kind promises."""
+
+
+def check_objective(make_model: Factory, arrays: Mapping[str, Any] | None = None, **options: Any) -> None:
+    """Checks that an objective keeps the library's contracts. For your own objectives as for the library's.
+
+    Args:
+        make_model: makes a new model, the same each time but for its random weights; use a small encoder.
+        arrays: a small data set by batch key. Defaults to 36 random uint8 images of 16 pixels with labels.
+        **options: as for `check_objectives`.
+
+    Raises:
+        ConformanceError: naming the check that failed and what was found.
+
+    Example:
+
+    ```python
+    from keras_ssl.testing import check_objective
+    check_objective(lambda: MyObjective(keras_ssl.encoders.ConvNet((8, 16))))
+    ```
+    """
+    check_objectives({"objective": make_model}, arrays, **options)
+
+
+def check_objectives(
+    factories: Mapping[str, Factory],
+    arrays: Mapping[str, Any] | None = None,
+    *,
+    checks: Sequence[str] = CHECKS,
+    replicas: Sequence[int] = (2, 4),
+    modules: Sequence[str] = (),
+    learning_rate: float = 1e-4,
+) -> None:
+    """`check_objective` for several objectives, sharing the processes that other backends and replicas take.
+
+    The checks, by name: `config` (round trip), `file` (`.keras` gives the same features), `gradient` (every trainable
+    weight learns), `jit` (the compiled step computes the same), `precision` (bfloat16 and float16 stay finite),
+    `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
+    `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one).
+
+    Args:
+        factories: objectives by name.
+        arrays: as for `check_objective`.
+        checks: which to make. Defaults to all.
+        replicas: numbers of devices to compare on TensorFlow (and, up to 2, on JAX). Defaults to `(2, 4)`.
+        modules: modules to import in other processes, where the objectives are registered.
+        learning_rate: of the SGD steps that are compared. Defaults to 1e-4: small enough
+            that rounding does not grow from step to step.
+
+    Raises:
+        ConformanceError: naming the objective, the check that failed and what was found.
+    """
+    unknown = sorted(set(checks) - set(CHECKS))
+    if unknown:
+        raise ValueError(f"`checks` must be among {CHECKS}. Received: checks={unknown}")
+    arrays = _random_arrays() if arrays is None else arrays
+    with tempfile.TemporaryDirectory() as folder:
+        jobs, references = {}, {}
+        for name, make_model in factories.items():
+            path = str(Path(folder, f"{name}.keras"))
+            job = Job(model=path, arrays=arrays, epochs=2, learning_rate=learning_rate, jit_compile=False)
+            model = make_model()
+            model.save(path)
+            if "config" in checks:
+                _check_config(name, model)
+            if "file" in checks:
+                _check_file(name, model, path, arrays)
+            references[name] = record(model, job)
+            if "gradient" in checks:
+                _check_gradient(name, model, references[name].start)
+            if "jit" in checks:
+                _compare(name, "jit", _again(job, replace(job, jit_compile=True)), references[name])
+            if "precision" in checks:
+                _check_precision(name, make_model, job)
+            if "resume" in checks:
+                _check_resume(name, job, references[name], folder)
+            if "collapse" in checks:
+                _check_collapse(name, job)
+            jobs[name] = job
+        for backend, count in _elsewhere(checks, replicas):
+            check = "backends" if count == 1 else "replicas"
+            recordings = run_elsewhere(jobs, backend, count, modules)
+            for name, recording in recordings.items():
+                _compare(name, f"{check} ({backend}, {count} devices)", recording, references[name])
+
+
+def _elsewhere(checks: Sequence[str], replicas: Sequence[int]) -> list[tuple[str, int]]:
+    here = keras.backend.backend()
+    plans = []
+    if "backends" in checks:
+        plans.append(("jax" if here == "tensorflow" else "tensorflow", 1))
+    if "replicas" in checks:
+        plans += [("tensorflow", count) for count in replicas] + [("jax", count) for count in replicas if count <= 2]
+    return plans
+
+
+def _random_arrays() -> dict[str, np.ndarray]:
+    stream = Stream(seed=7, step=0, positions=np.arange(36))
+    images = keras.ops.convert_to_numpy(stream.integers(256, (16, 16, 3))).astype("uint8")
+    labels = keras.ops.convert_to_numpy(stream.integers(4)).astype("int32")
+    return {"x": images, "y": labels, "group": labels}
+
+
+def _fail(name: str, check: str, what: str) -> None:
+    raise ConformanceError(f"{name} fails the check `{check}`: {what}")
+
+
+def _load(path: str) -> SSLModel:
+    return keras.saving.load_model(path, compile=False)
+
+
+def _again(saved: Job, job: Job) -> Recording:
+    return record(_load(saved.model), job)
+
+
+def _check_config(name: str, model: SSLModel) -> None:
+    config = model.get_config()
+    twin = type(model).from_config(config)
+    shapes, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, twin))
+    if shapes != theirs:
+        _fail(name, "config", f"a model made from the config has weights of shapes {theirs} instead of {shapes}")
+    again = twin.get_config()
+    different = sorted(key for key in {*config, *again} if config.get(key) != again.get(key))
+    if different:
+        _fail(name, "config", f"these entries change in a round trip: {different}")
+
+
+def _check_file(name: str, model: SSLModel, path: str, arrays: Mapping[str, Any]) -> None:
+    restored = _load(path)
+    mine, theirs = model.get_weights(), restored.get_weights()
+    if len(mine) != len(theirs) or any(not np.array_equal(a, b) for a, b in zip(mine, theirs, strict=True)):
+        _fail(name, "file", "weights read back from a .keras file differ from those saved")
+    x = arrays["x"][0] if isinstance(arrays["x"], tuple | list) else arrays["x"]
+    difference = np.abs(np.asarray(model.predict(x, verbose=0)) - np.asarray(restored.predict(x, verbose=0))).max()
+    if not difference <= 1e-6:
+        _fail(name, "file", f"features of the restored model differ by {difference:.1e}")
+
+
+def _check_gradient(name: str, model: SSLModel, start: list[np.ndarray]) -> None:
+    before = dict(zip([id(weight) for weight in model.weights], start, strict=True))
+    still = [w.path for w in model.trainable_weights if np.array_equal(np.asarray(w), before[id(w)])]
+    if still:
+        _fail(name, "gradient", f"no gradient reaches these trainable weights: {still}")
+    if not model.trainable_weights:
+        _fail(name, "gradient", "the model has no trainable weights")
+
+
+def _check_precision(name: str, make_model: Factory, job: Job) -> None:
+    for half in ("mixed_bfloat16", "mixed_float16"):
+        with dtype_policy(half):
+            recording = record(make_model(), job)
+        finite = [np.isfinite(value).all() for value in (recording.losses, *recording.weights)]
+        if not all(finite):
+            _fail(name, "precision", f"a loss or weight is not finite under {half}; losses {recording.losses}")
+
+
+def _check_resume(name: str, job: Job, reference: Recording, folder: str) -> None:
+    """Two epochs in one go against a run of two that is interrupted after one, saved, and resumed by a new model."""
+    first = _load(job.model)
+    early = record(first, job, interrupt_after=1)
+    path = str(Path(folder, f"{name}-resume.weights.h5"))
+    first.save_weights(path)
+    second = _load(job.model)
+    second.compile(keras.optimizers.SGD(job.learning_rate), jit_compile=job.jit_compile)
+    second.load_weights(path)
+    late = record(second, job, initial_epoch=1)
+    _compare(
+        name,
+        "resume",
+        replace(late, losses=np.concatenate([early.losses, late.losses]), start=early.start),
+        reference,
+    )
+
+
+def _check_collapse(name: str, job: Job) -> None:
+    model = _load(job.model)
+    x = job.arrays["x"]
+    view = np.full_like(x[0] if isinstance(x, tuple | list) else x, 128)
+    arrays = {**job.arrays, "x": (view,) * max(2, model.view_count)}
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    logs = model.fit(arrays, batch_size=job.batch_size, verbose=0).history
+    if not logs["embedding_std"][-1] < COLLAPSED_BELOW:
+        _fail(name, "collapse", f"constant views give embedding_std={logs['embedding_std'][-1]}, not about 0")
+
+
+def _compare(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
+    """Losses of every step and weights at the end within `tolerance` of the larger of 1 and their size; and what
+    the steps added to each weight within a hundredth, so that a gradient of the wrong scale shows however small."""
+    if got.losses.shape != reference.losses.shape:
+        _fail(name, check, f"{got.losses.size} steps were taken instead of {reference.losses.size}")
+    scale = np.maximum(1.0, np.abs(reference.losses))
+    difference = (np.abs(got.losses - reference.losses) / scale).max()
+    if not difference <= tolerance:
+        _fail(name, check, f"losses differ by {difference:.1e}: {got.losses} instead of {reference.losses}")
+    weights = zip(got.weights, reference.weights, reference.start, strict=True)
+    for number, (mine, theirs, start) in enumerate(weights):
+        size = max(1.0, float(np.abs(theirs).max(initial=0.0)))
+        update = np.abs(theirs.astype("float64") - start).max(initial=0.0)
+        difference = np.abs(mine.astype("float64") - theirs).max(initial=0.0)
+        if not difference <= min(tolerance * size, 0.01 * update + 1e-6 * size):
+            _fail(
+                name,
+                check,
+                f"weight {number} of shape {theirs.shape} differs by {difference:.1e} after steps that changed it by "
+                f"{update:.1e}",
+            )

@@ -1,0 +1,79 @@
+"""The train step on JAX: pure functions of the state, gradients by `jax.value_and_grad`."""
+
+from typing import Any
+
+import jax
+import keras
+
+from keras_ssl.typing import Logs, Tensor
+
+
+class JaxStep:
+    """The part of `SSLModel` that only JAX has. See `SSLModel` for what each method promises.
+
+    Under `keras.distribution.DataParallel` arrays are global, so nothing is gathered and nothing is scaled.
+    """
+
+    def train_step(self: Any, state: tuple[list[Tensor], ...], data: Any) -> tuple[Logs, tuple[list[Tensor], ...]]:
+        trainable, non_trainable, optimizer_variables, metrics = state
+        fixed = [
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+            *zip(self.optimizer.variables, optimizer_variables, strict=True),
+        ]
+
+        def loss_of(trainable: list[Tensor]) -> tuple[Tensor, Any]:
+            mapping = [*zip(self.trainable_variables, trainable, strict=True), *fixed]
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                batch = self._prepare(data, self.seed, keras.ops.convert_to_tensor(self.step))
+                embeddings = self._embeddings(batch, training=True)
+                loss, logs = self._objective(embeddings)
+                scaled = self.optimizer.scale_loss(loss)
+                seen = keras.ops.convert_to_tensor(self.optimizer.iterations)
+            after = [scope.get_current_value(v) for v in self.non_trainable_variables]
+            return scaled, (logs, embeddings, after, seen)
+
+        gradient = jax.value_and_grad(loss_of, has_aux=True)
+        (_, (logs, embeddings, non_trainable, before)), gradients = gradient(trainable)
+        trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
+
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+            *zip(self.optimizer.variables, optimizer_variables, strict=True),
+            *zip(self.metrics_variables, metrics, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            updated = keras.ops.convert_to_tensor(self.optimizer.iterations) != before
+            logs = {**logs, **self._after_step(embeddings, updated)}
+            self.step.assign(self.step + 1)
+            result = self._record(logs, embeddings)
+        non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        metrics = [scope.get_current_value(v) for v in self.metrics_variables]
+        return result, (trainable, non_trainable, optimizer_variables, metrics)
+
+    def test_step(self: Any, state: tuple[list[Tensor], ...], data: Any) -> tuple[Logs, tuple[list[Tensor], ...]]:
+        trainable, non_trainable, metrics = state
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, non_trainable, strict=True),
+            *zip(self.metrics_variables, metrics, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            step = keras.ops.cast(self.test_scalars.steps, "int32")
+            embeddings = self._embeddings(self._prepare(data, self._test_seed, step), training=False)
+            _, logs = self._objective(embeddings)
+            result = self._record(logs, embeddings)
+        non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
+        metrics = [scope.get_current_value(v) for v in self.metrics_variables]
+        return result, (trainable, non_trainable, metrics)
+
+    def _positions(self: Any, count: int) -> Tensor:
+        return keras.ops.arange(count, dtype="int32")
+
+    def _call_views(self: Any, images: Tensor, seed: int, step: Tensor, positions: Tensor) -> list[Tensor]:
+        return self._make_views(images, seed, step, positions)
+
+
+def build_optimizer(model: Any, optimizer: keras.optimizers.Optimizer) -> None:
+    """Creates the optimizer's variables before the first trace."""
+    optimizer.build(model.trainable_variables)

@@ -1,0 +1,420 @@
+"""The base of every objective: one model that makes views, embeds them, and trains."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import keras
+
+from keras_ssl.data.from_arrays import from_arrays
+from keras_ssl.layers.image_preprocessing import ImagePreprocessing
+from keras_ssl.losses.numeric import as_float, l2_normalize
+from keras_ssl.random import Stream
+from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, is_views, sample_count, split_arrays
+from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
+from keras_ssl.training.scalar_means import ScalarMeans
+from keras_ssl.typing import Logs, Tensor
+
+BackendStep: Any
+if keras.backend.backend() == "tensorflow":
+    from keras_ssl.training.tensorflow_step import TensorFlowStep, build_optimizer
+
+    BackendStep = TensorFlowStep
+elif keras.backend.backend() == "jax":
+    from keras_ssl.training.jax_step import JaxStep, build_optimizer
+
+    BackendStep = JaxStep
+else:
+    raise ImportError(
+        "keras_ssl trains on the TensorFlow and JAX backends of Keras: set KERAS_BACKEND. "
+        f"Received: backend={keras.backend.backend()!r}"
+    )
+
+DEFAULT_BATCH_SIZE = 256
+_FIRST_EXTRA_DRAW = 2**31  # draws of an objective itself, out of reach of the draws of its views
+_TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
+
+
+class SSLModel(BackendStep, keras.Model):
+    """A self-supervised objective around an encoder, trained by `fit` like any Keras model.
+
+    A subclass builds its heads in `__init__` and writes two methods:
+
+    - `embed(batch, training) -> dict of tensors [n, ...]`, on the part of the batch that this replica holds;
+    - `objective(embeddings) -> (scalar loss, dict of logged scalars)`, on the embeddings of the **global** batch, in
+      float32.
+
+    and, where it keeps state (teacher, queue, centre), a third: `after_step(embeddings, updated)`. In between, this
+    class gathers the embeddings across replicas, differentiably, so that loss, gradient and update are those of one
+    device with the same global batch. No objective contains distributed code.
+
+    The model is built when it is constructed. `model(x)` and `predict` give the encoder's features; `fit` takes uint8
+    (or [0, 1] floating) images and makes views of them inside the step. Views are a pure function of the seed, the
+    step (the weight `step`, saved with the model) and the sample's position in the global batch.
+
+    Args:
+        encoder: any built `keras.Model` that maps a batch of inputs to features `[N, D]`.
+        views: what makes the views: an op of `keras_ssl.views` that returns a list of them, such as
+            `keras_ssl.views.simclr()`; None (default) takes the paper's recipe.
+        preprocessing: layer that turns pixels into the encoder's input, in training and in use; "auto" (default) is
+            `ImagePreprocessing` (ImageNet's statistics for 3 channels, otherwise 0.5 and 0.25) for encoders of
+            images, and nothing for others; None is nothing.
+        seed: of views and order. Defaults to 0.
+        **kwargs: `name`, `dtype`.
+
+    Raises:
+        ValueError: if the encoder is not built or its output is not `[N, D]`, or the seed is not in [0, 2**32).
+    """
+
+    required_keys: ClassVar[tuple[str, ...]] = ()
+    """Keys of the batch that the objective needs besides `x`."""
+
+    view_count: ClassVar[int] = 2
+    """How many views the objective is defined on."""
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        *,
+        views: Callable[..., list[Tensor]] | None = None,
+        preprocessing: Any = "auto",
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(encoder, keras.layers.Layer) or not encoder.built:
+            raise ValueError(
+                "`encoder` must be a built keras.Model (give it an input shape, or call it once). "
+                f"Received: encoder={encoder!r}"
+            )
+        if len(encoder.output_shape) != 2 or encoder.output_shape[-1] is None:
+            raise ValueError(
+                "`encoder` must map a batch to features [N, D] (for a feature map, pool it). "
+                f"Received: encoder with output shape {encoder.output_shape}"
+            )
+        if int(seed) != seed or not 0 <= seed < 2**32:
+            raise ValueError(f"`seed` must be an integer in [0, 2**32). Received: seed={seed}")
+        self.encoder = encoder
+        self.seed = int(seed)
+        self.views = self.default_views() if views is None else views
+        self.preprocessing = default_preprocessing(encoder) if preprocessing == "auto" else preprocessing
+        self.step = self._counter("step")
+        self.total_updates = self._counter("total_updates")
+        # Two, because training logs more than evaluation does, and `fit` evaluates between its epochs.
+        self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
+        self._evaluating = False
+        self._view_program: Any = None
+        self.built = True
+
+    # What a subclass writes ------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        """Embeddings of the local batch, by name; the first is the one whose spread is logged.
+
+        Every tensor has the local batch as its first axis. Keys of the batch that the objective needs (labels, say)
+        are passed on here.
+        """
+
+    @abstractmethod
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        """The loss of the global batch, and scalars to log beside it."""
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        """The paper's views, for a model made without `views`."""
+        raise ValueError(f"{type(self).__name__} has no views of its own. Received: views=None")
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
+        """Changes state after the optimizer has run; returns scalars to log, if any.
+
+        `updated` is a boolean scalar: false on a micro-batch of gradient accumulation and on a step that loss scaling
+        skipped. State must stand still then.
+        """
+        return None
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises a `ValueError` where the objective cannot work with a global batch of this size."""
+        if batch_size < 2:
+            raise ValueError(f"`batch_size` must be at least 2. Received: batch_size={batch_size}")
+        check_divisible(batch_size, replica_count(self))
+
+    # What a subclass uses --------------------------------------------------------------------------------------
+
+    def make_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
+        """The views of a batch, preprocessed: the encoder's inputs. Ready-made views are taken as they come."""
+        if is_views(batch["x"]):
+            views = list(batch["x"])
+            unit = [view if self.preprocessing is None else self._to_unit(view) for view in views]
+        else:
+            unit = self._call_views(batch["x"], batch["seed"], batch["step"], batch["position"])
+        if len(unit) < self.view_count:
+            raise ValueError(
+                f"{type(self).__name__} needs {self.view_count} views of every sample. Received: {len(unit)} views"
+            )
+        return [self._normalize(view) for view in unit]
+
+    def stream(self, batch: dict[str, Tensor]) -> Stream:
+        """Random numbers for the objective's own use, independent of those its views draw."""
+        return Stream(batch["seed"], batch["step"], batch["position"], first_draw=_FIRST_EXTRA_DRAW)
+
+    @property
+    def feature_dim(self) -> int:
+        """Width of the encoder's features."""
+        return int(self.encoder.output_shape[-1])
+
+    @property
+    def updates(self) -> Tensor:
+        """Number of optimizer updates made so far, a scalar tensor."""
+        return keras.ops.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), "int32")
+
+    # What a user calls -----------------------------------------------------------------------------------------
+
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
+        """The encoder's features of `x`, `[N, D]`."""
+        return self.encoder(x if self.preprocessing is None else self.preprocessing(x), training=training)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], self.feature_dim)
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Configures training. Takes what `keras.Model.compile` takes, except losses and metrics.
+
+        Raises:
+            ValueError: if a loss or metric is given: the objective is the loss, and it logs its own terms.
+        """
+        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(
+                    f"`{name}` has no place here: {type(self).__name__} is itself the loss. Received: {name}"
+                )
+        super().compile(optimizer=optimizer, **kwargs)
+        if not self.optimizer.built:
+            build_optimizer(self, self.optimizer)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> keras.callbacks.History:
+        """Trains as `keras.Model.fit` does.
+
+        Arrays are read in an order that is a pure function of the seed and the epoch; a last batch that is not full
+        is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
+        number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
+
+        Args:
+            x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
+                views; a dict with the keys x, y, index, group; or a data set of any of these.
+            y: labels, for objectives and callbacks that use them.
+            batch_size: size of the global batch. Defaults to 256, or all samples where there are fewer.
+            shuffle: whether arrays are read in a new random order each epoch. Defaults to True.
+            epochs, verbose, callbacks, validation_split, validation_data, initial_epoch, steps_per_epoch,
+                validation_steps, validation_batch_size, validation_freq: as in Keras.
+
+        Returns:
+            The Keras `History`.
+
+        Raises:
+            ValueError: if the data does not fit the encoder or the objective, before any training.
+        """
+        self._assert_compile_called("fit")
+        check_supported(self)
+        if not isinstance(epochs, int) or epochs < 1:
+            raise ValueError(f"`epochs` must be a positive integer. Received: epochs={epochs}")
+        arrays = as_arrays(x, y)
+        if arrays is not None:
+            if steps_per_epoch is not None:
+                raise ValueError(
+                    "An epoch of arrays is one pass over them: its order depends on nothing else. "
+                    f"Received: steps_per_epoch={steps_per_epoch}"
+                )
+            if validation_split:
+                arrays, validation_data = split_arrays(arrays, validation_split)
+            x, y = self._dataset(arrays, batch_size, shuffle, initial_epoch), None
+            batch_size = None
+        elif y is not None or validation_split or batch_size is not None:
+            raise ValueError(
+                "`y`, `batch_size` and `validation_split` go with arrays; a data set holds its own labels and "
+                f"batches. Received: x of type {type(x).__name__}, batch_size={batch_size}"
+            )
+        known_size = getattr(x, "batch_size", None)
+        if known_size is not None:
+            self.check_batch_size(int(known_size))
+        self._plan(x, epochs - initial_epoch, steps_per_epoch)
+        return super().fit(
+            x=x,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_data=validation_data,
+            shuffle=False,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
+        """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
+
+        The views are the same at every call: they depend on the seed and the number of the batch.
+
+        Returns:
+            A dict where `return_dict` is set, else a list with the loss first.
+        """
+        self._evaluating = True
+        try:
+            logs = super().evaluate(*args, return_dict=True, **kwargs)
+        finally:
+            self._evaluating = False
+        return logs if return_dict else [logs.pop("loss"), *logs.values()]
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        return [self.test_scalars if self._evaluating else self.scalars]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return list(self.metrics[0].names)
+
+    def get_config(self) -> dict[str, Any]:
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": serialize(self.encoder),
+            "views": serialize(self.views),
+            "preprocessing": None if self.preprocessing is None else serialize(self.preprocessing),
+            "seed": self.seed,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "SSLModel":
+        config = dict(config)
+        for name in ("encoder", "views", "preprocessing"):
+            if isinstance(config.get(name), dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+        return cls(**config)
+
+    # What the backends' steps use ------------------------------------------------------------------------------
+
+    @property
+    def _test_seed(self) -> int:
+        return self.seed ^ _TEST_KEY
+
+    def _counter(self, name: str) -> Any:
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+
+    def _prepare(self, data: Any, seed: int, step: Tensor) -> dict[str, Any]:
+        """The batch dict of one step: what the user gave, and what randomness depends on."""
+        batch = as_batch(data, self.required_keys)
+        check_inputs(batch["x"], self.encoder.input_shape)
+        batch.update(seed=seed, step=step, position=self._positions(sample_count(batch)))
+        return batch
+
+    def _embeddings(self, batch: dict[str, Any], training: bool) -> dict[str, Tensor]:
+        """`embed`, its floating tensors in float32: the precision in which replicas are joined and losses computed."""
+        embeddings = self.embed(batch, training=training)
+        return {name: _at_least_float32(value) for name, value in embeddings.items()}
+
+    def _objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        """The loss with the encoder's own regularisation, and everything that is logged."""
+        loss, terms = self.objective(embeddings)
+        for penalty in self.losses:
+            loss = loss + keras.ops.cast(penalty, loss.dtype)
+        return loss, {"loss": loss, **terms, "embedding_std": _spread(next(iter(embeddings.values())))}
+
+    def _after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        return self.after_step(embeddings, updated) or {}
+
+    def _record(self, logs: Logs, embeddings: dict[str, Tensor]) -> Logs:
+        """Adds a step's scalars to the running means, and returns the means."""
+        count = keras.ops.shape(next(iter(embeddings.values())))[0]
+        (scalars,) = self.metrics
+        scalars.update_state(logs, weight=count)
+        return self.get_metrics_result()
+
+    def _make_views(self, images: Tensor, seed: Tensor, step: Tensor, positions: Tensor) -> list[Tensor]:
+        unit = self._to_unit(images)
+        views = self.views(unit, Stream(seed, step, positions))
+        return list(views) if is_views(views) else [views]
+
+    def _to_unit(self, images: Tensor) -> Tensor:
+        if isinstance(self.preprocessing, ImagePreprocessing):
+            return self.preprocessing.to_unit_range(images)
+        return images
+
+    def _normalize(self, view: Tensor) -> Tensor:
+        if isinstance(self.preprocessing, ImagePreprocessing):
+            return self.preprocessing.normalize(view)
+        return view if self.preprocessing is None else self.preprocessing(view)
+
+    # Planning --------------------------------------------------------------------------------------------------
+
+    def _dataset(
+        self, arrays: dict[str, Any], batch_size: int | None, shuffle: bool, epoch: int
+    ) -> keras.utils.PyDataset:
+        as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
+        check_inputs(arrays["x"], self.encoder.input_shape)
+        replicas = replica_count(self)
+        if batch_size is None:
+            batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
+        return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
+
+    def _plan(self, data: Any, epochs: int, steps_per_epoch: int | None) -> None:
+        """Notes how many updates this `fit` will have made in all; 0 where the data does not tell its length."""
+        steps = steps_per_epoch
+        if steps is None:
+            try:
+                steps = len(data)
+            except TypeError:
+                steps = None
+        inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        every = inner.gradient_accumulation_steps or 1
+        done = int(keras.ops.convert_to_numpy(self.updates))
+        self.total_updates.assign(0 if steps is None else done + max(epochs, 0) * steps // every)
+
+
+def default_preprocessing(encoder: keras.Model) -> ImagePreprocessing | None:
+    """What `preprocessing="auto"` stands for: see `SSLModel`."""
+    shape = encoder.input_shape
+    if len(shape) != 4:
+        return None
+    return ImagePreprocessing() if shape[-1] == 3 else ImagePreprocessing(mean=0.5, std=0.25)
+
+
+def _at_least_float32(value: Tensor) -> Tensor:
+    return as_float(value) if "float" in keras.backend.standardize_dtype(value.dtype) else value
+
+
+def _spread(embedding: Tensor) -> Tensor:
+    """How far the directions of embeddings spread: about 1 when they fill the sphere, 0 when all are one point.
+
+    `sqrt(D) * mean over dimensions of the standard deviation of the L2-normalised embeddings` (Chen & He, "Exploring
+    Simple Siamese Representation Learning", CVPR 2021). The first sign of collapse, so every objective logs it.
+    """
+    width = embedding.shape[-1]
+    flat = keras.ops.stop_gradient(keras.ops.reshape(embedding, (-1, width)))
+    return keras.ops.mean(keras.ops.std(l2_normalize(flat), axis=0)) * float(width) ** 0.5

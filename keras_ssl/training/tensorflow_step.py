@@ -1,0 +1,106 @@
+"""The train step on TensorFlow: gradients by tape, replicas by tf.distribute."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from keras_ssl.typing import Logs, Tensor
+
+
+def _replicas() -> int:
+    context = tf.distribute.get_replica_context()
+    return context.num_replicas_in_sync if context is not None else 1
+
+
+class TensorFlowStep:
+    """The part of `SSLModel` that only TensorFlow has. See `SSLModel` for what each method promises."""
+
+    def train_step(self: Any, data: Any) -> Logs:
+        batch = self._prepare(data, self.seed, tf.identity(self.step.value))
+        replicas = _replicas()
+        variables = self.trainable_variables
+        with tf.GradientTape() as tape:
+            embeddings = self._gather(self._embeddings(batch, training=True))
+            loss, logs = self._objective(embeddings)
+            # Every replica computes the loss of the whole global batch, so the gradient that comes back through the
+            # gather is the sum of `replicas` equal ones.
+            scaled = self.optimizer.scale_loss(loss / replicas)
+        gradients = tape.gradient(scaled, variables)
+        before = tf.identity(tf.convert_to_tensor(self.optimizer.iterations))
+        self.optimizer.apply(self._sum_over_replicas(gradients, replicas), variables)
+        updated = tf.not_equal(tf.convert_to_tensor(self.optimizer.iterations), before)
+        logs = {**logs, **self._after_step(embeddings, updated)}
+        self.step.assign_add(1)
+        return self._record(logs, embeddings)
+
+    def test_step(self: Any, data: Any) -> Logs:
+        batch = self._prepare(data, self._test_seed, tf.cast(self.test_scalars.steps.value, "int32"))
+        embeddings = self._gather(self._embeddings(batch, training=False))
+        _, logs = self._objective(embeddings)
+        return self._record(logs, embeddings)
+
+    def _positions(self: Any, count: Tensor) -> Tensor:
+        """Each local sample's position in the global batch: the replicas hold it in order."""
+        positions = tf.range(count)
+        replicas = _replicas()
+        if replicas == 1:
+            return positions
+        context = tf.distribute.get_replica_context()
+        counts = context.all_gather(tf.reshape(count, [1]), axis=0)
+        even = tf.debugging.assert_equal(
+            counts,
+            tf.fill(tf.shape(counts), count),
+            message=f"The global batch must be a multiple of the {replicas} replicas. Received: parts of unequal size",
+        )
+        with tf.control_dependencies([] if even is None else [even]):
+            return positions + count * context.replica_id_in_sync_group
+
+    def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        replicas = _replicas()
+        if replicas == 1:
+            return embeddings
+        gathered = tf.distribute.get_replica_context().all_gather(embeddings, axis=0)
+        for name, local in embeddings.items():  # the gather forgets shapes that losses need to know
+            count = local.shape[0]
+            gathered[name].set_shape([None if count is None else count * replicas, *local.shape[1:]])
+        return gathered
+
+    def _sum_over_replicas(self: Any, gradients: list[Tensor | None], replicas: int) -> list[Tensor | None]:
+        """Sums gradients over the replicas before the optimizer sees them.
+
+        Keras' optimizer clips, and looks for infinities, before it sums: with W replicas it would clip W parts of a
+        gradient instead of the gradient, and one replica could skip a step that another takes. So the sum comes
+        first, and the optimizer's own is switched off.
+        """
+        if replicas == 1:
+            return gradients
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        optimizer._all_reduce_sum_gradients = lambda gradients_and_variables: gradients_and_variables
+        present = [gradient for gradient in gradients if gradient is not None]
+        summed = iter(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, present))
+        return [None if gradient is None else next(summed) for gradient in gradients]
+
+    def _call_views(self: Any, images: Tensor, seed: int, step: Tensor, positions: Tensor) -> list[Tensor]:
+        """Makes views as an XLA program of their own where the step around them is not compiled.
+
+        XLA fuses the view operations, which on a CPU makes them several times faster, while it slows convolutions
+        there; and under a strategy it cannot compile a whole step at all.
+        """
+        if self.jit_compile is True or self.run_eagerly or not getattr(self.views, "supports_jit", False):
+            return self._make_views(images, seed, step, positions)
+        if self._view_program is None:
+            self._view_program = tf.function(
+                lambda *arguments: self._make_views(*arguments), jit_compile=True, autograph=False
+            )
+        key = tf.cast(tf.bitwise.bitwise_and(tf.cast(seed, "int64"), 0xFFFFFFFF), "uint32")
+        return self._view_program(images, key, step, positions)
+
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""
+
+
+def build_optimizer(model: Any, optimizer: keras.optimizers.Optimizer) -> None:
+    """Creates the optimizer's variables where the model's are: before the first trace, inside the strategy's scope."""
+    with model.distribute_strategy.scope():
+        optimizer.build(model.trainable_variables)

@@ -1,0 +1,100 @@
+"""Cut a box out of each image and resize it, with antialiasing."""
+
+from collections.abc import Callable
+
+import numpy as np
+from keras import ops
+
+from keras_ssl.typing import Tensor
+from keras_ssl.views.functional.per_sample import per_sample
+from keras_ssl.views.functional.separable import separable
+
+
+def _triangle(distance: Tensor) -> Tensor:
+    return ops.relu(1.0 - distance)
+
+
+def _cubic(distance: Tensor) -> Tensor:
+    """Keys' cubic kernel with a = -0.5, the one that PIL and torchvision use when they antialias."""
+    near = (1.5 * distance - 2.5) * distance * distance + 1.0
+    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
+    return ops.where(distance < 1.0, near, ops.where(distance < 2.0, far, 0.0))
+
+
+KERNELS: dict[str, Callable[[Tensor], Tensor]] = {"bilinear": _triangle, "bicubic": _cubic}
+
+
+def resize_matrix(start: Tensor, extent: Tensor, length: int, size: int, interpolation: str) -> Tensor:
+    """The linear map from `length` pixels to `size` samples of the stretch `[start, start + extent)`.
+
+    Output `o` looks at the point `(o + 1/2) * extent / size` of the stretch through a kernel that is as wide
+    as one output pixel, or one input pixel where the stretch is enlarged. Pixels outside the stretch have no
+    weight and each row sums to one: so nothing but the crop is seen.
+
+    Args:
+        start: integer tensor `[N]`: the first pixel of the stretch.
+        extent: integer tensor `[N]`: its length in pixels.
+        length: number of input pixels.
+        size: number of output pixels.
+        interpolation: `"bilinear"` or `"bicubic"`.
+
+    Returns:
+        float32 tensor `[N, size, length]`.
+    """
+    start, extent = per_sample(start, rank=3), per_sample(extent, rank=3)
+    pixel = np.arange(length, dtype=np.float32).reshape(1, 1, -1) - start
+    output = np.arange(size, dtype=np.float32).reshape(1, -1, 1)
+    # The distance is a ratio of two integers (exact in float32 up to 2**24), divided once: no position is
+    # rounded, so that compiled and eager code, and both backends, agree to the last bit or two.
+    numerator = ops.abs(float(size) * (2.0 * pixel + 1.0) - (2.0 * output + 1.0) * extent)
+    distance = numerator / (2.0 * ops.maximum(extent, float(size)))
+    inside = ops.logical_and(pixel >= 0.0, pixel < extent)
+    weights = ops.where(inside, KERNELS[interpolation](distance), 0.0)
+    return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def crop_and_resize(
+    images: Tensor,
+    top: Tensor,
+    left: Tensor,
+    height: Tensor,
+    width: Tensor,
+    size: tuple[int, int],
+    interpolation: str = "bilinear",
+) -> Tensor:
+    """Crops one box from each image and resizes it to a common size with antialiasing.
+
+    The result is torchvision's `resized_crop(..., antialias=True)`: pixels outside the box are never read. It
+    is computed as two batched matrix products, because gathers are slow on accelerators.
+
+    Args:
+        images: float tensor `[N, H, W, C]`.
+        top: integer tensor `[N]`: the box's first row.
+        left: integer tensor `[N]`: the box's first column.
+        height: integer tensor `[N]`: the box's number of rows, at least 1 and inside the image.
+        width: integer tensor `[N]`: the box's number of columns, at least 1 and inside the image.
+        size: height and width of the result in pixels.
+        interpolation: `"bilinear"` (default) or `"bicubic"`, which may overshoot the range of its input.
+
+    Returns:
+        Float tensor `[N, size[0], size[1], C]`.
+
+    Raises:
+        ValueError: for another `interpolation`.
+
+    Example:
+
+    >>> import numpy as np
+    >>> from keras_ssl.views.functional import crop_and_resize
+    >>> images = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    >>> corner = crop_and_resize(images, [0], [0], [2], [2], size=(1, 1))
+    >>> float(corner[0, 0, 0, 0])  # the mean of 0, 1, 4 and 5
+    2.5
+    """
+    if interpolation not in KERNELS:
+        raise ValueError(
+            f"Argument `interpolation` must be one of {sorted(KERNELS)}. Received: interpolation={interpolation!r}"
+        )
+    rows = resize_matrix(top, height, images.shape[1], size[0], interpolation)
+    columns = resize_matrix(left, width, images.shape[2], size[1], interpolation)
+    return separable(images, rows, columns)

@@ -1,0 +1,194 @@
+"""The papers' views, ready to use.
+
+Each function returns a `MultiView` of two pipelines that give float images in [0, 1]. None of them
+normalises: the model does that itself, because it needs the same at inference. On small images (32 pixels and
+less) the published CIFAR recipes leave the blur out: `blur=False`. `strength` multiplies the four ranges of the
+colour jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fraction of the image's area.
+"""
+
+from keras_ssl.views.color_jitter import ColorJitter
+from keras_ssl.views.compose import Compose
+from keras_ssl.views.gaussian_blur import GaussianBlur
+from keras_ssl.views.multi_view import MultiView
+from keras_ssl.views.random_apply import RandomApply
+from keras_ssl.views.random_flip import RandomFlip
+from keras_ssl.views.random_grayscale import RandomGrayscale
+from keras_ssl.views.random_resized_crop import RandomResizedCrop
+from keras_ssl.views.solarize import Solarize
+from keras_ssl.views.view import View
+
+_BYOL_JITTER = (0.4, 0.4, 0.2, 0.1)
+
+
+def _pipeline(
+    size: int | None,
+    min_scale: float,
+    jitter: tuple[float, float, float, float],
+    blur: float,
+    solarize: float = 0.0,
+    interpolation: str = "bicubic",
+) -> Compose:
+    """Crop, flip, colours, grey, blur, solarize: what the recipes share. The last two are probabilities."""
+    ops: list[View] = [
+        RandomResizedCrop(size, scale=(min_scale, 1.0), interpolation=interpolation),
+        RandomFlip(0.5),
+        RandomApply(ColorJitter(*jitter), 0.8),
+        RandomGrayscale(0.2),
+    ]
+    if blur > 0.0:
+        ops.append(RandomApply(GaussianBlur((0.1, 2.0)), blur))
+    if solarize > 0.0:
+        ops.append(RandomApply(Solarize(0.5), solarize))
+    return Compose(ops)
+
+
+def _scaled(jitter: tuple[float, float, float, float], strength: float) -> tuple[float, float, float, float]:
+    if not 0.0 <= strength * jitter[3] <= 0.5:
+        raise ValueError(
+            f"Argument `strength` must lie in [0, {0.5 / jitter[3]:g}], which turns the hue by half a turn. "
+            f"Received: strength={strength!r}"
+        )
+    brightness, contrast, saturation, hue = jitter
+    return strength * brightness, strength * contrast, strength * saturation, strength * hue
+
+
+def _asymmetric(size: int | None, strength: float, blur: bool, min_scale: float, interpolation: str) -> MultiView:
+    """BYOL's pair: the first view always blurred, the second rarely, but sometimes solarized."""
+    jitter = _scaled(_BYOL_JITTER, strength)
+    first, second = (1.0, 0.1) if blur else (0.0, 0.0)
+    return MultiView(
+        [
+            _pipeline(size, min_scale, jitter, blur=first, interpolation=interpolation),
+            _pipeline(size, min_scale, jitter, blur=second, solarize=0.2, interpolation=interpolation),
+        ]
+    )
+
+
+def simclr(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
+    """SimCLR's two views, alike: bicubic crop, flip, jitter (.8 .8 .8 .2) at 0.8, grey at 0.2, blur at 0.5.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1, SimCLR's for ImageNet. It used 0.5 for CIFAR-10.
+        blur: whether to blur at all; default True. SimCLR leaves it out for CIFAR-10.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import simclr
+    >>> len(simclr(size=32, strength=0.5, blur=False))
+    2
+
+    Reference: [A Simple Framework for Contrastive Learning of Visual Representations](
+    https://arxiv.org/abs/2002.05709), appendices A and B.9.
+    """
+    pipeline = _pipeline(size, min_scale, _scaled((0.8, 0.8, 0.8, 0.2), strength), blur=0.5 if blur else 0.0)
+    return MultiView([pipeline, pipeline])
+
+
+def barlow_twins(
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08
+) -> MultiView:
+    """Barlow Twins' two views, which are BYOL's: see `byol`.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import barlow_twins
+    >>> len(barlow_twins(size=32, blur=False))
+    2
+
+    Reference: [Barlow Twins: Self-Supervised Learning via Redundancy Reduction](https://arxiv.org/abs/2103.03230),
+    section 2.2.
+    """
+    return _asymmetric(size, strength, blur, min_scale, "bicubic")
+
+
+def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
+    """BYOL's two views: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8 and grey at 0.2 in both.
+
+    The first view is always blurred; the second is blurred at 0.1 and solarized at 0.2.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import byol
+    >>> len(byol(size=32, blur=False))
+    2
+
+    Reference: [Bootstrap Your Own Latent](https://arxiv.org/abs/2006.07733), appendix B.
+    """
+    return _asymmetric(size, strength, blur, min_scale, "bicubic")
+
+
+def moco(
+    version: int = 2,
+    size: int | None = None,
+    strength: float = 1.0,
+    blur: bool = True,
+    min_scale: float = 0.2,
+) -> MultiView:
+    """MoCo's two views, version 2 or 3, with bilinear crops.
+
+    Version 2: both views alike, jitter (.4 .4 .4 .1) at 0.8, grey at 0.2, blur at 0.5. Version 3: the two
+    views of `byol`.
+
+    Args:
+        version: 2 (default) or 3.
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.2, which version 3 uses
+            with ResNets; with ViTs it uses 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: for another version, as the views do, and for a strength that turns the hue by more than half a
+            turn.
+
+    Example:
+
+    >>> from keras_ssl.views import moco
+    >>> len(moco(version=3, size=32))
+    2
+
+    Reference: [Improved Baselines with Momentum Contrastive Learning](https://arxiv.org/abs/2003.04297); [An
+    Empirical Study of Training Self-Supervised Vision Transformers](https://arxiv.org/abs/2104.02057).
+    """
+    if version not in (2, 3):
+        raise ValueError(f"Argument `version` must be 2 or 3. Received: version={version!r}")
+    if version == 3:
+        return _asymmetric(size, strength, blur, min_scale, "bilinear")
+    jitter = _scaled((0.4, 0.4, 0.4, 0.1), strength)
+    pipeline = _pipeline(size, min_scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear")
+    return MultiView([pipeline, pipeline])

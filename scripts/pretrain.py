@@ -1,0 +1,119 @@
+r"""Pretrains an encoder by a recipe.
+
+    python scripts/pretrain.py --recipe=simclr_digits --logdir=runs/1
+    python scripts/pretrain.py --recipe=barlow_twins_cifar10 --data=photos/ --epochs=200 \
+        --set optimizer.learning_rate=0.1 --set views.size=64 --logdir=runs/2 --export=saved_models/photos
+
+The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files,
+history.json, results.json and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
+"""
+
+import importlib.util
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+from _cli import DATA_HELP, new_entry, no_arguments, user_errors, writable_folder
+from absl import app, flags
+
+import keras_ssl
+from keras_ssl.hub import atomic_file, list_recipes
+from keras_ssl.training.batch import check_inputs
+
+_RECIPE = flags.DEFINE_string(
+    "recipe", None, f"A recipe of the library ({', '.join(list_recipes())}) or a TOML file.", required=True
+)
+_DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: the recipe's.")
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Number of epochs. Default: the recipe's.", lower_bound=1)
+_LOGDIR = flags.DEFINE_string("logdir", None, "Folder for logs, recipe and weights.", required=True)
+_SET = flags.DEFINE_multi_string(
+    "set", [], "Any value of the recipe, as in --set optimizer.learning_rate=0.1; may be repeated."
+)
+_EXPORT = flags.DEFINE_string(
+    "export", None, "Folder to export the encoder to: SavedModel, weights and card. Default: none."
+)
+_KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measurements.", lower_bound=1)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
+_VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
+
+
+def main(argv: list[str]) -> None:
+    no_arguments(argv)
+    with user_errors():
+        recipe = resolved_recipe()
+        print(recipe.text())
+        batches, labelled = recipe.build_data()
+        model = recipe.build_model()
+        check_inputs(batches[0]["x"], model.encoder.input_shape)
+        model.compile(recipe.build_optimizer(len(batches)), jit_compile=recipe.sections["training"]["jit_compile"])
+        callbacks = [
+            keras.callbacks.TerminateOnNaN(raise_error=True),
+            *measurements(labelled, batches.batch_size),
+        ]
+        if _EXPORT.value is not None:
+            new_entry("export", _EXPORT.value, _OVERWRITE.value)
+        logdir = writable_folder("logdir", _LOGDIR.value)
+        if (logdir / "model.weights.h5").exists() and not _OVERWRITE.value:
+            raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+        recipe.write(logdir / "recipe.toml")
+    callbacks += tensorboard(logdir)
+
+    start = time.perf_counter()
+    epochs = recipe.sections["training"]["epochs"]
+    history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+    results = {name: values[-1] for name, values in history.items()}
+    results["seconds"] = time.perf_counter() - start
+    with atomic_file(logdir / "model.weights.h5") as staging:
+        model.save_weights(staging)
+    write_json(logdir / "history.json", history)
+    write_json(logdir / "results.json", results)
+    if _EXPORT.value is not None:
+        data = str(recipe.sections["data"]["name"])
+        keras_ssl.export(model, _EXPORT.value, data=data, results=results, recipe=recipe, overwrite=_OVERWRITE.value)
+        print(f"Exported to {_EXPORT.value}: keras_ssl.load({_EXPORT.value!r})")
+    print(f"Done in {results['seconds']:.0f} s: tensorboard --logdir {logdir}")
+
+
+def resolved_recipe() -> keras_ssl.Recipe:
+    """The recipe with what the flags change; --set comes last."""
+    settings = []
+    if _DATA.value is not None:
+        settings.append(f"data.name={json.dumps(_DATA.value, ensure_ascii=False)}")
+    if _EPOCHS.value is not None:
+        settings.append(f"training.epochs={_EPOCHS.value}")
+    return keras_ssl.Recipe.read(_RECIPE.value).override(*settings, *_SET.value)
+
+
+def measurements(labelled: Any, batch_size: int) -> list[keras.callbacks.Callback]:
+    """Throughput, and kNN accuracy where there are labels."""
+    callbacks: list[keras.callbacks.Callback] = [keras_ssl.callbacks.Throughput(batch_size)]
+    if labelled is None:
+        print("No labels, or too many images to hold in memory: kNN accuracy is not measured.")
+        return callbacks
+    knn = keras_ssl.callbacks.OnlineKNN(
+        labelled.x, labelled.y, labelled.x_test, labelled.y_test, every=_KNN_EVERY.value
+    )
+    return [knn, *callbacks]
+
+
+def tensorboard(logdir: Path) -> list[keras.callbacks.Callback]:
+    """Keras' TensorBoard callback, which writes through TensorFlow on every backend."""
+    if keras.backend.backend() != "tensorflow":
+        if importlib.util.find_spec("tensorflow") is None:
+            print("TensorBoard's files are written by TensorFlow, which is not installed: see history.json.")
+            return []
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # the accelerator's memory is the backend's
+    return [keras.callbacks.TensorBoard(str(logdir), write_graph=False)]
+
+
+def write_json(path: Path, values: Any) -> None:
+    with atomic_file(path) as staging:
+        staging.write_text(json.dumps(values, indent=2, default=float) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    app.run(main)

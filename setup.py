@@ -1,0 +1,72 @@
+"""Packaging of keras_ssl: the library, the zoo's cards and the encoders that ship with the source."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_namespace_packages, find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.findall(r'__version__ = "(.+)"', (HERE / "keras_ssl" / "__init__.py").read_text(encoding="utf-8"))[0]
+
+# The JAX backend needs no TensorFlow, and someone who serves a SavedModel needs no scikit-learn; both are
+# nevertheless installed by default, because the first ten minutes (demo, digits, probes) use all of them.
+INSTALL_REQUIRES = [
+    "tensorflow>=2.18",  # first backend: tf.data, tf.distribute, SavedModel
+    "keras>=3.15.1",  # earlier releases lack security fixes
+    "tensorboard",  # the callback writes through it
+    "absl-py",  # flags of scripts/
+    "numpy>=2.0",
+    "safetensors>=0.4.3",  # weight files that hold nothing but tensors
+    "tomli-w>=1.0",  # writes cards and recipes; Python itself only reads TOML
+    "scikit-learn>=1.4",  # the handwritten digits, the linear probe
+]
+EXTRAS_REQUIRE = {
+    "jax": ["jax>=0.5"],
+    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "ruff==0.17.6", "mypy==2.4.1"],
+    "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
+}
+
+# zoo/ and saved_models/ stand at the top of the source tree, where people look for them, and are installed as
+# packages so that `load` finds their files wherever the library lives.
+DATA_PACKAGES = {"keras_ssl.zoo": "zoo", "keras_ssl.saved_models": "saved_models"}
+
+
+def data_packages(name: str, folder: str) -> list[str]:
+    """The package `name` and every folder below `folder`, as packages of data files."""
+    if not (HERE / folder).is_dir():  # git keeps no empty folders
+        return []
+    return [name] + [f"{name}.{sub}" for sub in find_namespace_packages(folder)]
+
+
+packages = find_packages(include=["keras_ssl", "keras_ssl.*"])
+package_dir = {"": "."}
+package_data: dict[str, list[str]] = {"keras_ssl": ["py.typed"]}
+for _name, _folder in DATA_PACKAGES.items():
+    for _package in data_packages(_name, _folder):
+        packages.append(_package)
+        package_dir[_package] = _folder + _package[len(_name) :].replace(".", "/")
+        package_data[_package] = ["*.toml", "*.safetensors", "*.pb", "*.data-*", "*.index", "*.md"]
+
+setup(
+    name="keras_ssl",
+    version=VERSION,
+    description="Self-supervised learning for Keras 3, and a zoo of pretrained encoders",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    packages=packages,
+    package_dir=package_dir,
+    package_data=package_data,
+    install_requires=INSTALL_REQUIRES,
+    extras_require=EXTRAS_REQUIRE,
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

@@ -1,0 +1,98 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from keras_ssl.hub import atomic_file, atomic_folder
+
+
+def tree(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_file_appears_at_the_end(tmp_path):
+    with atomic_file(tmp_path / "a.weights.h5") as staging:
+        staging.write_text("new")
+        assert staging.parent == tmp_path and staging.name.endswith("a.weights.h5")
+        assert not (tmp_path / "a.weights.h5").exists()
+    assert tree(tmp_path) == ["a.weights.h5"]
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(RuntimeError), atomic_file(tmp_path / "a") as staging:
+        staging.write_text("half")
+        raise RuntimeError
+    assert tree(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+
+
+def test_a_folder_appears_at_the_end_with_those_above_it(tmp_path):
+    with atomic_folder(tmp_path / "x" / "y") as staging:
+        (staging / "f").write_text("new")
+        assert not (tmp_path / "x" / "y").exists()
+    assert tree(tmp_path) == ["x", "x/y", "x/y/f"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_no_folder(tmp_path, error):
+    with pytest.raises(error), atomic_folder(tmp_path / "x" / "y") as staging:
+        (staging / "f").write_text("half")
+        raise error
+    assert tree(tmp_path) == []
+
+
+def test_an_existing_folder_is_kept_unless_overwritten(tmp_path):
+    target = tmp_path / "x"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(FileExistsError, match="exists already. Received: path="), atomic_folder(target):
+        pass
+    with pytest.raises(RuntimeError), atomic_folder(target, overwrite=True) as staging:
+        (staging / "new").write_text("half")
+        raise RuntimeError
+    assert tree(tmp_path) == ["x", "x/old"]
+    with atomic_folder(target, overwrite=True) as staging:
+        (staging / "new").write_text("new")
+    assert tree(tmp_path) == ["x", "x/new"]
+
+
+def test_a_folder_that_came_into_being_meanwhile_is_kept(tmp_path):
+    target = tmp_path / "x"
+    with pytest.raises(FileExistsError, match="meanwhile"), atomic_folder(target) as staging:
+        (staging / "mine").write_text("mine")
+        target.mkdir()
+    assert tree(tmp_path) == ["x"]
+
+
+def test_if_the_last_rename_fails_the_old_folder_is_back(tmp_path, monkeypatch):
+    target = tmp_path / "x"
+    target.mkdir()
+    (target / "old").write_text("old")
+    rename = os.rename
+
+    def failing(source, destination):
+        if os.fspath(destination) == os.fspath(target) and "-old-" not in os.fspath(source):
+            raise OSError("disk full")
+        rename(source, destination)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OSError, match="disk full"), atomic_folder(target, overwrite=True) as staging:
+        (staging / "new").write_text("new")
+    assert tree(tmp_path) == ["x", "x/old"]
+
+
+def test_a_killed_process_leaves_nothing_at_the_target(tmp_path):
+    code = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[2])\n"
+        "from atomic import atomic_folder\n"
+        "with atomic_folder(sys.argv[1]) as staging:\n"
+        "    (staging / 'f').write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    # The module alone, which imports nothing of the library: a child process then takes milliseconds.
+    source = os.path.dirname(sys.modules[atomic_folder.__module__].__file__)
+    result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x"), source])
+    assert result.returncode == -signal.SIGKILL
+    assert not (tmp_path / "x").exists()

@@ -1,0 +1,35 @@
+import hashlib
+
+import pytest
+
+from keras_ssl.hub import CardFile
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../b", "", "c:\\x", "a\\b", 3])
+def test_file_names_stay_inside_the_folder(name):
+    with pytest.raises(ValueError, match="inside the entry's folder"):
+        CardFile(name, 1, "0" * 64)
+
+
+@pytest.mark.parametrize("size, sha256", [(-1, "0" * 64), (True, "0" * 64), (1, "0" * 63), (1, "G" * 64)])
+def test_size_and_hash_have_their_form(size, sha256):
+    with pytest.raises(ValueError, match="Received: (size|sha256)="):
+        CardFile("a", size, sha256)
+
+
+def test_a_file_is_read_only_if_it_is_the_one(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "a").write_bytes(b"abc")
+    file = CardFile.of(tmp_path / "sub" / "a", tmp_path)
+    assert file == CardFile("sub/a", 3, hashlib.sha256(b"abc").hexdigest())
+    assert file.read(tmp_path) == b"abc"
+    (tmp_path / "sub" / "a").write_bytes(b"abd")
+    with pytest.raises(ValueError, match="sha256 must be ba7816bf.*Received: path="):
+        file.read(tmp_path)
+    assert file.read(tmp_path, verify=False) == b"abd"
+    (tmp_path / "sub" / "a").write_bytes(b"ab")
+    with pytest.raises(ValueError, match="must have 3 bytes. Received: path=.*of 2 bytes"):
+        file.read(tmp_path, verify=False)
+    (tmp_path / "sub" / "a").unlink()
+    with pytest.raises(ValueError, match="cannot be read.*No such file"):
+        file.read(tmp_path)

@@ -1,0 +1,104 @@
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_ssl.data import coloured_digits
+from keras_ssl.hub.recipe_data import data_source, training_batches
+
+
+def photos(folder, classes=("cat", "dog"), count=5):
+    rng = np.random.default_rng(0)
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            pixels = rng.integers(0, 256, (12, 10, 3)).astype("uint8")
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder
+
+
+def test_coloured_digits_come_in_two_parts():
+    images = data_source("coloured_digits").read(count=30, size=16, seed=3)
+    expected = coloured_digits("train", seed=3, size=16, count=30)
+    np.testing.assert_array_equal(images.x, expected[0])
+    np.testing.assert_array_equal(images.y, expected[1])
+    assert len(images.x_test) == len(images.y_test) == 10
+    np.testing.assert_array_equal(images.x_test, coloured_digits("test", seed=3, size=16, count=10)[0])
+
+
+def test_cifar_is_what_keras_downloads(monkeypatch):
+    parts = [(np.zeros((n, 32, 32, 3), "uint8"), np.ones((n, 1), "uint8")) for n in (6, 4)]
+    monkeypatch.setattr(keras.datasets.cifar10, "load_data", lambda: parts)
+    images = data_source("cifar10").read()
+    assert images.y.shape == (6,) and images.y_test.shape == (4,) and images.x_test.shape == (4, 32, 32, 3)
+
+
+def test_npz(tmp_path):
+    path = tmp_path / "a.npz"
+    arrays = {"x": np.zeros((6, 8, 8, 3), "uint8"), "y": np.arange(6)}
+    np.savez(path, **arrays)
+    images = data_source(str(path)).read()
+    np.testing.assert_array_equal(images.y, arrays["y"])
+    assert images.x_test is None
+    batches, labelled = training_batches(data_source(str(path)), {}, batch_size=3, seed=0)
+    assert len(batches) == 2 and batches[0]["x"].dtype == np.uint8 and len(labelled.x) == 6
+    np.savez(path, x=arrays["x"])
+    assert training_batches(data_source(str(path)), {}, batch_size=3, seed=0)[1] is None
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{"y": np.zeros(2)}, {"x": np.zeros(2), "z": np.zeros(2)}, {"x": np.zeros(2), "x_test": np.zeros(2)}, {}],
+)
+def test_an_npz_with_other_arrays_is_an_error(tmp_path, arrays):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(ValueError, match="must hold x, and may hold y.*Received: data=.*a.npz"):
+        data_source(str(tmp_path / "a.npz")).read()
+
+
+def test_a_damaged_npz_and_pickles_are_errors(tmp_path):
+    path = tmp_path / "a.npz"
+    path.write_bytes(b"PK\x03\x04 half of a file")
+    with pytest.raises(ValueError, match="cannot be read.*a.npz"):
+        data_source(str(path)).read()
+    np.savez(path, x=np.array([object()]))
+    with pytest.raises(ValueError, match="cannot be read.*a.npz"):
+        data_source(str(path)).read()
+
+
+def test_a_folder_is_streamed_and_read(tmp_path):
+    source = data_source(str(photos(tmp_path)))
+    assert source.known == ("size", "labelled")
+    batches, labelled = training_batches(source, {"size": 8}, batch_size=4, seed=1)
+    assert len(batches) == 2 and batches[0]["x"].shape == (4, 8, 8, 3)
+    assert labelled.x.shape == (10, 8, 8, 3) and sorted(labelled.y) == [0] * 5 + [1] * 5
+    assert labelled.x_test is None
+    unlabelled = training_batches(source, {"size": 8, "labelled": False}, batch_size=4, seed=1)
+    assert unlabelled[1] is None
+
+
+def test_a_folder_in_two_parts(tmp_path):
+    photos(tmp_path / "train")
+    photos(tmp_path / "val", count=2)
+    source = data_source(str(tmp_path))
+    images = source.read(size=8)
+    assert len(images.x) == 10 and len(images.x_test) == 4
+    assert len(training_batches(source, {"size": 8}, batch_size=2, seed=0)[0]) == 5
+
+
+def test_the_parts_of_a_folder_have_the_same_classes(tmp_path):
+    photos(tmp_path / "train")
+    photos(tmp_path / "test", classes=("cat", "fox"))
+    with pytest.raises(ValueError, match="same classes. Received: .*train.*dog.*test.*fox"):
+        data_source(str(tmp_path)).read(size=8)
+
+
+def test_large_folders_are_streamed_only(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_ssl.hub.recipe_data._LABELLED_BYTES", 100)
+    assert training_batches(data_source(str(photos(tmp_path))), {"size": 8}, batch_size=4, seed=1)[1] is None
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing.npz", "/no/such/folder"])
+def test_other_names_are_errors(name):
+    with pytest.raises(ValueError, match="must be a name, an .npz file or a folder.*Received: data="):
+        data_source(name)

@@ -1,0 +1,26 @@
+"""Every objective on an encoder small enough for a test, with views that take little time to compile."""
+
+import keras_ssl
+from keras_ssl import views
+
+
+def encoder():
+    return keras_ssl.encoders.ConvNet(widths=(8, 16))
+
+
+def cheap_views():
+    ops = [views.RandomFlip(0.5), views.RandomGrayscale(0.5), views.RandomApply(views.Solarize(0.5), 0.5)]
+    return views.MultiView([views.Compose(ops)] * 2)
+
+
+def make(objective, **options):
+    return lambda: objective(encoder(), views=cheap_views(), **options)
+
+
+OBJECTIVES = {
+    "BarlowTwins": make(keras_ssl.BarlowTwins, projector=(24, 24)),
+    "SimCLR": make(keras_ssl.SimCLR, projector=(24, 12)),
+    "BYOL": make(keras_ssl.BYOL, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+    "MoCo-v2": make(keras_ssl.MoCo, projector=(24, 12), queue_size=32, momentum=0.9),
+    "MoCo-v3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+}

@@ -1,0 +1,220 @@
+"""The scripts, run as a user runs them, from another folder, at tiny size."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssl
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+TINY = [
+    "--recipe=simclr_digits",
+    "--epochs=3",
+    "--verbose=0",
+    "--set=data.count=100",
+    "--set=training.batch_size=16",
+    "--set=encoder.widths=[4, 8]",
+    "--set=objective.projector=[8, 4]",
+]
+
+
+# Runs a script several times in one process, which spares the seconds that importing a backend takes.
+REPEATED = """
+import contextlib, importlib.util, io, json, os, sys
+script, cases = sys.argv[1], json.loads(sys.argv[2])
+sys.argv = [script]
+sys.path.insert(0, os.path.dirname(script))
+spec = importlib.util.spec_from_file_location("script", script)
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from absl import flags
+from absl.testing import flagsaver
+ends = []
+for case in cases:
+    said = io.StringIO()
+    with flagsaver.flagsaver(), contextlib.redirect_stdout(said):
+        flags.FLAGS([script, *case])
+        try:
+            module.main([script])
+            ends.append([None, said.getvalue()])
+        except SystemExit as error:
+            ends.append([error.code, said.getvalue()])
+print(json.dumps(ends))
+"""
+
+
+def run(*command, cwd, backend=None):
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment["KERAS_BACKEND"] = backend or keras.backend.backend()
+    result = subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def run_repeatedly(script, *cases, cwd):
+    """For each list of flags the error in which the script ends (None where it succeeds) and what it says."""
+    return json.loads(run("-c", REPEATED, SCRIPTS / script, json.dumps(cases), cwd=cwd).splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A finished run in `run`, its export in `entry`, and what the script said in `said.txt`."""
+    folder = tmp_path_factory.mktemp("workplace")
+    said = run(SCRIPTS / "pretrain.py", *TINY, "--logdir=run", "--export=entry", cwd=folder)
+    (folder / "said.txt").write_text(said)
+    return folder
+
+
+@pytest.mark.slow
+def test_pretrain_leaves_logs_recipe_weights_and_results(workplace):
+    run_folder = workplace / "run"
+    names = {path.name for path in run_folder.iterdir()}
+    assert {"recipe.toml", "model.weights.h5", "history.json", "results.json"} <= names
+    assert not [name for name in names if name.startswith(".")]
+    assert list((run_folder / "train").glob("events.*"))
+    history = json.loads((run_folder / "history.json").read_text())
+    assert {"loss", "embedding_std", "knn_accuracy", "images_per_second"} == set(history)
+    assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
+    results = json.loads((run_folder / "results.json").read_text())
+    assert results["knn_accuracy"] == history["knn_accuracy"][-1] and results["seconds"] > 0
+
+
+@pytest.mark.slow
+def test_pretrain_prints_and_keeps_the_resolved_recipe(workplace):
+    recipe = keras_ssl.Recipe.read(workplace / "run" / "recipe.toml")
+    assert recipe.text().strip() in (workplace / "said.txt").read_text()
+    assert recipe.sections["training"]["epochs"] == 3 and recipe.sections["encoder"]["widths"] == [4, 8]
+
+
+@pytest.mark.slow
+def test_pretrain_exports(workplace):
+    card = keras_ssl.hub.Card.read(workplace / "entry" / "card.toml")
+    assert card.data == "coloured_digits" and card.recipe["objective"]["name"] == "SimCLR"
+    assert card.results["knn_accuracy"] == json.loads((workplace / "run" / "results.json").read_text())["knn_accuracy"]
+    assert card.saved_model is ON_TENSORFLOW
+    model = keras_ssl.Recipe.read(workplace / "run" / "recipe.toml").build_model()
+    model.load_weights(workplace / "run" / "model.weights.h5")
+    images = keras_ssl.data.coloured_digits("test", count=9)[0]
+    np.testing.assert_allclose(
+        keras_ssl.load(workplace / "entry").predict(images, verbose=0),
+        model.predict(images, verbose=0),
+        atol=1e-5,
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.slow
+def test_export_of_a_run_on_tensorflow_is_the_same_and_has_a_saved_model(workplace):
+    flags = ["--logdir=run", "--output=again", "--description=Tiny.", "--license=MIT"]
+    run(SCRIPTS / "export.py", *flags, cwd=workplace, backend="tensorflow")
+    again, entry = (keras_ssl.hub.Card.read(workplace / name / "card.toml") for name in ("again", "entry"))
+    assert again.weight_files == entry.weight_files  # size and hash too, whatever the backend of the run
+    assert (again.recipe, again.results, again.data) == (entry.recipe, entry.results, entry.data)
+    assert again.saved_model and (workplace / "again" / "saved_model.pb").is_file()
+    assert again.description == "Tiny." and again.license == "MIT"
+
+
+@pytest.mark.slow
+def test_evaluate_writes_a_table_and_json(workplace):
+    flags = ["--model=entry", "--protocols=knn,linear,rankme", "--output=e.json", "--k=5"]
+    said = run(SCRIPTS / "evaluate.py", *flags, cwd=workplace)
+    head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
+    assert head == ["model", "data", "train", "test", "knn", "linear", "rankme", "seconds"]
+    assert rule == ["---"] * 2 + ["---:"] * 6
+    results = json.loads((workplace / "e.json").read_text())
+    assert list(results) == head
+    assert row[:4] == ["entry", "coloured_digits", "100", "33"] and row[4] == f"{results['knn']:.4f}"
+
+    model = keras_ssl.load(workplace / "entry")
+    (train, y_train), (test, y_test) = (
+        keras_ssl.data.coloured_digits(split, count=count) for split, count in (("train", 100), ("test", 33))
+    )
+    train, test = (keras_ssl.evaluation.extract_features(model, x) for x in (train, test))
+    knn = keras_ssl.evaluation.knn_accuracy(train, y_train, test, y_test, k=5)
+    assert results["knn"] == pytest.approx(knn, abs=0.031)  # one image of 33 may lie on an edge
+    assert results["rankme"] == pytest.approx(keras_ssl.evaluation.rankme(train), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    images = keras_ssl.data.coloured_digits("train", count=40)[0]
+    np.savez(tmp_path / "grey.npz", x=images[..., :1])
+    np.savez(tmp_path / "unlabelled.npz", x=images)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    mistakes = {
+        "Closest: simclr_digits": ["--recipe=simclr_digit"],
+        "SimCLR has no setting 'tau'; [objective] knows projector, temperature": ["--set=objective.tau=3"],
+        "A setting has the form section.key=value. Received: 'optimizer'": ["--set=optimizer"],
+        "schedule.warmup_epochs=2, training.epochs=2": ["--epochs=2"],
+        "Received: data='nowhere'": ["--data=nowhere"],
+        "`x` must have 3 channels": ["--data=grey.npz"],
+        "--logdir: ": ["--logdir=file/run"],
+        "--export exists already": ["--export=file"],
+        "--export: ": ["--export=file/entry"],
+        "--logdir holds a finished run": [f"--logdir={workplace / 'run'}"],
+    }
+    tiny = [flag for flag in TINY if "data.count" not in flag] + ["--logdir=run"]
+    # Last, what is no mistake: arrays without labels.
+    cases = [[*tiny, *flags] for flags in [*mistakes.values(), ["--data=unlabelled.npz"]]]
+    *ends, (error, said) = run_repeatedly("pretrain.py", *cases, cwd=tmp_path)
+    for (line, _), message in zip(ends, mistakes, strict=True):
+        assert line is not None and "error: " in line and message in line and "Received: " in line
+        assert "\n" not in line
+    assert error is None and "kNN accuracy is not measured" in said
+    assert "knn_accuracy" not in json.loads((tmp_path / "run" / "results.json").read_text())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*before[:2], "run", *before[2:]]
+
+
+@pytest.mark.slow
+def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path):
+    model = f"--model={workplace / 'entry'}"
+    np.savez(tmp_path / "unlabelled.npz", x=keras_ssl.data.coloured_digits("train", count=40)[0])
+    mistakes = {
+        "No pretrained encoder has this name": ["--model=nothing"],
+        "--protocols knows knn, linear, rankme. Received: --protocols=knm": [model, "--protocols=knm"],
+        "--protocols=knn needs labels": [model, "--data=unlabelled.npz", "--protocols=knn,rankme"],
+        "Received: data='nowhere'": [model, "--data=nowhere"],
+        "--output: ": [model, "--output=unlabelled.npz/e.json"],
+    }
+    fine = [model, "--data=unlabelled.npz", "--protocols=rankme"]
+    *ends, (error, said) = run_repeatedly("evaluate.py", *mistakes.values(), fine, cwd=tmp_path)
+    for (line, _), message in zip(ends, mistakes, strict=True):
+        assert line is not None and "error: " in line and message in line and "Received: " in line
+    assert error is None and "| rankme |" in said
+
+    mistakes = {
+        "recipe.toml is missing": [f"--logdir={tmp_path}", "--output=x"],
+        "--output exists already": [f"--logdir={workplace / 'run'}", f"--output={workplace / 'entry'}"],
+    }
+    for (line, _), message in zip(run_repeatedly("export.py", *mistakes.values(), cwd=tmp_path), mistakes, strict=True):
+        assert line is not None and "error: " in line and message in line and "Received: " in line
+    assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.npz"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["pretrain.py", "evaluate.py", "export.py"])
+def test_help_says_what_every_flag_is(script, tmp_path):
+    said = subprocess.run(
+        [sys.executable, str(SCRIPTS / script), "--help"], cwd=tmp_path, capture_output=True, text=True
+    ).stdout
+    assert f"python scripts/{script} --" in said
+    names = re.findall(r'flags.DEFINE_\w+\(\s*"(\w+)"', (SCRIPTS / script).read_text())
+    assert len(names) > 5
+    for name in names:
+        assert f"--{name}:" in said or f"--[no]{name}:" in said

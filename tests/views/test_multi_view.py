@@ -1,0 +1,20 @@
+import numpy as np
+
+from keras_ssl.testing.check_view import check_view
+from keras_ssl.views import Identity, MultiView, RandomFlip, RandomResizedCrop
+
+
+def test_each_pipeline_draws_its_own_numbers(see):
+    images = np.random.default_rng(0).random((64, 2, 2, 1), dtype="float32")
+    first, second = see(MultiView([RandomFlip(0.5), RandomFlip(0.5)]), images)
+    flipped = [(view != images).any(axis=(1, 2, 3)) for view in (first, second)]
+    assert 0.2 < (flipped[0] == flipped[1]).mean() < 0.8
+
+
+def test_one_pipeline_gives_a_list(unit, see):
+    (only,) = see(MultiView([Identity()]), unit)
+    np.testing.assert_array_equal(only, unit)
+
+
+def test_conforms_with_results_of_two_sizes():
+    check_view(MultiView([RandomResizedCrop(8), RandomResizedCrop(4)]), image_size=8)

@@ -1,0 +1,108 @@
+import pytest
+
+from keras_ssl.testing.check_view import check_view
+from keras_ssl.views import (
+    ColorJitter,
+    GaussianBlur,
+    MultiView,
+    RandomApply,
+    RandomFlip,
+    RandomGrayscale,
+    RandomResizedCrop,
+    Solarize,
+    barlow_twins,
+    byol,
+    moco,
+    simclr,
+)
+
+RECIPES = {"simclr": simclr, "barlow_twins": barlow_twins, "byol": byol, "moco": moco}
+
+
+def parts(pipeline):
+    """What a pipeline does, in order: (view, probability)."""
+    return [(op.op, op.probability) if isinstance(op, RandomApply) else (op, None) for op in pipeline.views]
+
+
+def common(interpolation, jitter, min_scale):
+    return [
+        (RandomResizedCrop(None, (min_scale, 1.0), interpolation=interpolation), None),
+        (RandomFlip(0.5), None),
+        (ColorJitter(*jitter), 0.8),
+        (RandomGrayscale(0.2), None),
+    ]
+
+
+def test_simclr_is_the_papers():
+    views = simclr()
+    assert len(views) == 2 and views.views[0] == views.views[1]
+    expected = common("bicubic", (0.8, 0.8, 0.8, 0.2), 0.08) + [(GaussianBlur((0.1, 2.0)), 0.5)]
+    assert parts(views.views[0]) == expected
+
+
+@pytest.mark.parametrize("recipe", [barlow_twins, byol])
+def test_barlow_twins_and_byol_are_asymmetric(recipe):
+    first, second = (parts(pipeline) for pipeline in recipe().views)
+    expected = common("bicubic", (0.4, 0.4, 0.2, 0.1), 0.08)
+    assert first == expected + [(GaussianBlur((0.1, 2.0)), 1.0)]
+    assert second == expected + [(GaussianBlur((0.1, 2.0)), 0.1), (Solarize(0.5), 0.2)]
+
+
+def test_moco_2_is_the_papers():
+    views = moco()
+    assert views == moco(version=2) and views.views[0] == views.views[1]
+    expected = common("bilinear", (0.4, 0.4, 0.4, 0.1), 0.2) + [(GaussianBlur((0.1, 2.0)), 0.5)]
+    assert parts(views.views[0]) == expected
+
+
+def test_moco_3_is_byol_with_larger_crops():
+    first, second = (parts(pipeline) for pipeline in moco(version=3).views)
+    expected = common("bilinear", (0.4, 0.4, 0.2, 0.1), 0.2)
+    assert first == expected + [(GaussianBlur((0.1, 2.0)), 1.0)]
+    assert second == expected + [(GaussianBlur((0.1, 2.0)), 0.1), (Solarize(0.5), 0.2)]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_options(name):
+    views = RECIPES[name](size=24, strength=0.5, blur=False, min_scale=0.3)
+    assert isinstance(views, MultiView)
+    full = RECIPES[name]()
+    for pipeline, original in zip(views.views, full.views, strict=True):
+        got, before = dict(parts(pipeline)), dict(parts(original))
+        kinds = {type(op): op for op in got}
+        assert GaussianBlur not in kinds
+        assert kinds[RandomResizedCrop].size == (24, 24) and kinds[RandomResizedCrop].scale == (0.3, 1.0)
+        jitter = next(op for op in before if isinstance(op, ColorJitter)).get_config()
+        halved = {name: value / 2 for name, value in jitter.items()}
+        assert kinds[ColorJitter].get_config() == pytest.approx(halved)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_bad_arguments(name):
+    with pytest.raises(ValueError, match="`strength` must lie in .*Received: strength=6"):
+        RECIPES[name](strength=6)
+    with pytest.raises(ValueError, match="`strength` must lie in .*Received: strength=-1"):
+        RECIPES[name](strength=-1)
+    with pytest.raises(ValueError, match="size=0"):
+        RECIPES[name](size=0)
+    with pytest.raises(ValueError, match=r"scale=\(0, 1.0\)"):
+        RECIPES[name](min_scale=0)
+
+
+def test_unknown_version():
+    with pytest.raises(ValueError, match="`version` must be 2 or 3. Received: version=1"):
+        moco(version=1)
+
+
+def test_the_asymmetric_pair_conforms():
+    check_view(barlow_twins(min_scale=0.3), image_size=8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "views",
+    [simclr(), simclr(8, 0.5, blur=False), barlow_twins(), byol(), moco(), moco(version=3)],
+    ids=["simclr", "simclr_cifar", "barlow_twins", "byol", "moco_2", "moco_3"],
+)
+def test_every_recipe_conforms(views):
+    check_view(views)
