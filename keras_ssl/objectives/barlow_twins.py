@@ -6,14 +6,13 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
-from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
-from keras_ssl.training import SSLModel
+from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.typing import Logs, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class BarlowTwins(SSLModel):
+class BarlowTwins(JointEmbedding):
     r"""Barlow Twins: two views of an image, and an embedding whose dimensions agree and do not repeat each other.
 
     The cross-correlation `C` of the two views' embeddings over the global batch is driven to the identity:
@@ -55,7 +54,7 @@ class BarlowTwins(SSLModel):
         scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoder, **kwargs)
+        super().__init__(encoder, projector, **kwargs)
         if redundancy_weight < 0:
             raise ValueError(
                 f"`redundancy_weight` must not be negative. Received: redundancy_weight={redundancy_weight}"
@@ -64,18 +63,9 @@ class BarlowTwins(SSLModel):
             raise ValueError(f"`scale` must be greater than 0. Received: scale={scale}")
         self.redundancy_weight = redundancy_weight
         self.scale = scale
-        self.projector = MLPHead(projector, name="projector")
-        self.projector.build((None, self.feature_dim))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.barlow_twins()
-
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        first, second = self.make_views(batch)[:2]
-        return {
-            "z1": self.projector(self.encoder(first, training=training), training=training),
-            "z2": self.projector(self.encoder(second, training=training), training=training),
-        }
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         invariance, redundancy = barlow_twins_terms(embeddings["z1"], embeddings["z2"])
@@ -85,7 +75,6 @@ class BarlowTwins(SSLModel):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "projector": list(self.projector.widths),
             "redundancy_weight": self.redundancy_weight,
             "scale": self.scale,
         }

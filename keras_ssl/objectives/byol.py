@@ -6,15 +6,13 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
-from keras_ssl.layers.ema_teacher import EMATeacher
-from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.byol_loss import byol_loss
-from keras_ssl.training import SSLModel
+from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.typing import Logs, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class BYOL(SSLModel):
+class BYOL(TeacherStudent):
     """BYOL: predict, from one view, what a slowly moving teacher makes of the other view. No negatives.
 
     `mean(2 - 2 cos(p1, t2)) + mean(2 - 2 cos(p2, t1))`, in [0, 8], with `p` from the student's predictor and `t` from
@@ -55,26 +53,17 @@ class BYOL(SSLModel):
         final_momentum: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoder, **kwargs)
-        if tuple(projector)[-1] != tuple(predictor)[-1]:
-            raise ValueError(
-                "The predictor must end in the projector's width. "
-                f"Received: projector={tuple(projector)}, predictor={tuple(predictor)}"
-            )
         # The authors' hidden layers have a bias although batch norm follows them.
-        self.projector = MLPHead(projector, hidden_bias=True, name="projector")
-        self.projector.build((None, self.feature_dim))
-        self.predictor = MLPHead(predictor, hidden_bias=True, name="predictor")
-        self.predictor.build((None, self.projector.widths[-1]))
-        self.teacher = EMATeacher([self.encoder, self.projector], momentum, final_momentum, name="teacher")
+        super().__init__(encoder, projector, momentum, final_momentum, {"hidden_bias": True}, **kwargs)
+        self.predictor = self.predictor_head(predictor, hidden_bias=True)
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.make_views(batch)[:2]
-        z1, z2 = (self.projector(self.encoder(view, training=training), training=training) for view in views)
-        t1, t2 = (self.teacher(view, training=training) for view in views)
+        z1, z2 = self.project(views, training)
+        t1, t2 = self.teach(views, training)
         return {
             "z1": keras.ops.stop_gradient(z1),
             "p1": self.predictor(z1, training=training),
@@ -87,15 +76,5 @@ class BYOL(SSLModel):
         loss = byol_loss(embeddings["p1"], embeddings["t2"]) + byol_loss(embeddings["p2"], embeddings["t1"])
         return loss, {}
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
-        student = [self.encoder, self.projector]
-        return {"momentum": self.teacher.update(student, self.updates - 1, self.total_updates, updated)}
-
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "projector": list(self.projector.widths),
-            "predictor": list(self.predictor.widths),
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
+        return {**super().get_config(), "predictor": list(self.predictor.widths)}

@@ -6,12 +6,10 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
-from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
-from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
-from keras_ssl.training import SSLModel
+from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.typing import Logs, Tensor
 
 _DEFAULTS: dict[int, dict[str, Any]] = {
@@ -33,7 +31,7 @@ _DEFAULTS: dict[int, dict[str, Any]] = {
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class MoCo(SSLModel):
+class MoCo(TeacherStudent):
     """MoCo: contrast the student's query with a momentum teacher's keys.
 
     Version 2 contrasts view 1 with the teacher's key of view 2, against a queue of past keys of the global batches:
@@ -100,40 +98,29 @@ class MoCo(SSLModel):
             raise ValueError(f"MoCo v3 has no queue. Received: version=3, queue_size={queue_size}")
         if kwargs.get("views") is None:
             kwargs["views"] = view_ops.moco(version=version)
-        super().__init__(encoder, **kwargs)
         defaults = _DEFAULTS[version]
-        projector = defaults["projector"] if projector is None else projector
-        predictor = defaults["predictor"] if predictor is None else predictor
-        self.version = version
-        self.batch_norm = version == 3 if batch_norm is None else batch_norm
-        self.temperature = check_positive("temperature", temperature)
-        self.projector = self._head(projector, self.feature_dim, "projector")
-        width = self.projector.widths[-1]
-        self.predictor = None if predictor is None else self._head(predictor, width, "predictor")
-        if self.predictor is not None and self.predictor.widths[-1] != width:
-            raise ValueError(
-                "The predictor must end in the projector's width. "
-                f"Received: projector={tuple(projector)}, predictor={tuple(self.predictor.widths)}"
-            )
-        self.teacher = EMATeacher(
-            [self.encoder, self.projector],
+        batch_norm = version == 3 if batch_norm is None else batch_norm
+        options = {
+            "batch_norm": batch_norm,
+            "output_bias": not batch_norm,
+            "output_norm": "plain" if batch_norm else None,
+        }
+        super().__init__(
+            encoder,
+            defaults["projector"] if projector is None else projector,
             defaults["momentum"] if momentum is None else momentum,
             defaults["final_momentum"] if final_momentum is None else final_momentum,
-            name="teacher",
+            options,
+            **kwargs,
         )
+        self.version = version
+        self.batch_norm = batch_norm
+        self.temperature = check_positive("temperature", temperature)
+        predictor = defaults["predictor"] if predictor is None else predictor
+        self.predictor = None if predictor is None else self.predictor_head(predictor, **options)
         self.queue_size = defaults["queue_size"] if queue_size is None else queue_size
+        width = self.projector.widths[-1]
         self.queue = FeatureQueue(self.queue_size, width, self.seed, name="queue") if version == 2 else None
-
-    def _head(self, widths: Sequence[int], features: int, name: str) -> MLPHead:
-        head = MLPHead(
-            widths,
-            batch_norm=self.batch_norm,
-            output_bias=not self.batch_norm,
-            output_norm="plain" if self.batch_norm else None,
-            name=name,
-        )
-        head.build((None, features))
-        return head
 
     def check_batch_size(self, batch_size: int) -> None:
         super().check_batch_size(batch_size)
@@ -143,14 +130,11 @@ class MoCo(SSLModel):
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.make_views(batch)[:2]
         if self.predictor is None:
-            query = self.projector(self.encoder(views[0], training=training), training=training)
-            return {"q1": query, "k2": l2_normalize(self.teacher(views[1], training=training))}
-        embeddings = {}
-        for number, view in enumerate(views, start=1):
-            projection = self.projector(self.encoder(view, training=training), training=training)
-            embeddings[f"q{number}"] = self.predictor(projection, training=training)
-            embeddings[f"k{number}"] = self.teacher(view, training=training)
-        return embeddings
+            (query,), (key,) = self.project(views[:1], training), self.teach(views[1:], training)
+            return {"q1": query, "k2": l2_normalize(key)}
+        q1, q2 = (self.predictor(z, training=training) for z in self.project(views, training))
+        k1, k2 = self.teach(views, training)
+        return {"q1": q1, "q2": q2, "k1": k1, "k2": k2}
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         if self.queue is not None:
@@ -162,18 +146,14 @@ class MoCo(SSLModel):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         if self.queue is not None:
             self.queue.enqueue(embeddings["k2"], updated)
-        student = [self.encoder, self.projector]
-        return {"momentum": self.teacher.update(student, self.updates - 1, self.total_updates, updated)}
+        return super().after_step(embeddings, updated)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "version": self.version,
-            "projector": list(self.projector.widths),
             "predictor": None if self.predictor is None else list(self.predictor.widths),
             "batch_norm": self.batch_norm,
             "queue_size": self.queue_size,
             "temperature": self.temperature,
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
         }

@@ -1,20 +1,19 @@
 """SimCLR."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl import views as view_ops
-from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.numeric import check_positive
-from keras_ssl.training import SSLModel
+from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.typing import Logs, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class SimCLR(SSLModel):
+class SimCLR(JointEmbedding):
     """SimCLR: find the other view of your own image among all views of the global batch (NT-Xent).
 
     Every one of the 2N embeddings is an anchor; its negatives are the 2N - 2 views of other images, of all replicas.
@@ -45,6 +44,8 @@ class SimCLR(SSLModel):
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
     """
 
+    one_pass: ClassVar[bool] = True
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -53,22 +54,13 @@ class SimCLR(SSLModel):
         batch_norm: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoder, **kwargs)
+        options = {"batch_norm": batch_norm, "output_norm": "scale" if batch_norm else None}
+        super().__init__(encoder, projector, options, **kwargs)
         self.temperature = check_positive("temperature", temperature)
         self.batch_norm = batch_norm
-        self.projector = MLPHead(
-            projector, batch_norm=batch_norm, output_norm="scale" if batch_norm else None, name="projector"
-        )
-        self.projector.build((None, self.feature_dim))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()
-
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.make_views(batch)[:2]
-        features = self.encoder(keras.ops.concatenate(views, axis=0), training=training)
-        z1, z2 = keras.ops.split(self.projector(features, training=training), 2, axis=0)
-        return {"z1": z1, "z2": z2}
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return nt_xent_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
@@ -76,7 +68,6 @@ class SimCLR(SSLModel):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "projector": list(self.projector.widths),
             "temperature": self.temperature,
             "batch_norm": self.batch_norm,
         }
