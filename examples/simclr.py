@@ -12,17 +12,8 @@ small = "--small" in sys.argv
 train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
 test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
 
-# What the data varies is what the views remove: place and scale, colour, and which of digit and ground is light.
-view = views.Compose(
-    [
-        views.RandomResizedCrop(scale=(0.5, 1.0)),
-        views.ColorJitter(0.8, 0.8, 0.8, 0.5),
-        views.RandomGrayscale(0.5),
-        views.RandomApply(views.Solarize(0.0), 0.5),
-    ]
-)
 encoder = keras_ssl.encoders.ConvNet()
-model = keras_ssl.SimCLR(encoder, projector=(128, 64), temperature=0.2, views=views.MultiView([view, view]))
+model = keras_ssl.SimCLR(encoder, projector=(128, 64), temperature=0.2, views=views.coloured_digits())
 model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
 
 

@@ -54,13 +54,14 @@ class BarlowTwins(JointEmbedding):
         scale: float = 1.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoder, projector, **kwargs)
+        super().__init__(encoder, **kwargs)
         if redundancy_weight < 0:
             raise ValueError(
                 f"`redundancy_weight` must not be negative. Received: redundancy_weight={redundancy_weight}"
             )
         if scale <= 0:
             raise ValueError(f"`scale` must be greater than 0. Received: scale={scale}")
+        self.add_projector(projector)
         self.redundancy_weight = redundancy_weight
         self.scale = scale
 

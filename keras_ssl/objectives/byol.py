@@ -53,15 +53,17 @@ class BYOL(TeacherStudent):
         final_momentum: float = 1.0,
         **kwargs: Any,
     ) -> None:
+        super().__init__(encoder, **kwargs)
         # The authors' hidden layers have a bias although batch norm follows them.
-        super().__init__(encoder, projector, momentum, final_momentum, {"hidden_bias": True}, **kwargs)
-        self.predictor = self.predictor_head(predictor, hidden_bias=True)
+        self.add_projector(projector, hidden_bias=True)
+        self.add_predictor(predictor, hidden_bias=True)
+        self.add_teacher(momentum, final_momentum)
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.make_views(batch)[:2]
+        views = self.used_views(batch)
         z1, z2 = self.project(views, training)
         t1, t2 = self.teach(views, training)
         return {

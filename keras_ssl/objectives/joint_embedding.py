@@ -1,6 +1,7 @@
 """What the joint-embedding objectives share: an encoder and a projector, and where there is one, a teacher of both."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any, ClassVar
 
 import keras
@@ -12,36 +13,31 @@ from keras_ssl.typing import Logs, Tensor
 
 
 class JointEmbedding(SSLModel):
-    """Encoder and projector on two views: `embed` gives `z1`, `z2` and the keys of the batch that are required.
+    """Encoder and projector on several views: `embed` gives `z1`, `z2` ... and the keys of the batch that are required.
+
+    A subclass calls `add_projector` in its `__init__`, and `add_predictor` where it has one.
 
     Args:
         encoder: a built `keras.Model` that maps a batch to features `[N, F]`.
-        projector: widths of the projector.
-        projector_options: arguments of its `MLPHead`.
         **kwargs: as for `SSLModel`.
     """
 
     one_pass: ClassVar[bool] = False
-    """Whether both views pass the networks in one batch, sharing batch statistics, or (default) each in its own."""
+    """Whether views of one size pass the networks in one batch, sharing batch statistics, or (default) each in its
+    own."""
 
-    def __init__(
-        self,
-        encoder: keras.Model,
-        projector: Sequence[int],
-        projector_options: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(encoder, **kwargs)
-        self.projector = self.head("projector", projector, self.feature_dim, **(projector_options or {}))
+    all_views: ClassVar[bool] = False
+    """Whether the objective takes every view that it is given, or (default) the first `view_count`."""
 
-    def head(self, name: str, widths: Sequence[int], input_width: int, **options: Any) -> MLPHead:
-        """A built `MLPHead`."""
-        head = MLPHead(widths, name=name, **options)
-        head.build((None, input_width))
-        return head
+    projector: MLPHead
+    predictor: MLPHead | None = None
 
-    def predictor_head(self, widths: Sequence[int], **options: Any) -> MLPHead:
-        """A built predictor, from the projector's output to its like.
+    def add_projector(self, widths: Sequence[int], **options: Any) -> None:
+        """Makes `self.projector`, on the encoder's features; `options` are those of `MLPHead`."""
+        self.projector = self.head("projector", widths, self.feature_dim, **options)
+
+    def add_predictor(self, widths: Sequence[int], **options: Any) -> None:
+        """Makes `self.predictor`, from the projector's output to its like.
 
         Raises:
             ValueError: if it does not end in the projector's width.
@@ -51,18 +47,39 @@ class JointEmbedding(SSLModel):
                 "The predictor must end in the projector's width. "
                 f"Received: projector={self.projector.widths}, predictor={tuple(widths)}"
             )
-        return self.head("predictor", widths, self.projector.widths[-1], **options)
+        self.predictor = self.head("predictor", widths, self.projector.widths[-1], **options)
+
+    def head(self, name: str, widths: Sequence[int], input_width: int, **options: Any) -> MLPHead:
+        """A built `MLPHead`."""
+        head = MLPHead(widths, name=name, **options)
+        head.build((None, input_width))
+        return head
+
+    @property
+    def embedding_dim(self) -> int:
+        """Width of the projector's output."""
+        return int(self.projector.widths[-1])
+
+    def used_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
+        """The views of a batch that the objective takes, preprocessed."""
+        views = self.make_views(batch)
+        return views if self.all_views else views[: self.view_count]
 
     def project(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
         """The projections of views, each `[N, D]`."""
-        if self.one_pass:
-            features = self.encoder(keras.ops.concatenate(views, axis=0), training=training)
-            return list(keras.ops.split(self.projector(features, training=training), len(views), axis=0))
-        return [self.projector(self.encoder(view, training=training), training=training) for view in views]
+        if not self.one_pass:
+            return [self.projector(self.encoder(view, training=training), training=training) for view in views]
+        sizes = groupby(views, key=lambda view: tuple(view.shape[1:]))
+        features = [self.encoder(_joined(list(group)), training=training) for _, group in sizes]
+        return _parted(self.projector(_joined(features), training=training), len(views))
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        z1, z2 = self.project(self.make_views(batch)[:2], training)
-        return {"z1": z1, "z2": z2, **{key: batch[key] for key in self.required_keys}}
+        projections = self.project(self.used_views(batch), training)
+        return {f"z{number}": z for number, z in enumerate(projections, start=1)} | self.passed_on(batch)
+
+    def passed_on(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The keys of the batch that the objective needs besides `x`."""
+        return {key: batch[key] for key in self.required_keys}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "projector": list(self.projector.widths)}
@@ -71,23 +88,18 @@ class JointEmbedding(SSLModel):
 class TeacherStudent(JointEmbedding):
     """A joint embedding whose encoder and projector are followed by a momentum teacher, `self.teacher(view)`.
 
-    Args:
-        momentum: of the teacher, at the start, in [0, 1].
-        final_momentum: at the planned end, along a cosine; None keeps `momentum`.
-
-    The others as for `JointEmbedding`. Logged: `momentum`.
+    A subclass calls `add_teacher` in its `__init__`, once its heads are made. Logged: `momentum`.
     """
 
-    def __init__(
-        self,
-        encoder: keras.Model,
-        projector: Sequence[int],
-        momentum: float,
-        final_momentum: float | None,
-        projector_options: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(encoder, projector, projector_options, **kwargs)
+    teacher: EMATeacher
+
+    def add_teacher(self, momentum: float, final_momentum: float | None) -> None:
+        """Makes `self.teacher`, a copy of `self.student`.
+
+        Args:
+            momentum: at the start, in [0, 1].
+            final_momentum: at the planned end, along a cosine; None keeps `momentum`.
+        """
         self.teacher = EMATeacher(self.student, momentum, final_momentum, name="teacher")
 
     @property
@@ -96,7 +108,9 @@ class TeacherStudent(JointEmbedding):
         return [self.encoder, self.projector]
 
     def teach(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
-        """The teacher's projections of views, each `[N, D]`, without gradient."""
+        """The teacher's projections of views of one size, each `[N, D]`, without gradient."""
+        if self.one_pass:
+            return _parted(self.teacher(_joined(views), training=training), len(views))
         return [self.teacher(view, training=training) for view in views]
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
@@ -108,3 +122,11 @@ class TeacherStudent(JointEmbedding):
             "momentum": self.teacher.momentum,
             "final_momentum": self.teacher.final_momentum,
         }
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=0)
+
+
+def _parted(whole: Tensor, count: int) -> list[Tensor]:
+    return list(keras.ops.split(whole, count, axis=0))

@@ -100,26 +100,25 @@ class MoCo(TeacherStudent):
             kwargs["views"] = view_ops.moco(version=version)
         defaults = _DEFAULTS[version]
         batch_norm = version == 3 if batch_norm is None else batch_norm
-        options = {
+        options: dict[str, Any] = {
             "batch_norm": batch_norm,
             "output_bias": not batch_norm,
             "output_norm": "plain" if batch_norm else None,
         }
-        super().__init__(
-            encoder,
-            defaults["projector"] if projector is None else projector,
+        super().__init__(encoder, **kwargs)
+        self.add_projector(defaults["projector"] if projector is None else projector, **options)
+        self.add_teacher(
             defaults["momentum"] if momentum is None else momentum,
             defaults["final_momentum"] if final_momentum is None else final_momentum,
-            options,
-            **kwargs,
         )
         self.version = version
         self.batch_norm = batch_norm
         self.temperature = check_positive("temperature", temperature)
         predictor = defaults["predictor"] if predictor is None else predictor
-        self.predictor = None if predictor is None else self.predictor_head(predictor, **options)
+        if predictor is not None:
+            self.add_predictor(predictor, **options)
         self.queue_size = defaults["queue_size"] if queue_size is None else queue_size
-        width = self.projector.widths[-1]
+        width = self.embedding_dim
         self.queue = FeatureQueue(self.queue_size, width, self.seed, name="queue") if version == 2 else None
 
     def check_batch_size(self, batch_size: int) -> None:
@@ -128,7 +127,7 @@ class MoCo(TeacherStudent):
             self.queue.check_batch_size(batch_size)
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.make_views(batch)[:2]
+        views = self.used_views(batch)
         if self.predictor is None:
             (query,), (key,) = self.project(views[:1], training), self.teach(views[1:], training)
             return {"q1": query, "k2": l2_normalize(key)}

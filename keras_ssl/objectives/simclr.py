@@ -54,8 +54,8 @@ class SimCLR(JointEmbedding):
         batch_norm: bool = True,
         **kwargs: Any,
     ) -> None:
-        options = {"batch_norm": batch_norm, "output_norm": "scale" if batch_norm else None}
-        super().__init__(encoder, projector, options, **kwargs)
+        super().__init__(encoder, **kwargs)
+        self.add_projector(projector, batch_norm=batch_norm, output_norm="scale" if batch_norm else None)
         self.temperature = check_positive("temperature", temperature)
         self.batch_norm = batch_norm
 

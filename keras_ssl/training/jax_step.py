@@ -67,6 +67,9 @@ class JaxStep:
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
 
+    def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
+        return embeddings
+
     def _positions(self: Any, count: int) -> Tensor:
         return keras.ops.arange(count, dtype="int32")
 

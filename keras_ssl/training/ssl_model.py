@@ -31,7 +31,8 @@ else:
     )
 
 DEFAULT_BATCH_SIZE = 256
-_FIRST_EXTRA_DRAW = 2**31  # draws of an objective itself, out of reach of the draws of its views
+# Draws of an objective itself, out of reach of the draws of its views: for each sample, and for a step as a whole.
+_FIRST_EXTRA_DRAW, _FIRST_STEP_DRAW, _ORDER_DRAW = 2**31, 2**31 + 2**30, 2**32 - 64
 _TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
 
 
@@ -156,6 +157,25 @@ class SSLModel(BackendStep, keras.Model):
     def stream(self, batch: dict[str, Tensor]) -> Stream:
         """Random numbers for the objective's own use, independent of those its views draw."""
         return Stream(batch["seed"], batch["step"], batch["position"], first_draw=_FIRST_EXTRA_DRAW)
+
+    def step_stream(self, batch: dict[str, Tensor]) -> Stream:
+        """Random numbers that all samples of the step share: a stream of one row, the same on every replica."""
+        return Stream(batch["seed"], batch["step"], keras.ops.zeros((1,), "int32"), first_draw=_FIRST_STEP_DRAW)
+
+    def shuffled(self, rows: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """A partner for every sample: the rows of the whole global batch in random order, those of this replica.
+
+        Args:
+            rows: a tensor `[n, ...]`, a row for each sample of the local batch.
+            batch: the batch; its seed and step decide the order, so that two calls in a step give the same partners.
+
+        Returns:
+            A tensor of the same shape.
+        """
+        everything = self._gather({"rows": rows})["rows"]
+        positions = keras.ops.arange(keras.ops.shape(everything)[0], dtype="int32")
+        order = keras.ops.argsort(Stream(batch["seed"], batch["step"], positions, first_draw=_ORDER_DRAW).uniform())
+        return keras.ops.take(everything, keras.ops.take(order, batch["position"]), axis=0)
 
     @property
     def feature_dim(self) -> int:

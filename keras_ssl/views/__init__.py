@@ -11,7 +11,7 @@ from keras_ssl.views.random_apply import RandomApply
 from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
-from keras_ssl.views.recipes import barlow_twins, byol, moco, simclr
+from keras_ssl.views.recipes import barlow_twins, byol, coloured_digits, moco, simclr
 from keras_ssl.views.solarize import Solarize
 from keras_ssl.views.view import View
 
@@ -30,6 +30,7 @@ __all__ = [
     "View",
     "barlow_twins",
     "byol",
+    "coloured_digits",
     "map_dataset",
     "moco",
     "simclr",

@@ -1,6 +1,6 @@
-"""The papers' views, ready to use.
+"""The papers' views, ready to use, and those of the embedded data.
 
-Each function returns a `MultiView` of two pipelines that give float images in [0, 1]. None of them
+Each function returns a `MultiView` of pipelines that give float images in [0, 1]. None of them
 normalises: the model does that itself, because it needs the same at inference. On small images (32 pixels and
 less) the published CIFAR recipes leave the blur out: `blur=False`. `strength` multiplies the four ranges of the
 colour jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fraction of the image's area.
@@ -192,3 +192,41 @@ def moco(
     jitter = _scaled((0.4, 0.4, 0.4, 0.1), strength)
     pipeline = _pipeline(size, min_scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear")
     return MultiView([pipeline, pipeline])
+
+
+def coloured_digits(
+    strength: float = 1.0, min_scale: float = 0.5, grey: float = 0.5, invert: float = 0.5, copies: int = 2
+) -> MultiView:
+    """Views for `keras_ssl.data.coloured_digits`: they remove what the data varies.
+
+    Place and scale go by bilinear crops, colour by a jitter that turns the hue fully, light on dark by inversion
+    (solarizing from 0 up). There is no flip: it would make other characters of digits.
+
+    Args:
+        strength: multiplies the jitter of brightness, contrast and saturation (.8 each); default 1.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.5.
+        grey: probability of a grey image; default 0.5.
+        invert: probability of an inverted image; default 0.5.
+        copies: number of views; default 2.
+
+    Returns:
+        A `MultiView` of `copies` equal pipelines, which draw different numbers.
+
+    Raises:
+        ValueError: as the views do, and if `copies` is not a positive integer.
+
+    Example:
+
+    >>> from keras_ssl.views import coloured_digits
+    >>> len(coloured_digits(copies=4))
+    4
+    """
+    if not isinstance(copies, int) or isinstance(copies, bool) or copies < 1:
+        raise ValueError(f"Argument `copies` must be a positive integer. Received: copies={copies!r}")
+    ops: list[View] = [
+        RandomResizedCrop(scale=(min_scale, 1.0)),
+        ColorJitter(*[0.8 * strength] * 3, 0.5),
+        RandomGrayscale(grey),
+        RandomApply(Solarize(0.0), invert),
+    ]
+    return MultiView([Compose(ops)] * copies)

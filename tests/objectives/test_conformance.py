@@ -16,6 +16,14 @@ def test_every_objective_of_the_library_is_checked():
     assert checked == {getattr(keras_ssl.objectives, name) for name in keras_ssl.objectives.__all__}
 
 
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_config_names_every_argument(name):
+    model = OBJECTIVES[name]()
+    again = type(model).from_config(model.get_config())
+    assert again.get_config() == model.get_config()
+    assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_objective_keeps_its_contracts_on_this_backend(name):

@@ -17,10 +17,10 @@ def make(objective, **options):
     return lambda: objective(encoder(), views=cheap_views(), **options)
 
 
-OBJECTIVES = {
-    "BarlowTwins": make(keras_ssl.BarlowTwins, projector=(24, 24)),
-    "SimCLR": make(keras_ssl.SimCLR, projector=(24, 12)),
-    "BYOL": make(keras_ssl.BYOL, projector=(24, 12), predictor=(24, 12), momentum=0.9),
-    "MoCo-v2": make(keras_ssl.MoCo, projector=(24, 12), queue_size=32, momentum=0.9),
-    "MoCo-v3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
+    "barlow_twins": make(keras_ssl.BarlowTwins, projector=(24, 24)),
+    "simclr": make(keras_ssl.SimCLR, projector=(24, 12)),
+    "byol": make(keras_ssl.BYOL, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+    "moco": make(keras_ssl.MoCo, projector=(24, 12), queue_size=32, momentum=0.9),
+    "mocov3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
 }

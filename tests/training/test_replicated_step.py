@@ -25,7 +25,7 @@ def images(count):
 
 def test_clipping_acts_on_the_whole_gradient(tmp_path):
     """Keras clips before it sums over replicas; the step sums first."""
-    job = Job(saved(tmp_path, "BarlowTwins"), images(24), learning_rate=0.1, global_clipnorm=0.01)
+    job = Job(saved(tmp_path, "barlow_twins"), images(24), learning_rate=0.1, global_clipnorm=0.01)
     here = record(keras.saving.load_model(job.model, compile=False), job)
     there = run_elsewhere({"job": job}, "tensorflow", replicas=2)["job"]
     for mine, theirs, start in zip(there.weights, here.weights, here.start, strict=True):
@@ -35,6 +35,6 @@ def test_clipping_acts_on_the_whole_gradient(tmp_path):
 
 
 def test_a_batch_that_the_replicas_do_not_divide_is_refused(tmp_path):
-    job = Job(saved(tmp_path, "SimCLR"), images(18), batch_size=9)
+    job = Job(saved(tmp_path, "simclr"), images(18), batch_size=9)
     with pytest.raises(RuntimeError, match="multiple of the 2 replicas. Received: batch_size=9"):
         run_elsewhere({"job": job}, "tensorflow", replicas=2)

@@ -271,7 +271,7 @@ class TestStep:
         np.testing.assert_allclose(*losses, rtol=1e-5)
 
     def test_state_counts_updates_not_micro_batches(self):
-        model = OBJECTIVES["BYOL"]()
+        model = OBJECTIVES["byol"]()
         model.compile(keras.optimizers.SGD(0.01, gradient_accumulation_steps=2))
         changed = [model.teacher.modules[1].get_weights()[0]]
 
@@ -289,7 +289,7 @@ class TestStep:
     def test_a_step_that_loss_scaling_skips_changes_no_state(self):
         keras.config.set_dtype_policy("mixed_float16")
         try:
-            model = OBJECTIVES["MoCo-v2"]()
+            model = OBJECTIVES["moco"]()
         finally:
             keras.config.set_dtype_policy("float32")
         scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=1e38)
@@ -330,3 +330,28 @@ class TestStep:
             fit(compiled(same_start(Twins(encoder())), run_eagerly=eager), images())["loss"] for eager in (False, True)
         ]
         np.testing.assert_allclose(*losses, rtol=1e-5)
+
+
+class TestDrawsOfAnObjective:
+    def batch(self, count=6, step=3):
+        return {"seed": 0, "step": step, "position": np.arange(count, dtype="int32")}
+
+    def test_shuffled_rows_are_all_rows_in_an_order_of_the_step(self):
+        model, rows = Twins(encoder()), np.arange(12.0, dtype="float32").reshape(6, 2)
+        first, again, later = (
+            keras.ops.convert_to_numpy(model.shuffled(rows, self.batch(step=step))) for step in (3, 3, 4)
+        )
+        assert sorted(map(tuple, first)) == sorted(map(tuple, rows))
+        np.testing.assert_array_equal(first, again)
+        assert not np.array_equal(first, later)
+
+    def test_the_stream_of_a_step_has_one_row_for_all(self):
+        model = Twins(encoder())
+        draws = [
+            keras.ops.convert_to_numpy(model.step_stream(self.batch(count)).uniform(shape=(3,))) for count in (2, 6)
+        ]
+        assert draws[0].shape == (1, 3)
+        np.testing.assert_array_equal(*draws)
+        assert not np.array_equal(
+            draws[0], keras.ops.convert_to_numpy(model.stream(self.batch()).uniform(shape=(3,)))[:1]
+        )

@@ -12,6 +12,7 @@ from keras_ssl.views import (
     Solarize,
     barlow_twins,
     byol,
+    coloured_digits,
     moco,
     simclr,
 )
@@ -106,3 +107,20 @@ def test_the_asymmetric_pair_conforms():
 )
 def test_every_recipe_conforms(views):
     check_view(views)
+
+
+def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
+    views = coloured_digits(strength=0.5, min_scale=0.3, grey=0.4, invert=0.1, copies=3)
+    assert len(views) == 3 and views.views[0] == views.views[2]
+    assert parts(views.views[0]) == [
+        (RandomResizedCrop(None, (0.3, 1.0)), None),
+        (ColorJitter(0.4, 0.4, 0.4, 0.5), None),
+        (RandomGrayscale(0.4), None),
+        (Solarize(0.0), 0.1),
+    ]
+    check_view(views, image_size=8)
+
+
+def test_coloured_digits_copies():
+    with pytest.raises(ValueError, match="copies=0"):
+        coloured_digits(copies=0)
