@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.typing import Logs, Tensor
@@ -43,6 +44,8 @@ class BYOL(TeacherStudent):
     Reference:
         Grill et al., "Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning", NeurIPS 2020.
     """
+
+    predictor: MLPHead
 
     def __init__(
         self,

@@ -51,6 +51,7 @@ def check_objectives(
     *,
     checks: Sequence[str] = CHECKS,
     replicas: Sequence[int] = (2, 4),
+    backends: Sequence[str] = ("tensorflow", "jax"),
     modules: Sequence[str] = (),
     learning_rate: float = 1e-4,
 ) -> None:
@@ -66,6 +67,7 @@ def check_objectives(
         arrays: as for `check_objective`.
         checks: which to make. Defaults to all.
         replicas: numbers of devices to compare on TensorFlow (and, up to 2, on JAX). Defaults to `(2, 4)`.
+        backends: on which to compare numbers of devices. Defaults to both.
         modules: modules to import in other processes, where the objectives are registered.
         learning_rate: of the SGD steps that are compared. Defaults to 1e-4: small enough
             that rounding does not grow from step to step.
@@ -100,20 +102,21 @@ def check_objectives(
             if "collapse" in checks:
                 _check_collapse(name, job)
             jobs[name] = job
-        for backend, count in _elsewhere(checks, replicas):
+        for backend, count in _elsewhere(checks, replicas, backends):
             check = "backends" if count == 1 else "replicas"
             recordings = run_elsewhere(jobs, backend, count, modules)
             for name, recording in recordings.items():
                 _compare(name, f"{check} ({backend}, {count} devices)", recording, references[name])
 
 
-def _elsewhere(checks: Sequence[str], replicas: Sequence[int]) -> list[tuple[str, int]]:
+def _elsewhere(checks: Sequence[str], replicas: Sequence[int], backends: Sequence[str]) -> list[tuple[str, int]]:
     here = keras.backend.backend()
     plans = []
     if "backends" in checks:
         plans.append(("jax" if here == "tensorflow" else "tensorflow", 1))
     if "replicas" in checks:
-        plans += [("tensorflow", count) for count in replicas] + [("jax", count) for count in replicas if count <= 2]
+        counts = {"tensorflow": replicas, "jax": [count for count in replicas if count <= 2]}
+        plans += [(backend, count) for backend in backends for count in counts[backend]]
     return plans
 
 

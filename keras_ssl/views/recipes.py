@@ -223,9 +223,10 @@ def coloured_digits(
     """
     if not isinstance(copies, int) or isinstance(copies, bool) or copies < 1:
         raise ValueError(f"Argument `copies` must be a positive integer. Received: copies={copies!r}")
+    jitter = 0.8 * strength
     ops: list[View] = [
         RandomResizedCrop(scale=(min_scale, 1.0)),
-        ColorJitter(*[0.8 * strength] * 3, 0.5),
+        ColorJitter(jitter, jitter, jitter, 0.5),
         RandomGrayscale(grey),
         RandomApply(Solarize(0.0), invert),
     ]
