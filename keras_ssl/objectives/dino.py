@@ -45,6 +45,8 @@ class DINO(TeacherStudent):
         freeze_steps: number of first updates in which the last layer stands still. Defaults to 1251, an epoch of
             ImageNet at batch 1024, as in the authors' code.
         batch_norm: batch norm in the projector, after each hidden Dense. Defaults to False.
+        output_norm: batch norm of the bottleneck, as for `MLPHead`. Defaults to None, as in the paper; "plain" keeps
+            the small networks of short runs from collapsing at once, because it spreads the bottlenecks.
         centre_momentum: of the running mean. Defaults to 0.9.
         momentum: of the teacher, at the start. Defaults to 0.996; short runs want less.
         final_momentum: at the planned end, along a cosine. Defaults to 1.
@@ -84,6 +86,7 @@ class DINO(TeacherStudent):
         warmup_steps: int = 0,
         freeze_steps: int = 1251,
         batch_norm: bool = False,
+        output_norm: str | None = None,
         centre_momentum: float = 0.9,
         momentum: float = 0.996,
         final_momentum: float | None = 1.0,
@@ -93,7 +96,14 @@ class DINO(TeacherStudent):
         for name, value, lowest in (("global_crops", global_crops, 1), ("warmup_steps", warmup_steps, 0)):
             if int(value) != value or value < lowest:
                 raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
-        self.add_projector(projector, activation="gelu", batch_norm=batch_norm, hidden_bias=True, output_bias=True)
+        self.add_projector(
+            projector,
+            activation="gelu",
+            batch_norm=batch_norm,
+            hidden_bias=True,
+            output_bias=output_norm is None,
+            output_norm=output_norm,
+        )
         self.last_layer = Prototypes(out_dim, self.embedding_dim, freeze_steps, name="last_layer")
         self.add_teacher(momentum, final_momentum)
         self.centering = Centering(out_dim, centre_momentum, name="centering")
@@ -162,5 +172,6 @@ class DINO(TeacherStudent):
             "warmup_steps": self.warmup_steps,
             "freeze_steps": self.last_layer.freeze_steps,
             "batch_norm": self.batch_norm,
+            "output_norm": self.projector.output_norm,
             "centre_momentum": self.centering.momentum,
         }

@@ -46,6 +46,8 @@ class SwAV(JointEmbedding):
         queue_start: update from which on the queue is filled. Defaults to 0; the authors wait 15 epochs.
         freeze_steps: number of first updates in which the prototypes stand still. Defaults to 313, as in the authors'
             code (an epoch of ImageNet at batch 4096).
+        output_norm: batch norm at the projector's end, as for `MLPHead`. Defaults to None, as in the paper; "plain"
+            in short runs: while all embeddings of an untrained network point one way, so do soon all prototypes.
         **kwargs: `views` (default: `keras_ssl.views.swav()`), `preprocessing`, `seed`, `name`, `dtype`, as for
             `SSLModel`.
 
@@ -80,6 +82,7 @@ class SwAV(JointEmbedding):
         queue_size: int = 0,
         queue_start: int = 0,
         freeze_steps: int = 313,
+        output_norm: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, **kwargs)
@@ -91,7 +94,7 @@ class SwAV(JointEmbedding):
         ):
             if int(value) != value or value < lowest:
                 raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
-        self.add_projector(projector, hidden_bias=True, output_bias=True)
+        self.add_projector(projector, hidden_bias=True, output_bias=output_norm is None, output_norm=output_norm)
         self.prototypes = Prototypes(prototypes, self.embedding_dim, freeze_steps, name="prototypes")
         self.global_crops = global_crops
         self.temperature = check_positive("temperature", temperature)
@@ -163,4 +166,5 @@ class SwAV(JointEmbedding):
             "queue_size": self.queue_size,
             "queue_start": self.queue_start,
             "freeze_steps": self.prototypes.freeze_steps,
+            "output_norm": self.projector.output_norm,
         }

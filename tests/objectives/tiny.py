@@ -36,4 +36,5 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "dino": make_multi_crop(
         keras_ssl.DINO, projector=(24, 24, 12), out_dim=10, freeze_steps=2, warmup_steps=3, momentum=0.9
     ),
+    "groco": make(keras_ssl.GroCo, projector=(24, 12), negatives=4),
 }
