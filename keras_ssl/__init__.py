@@ -24,17 +24,23 @@ from keras_ssl import (
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import DINO
+from keras_ssl.objectives import GroCo
+from keras_ssl.objectives import SwAV
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
+    "DINO",
     "BarlowTwins",
+    "GroCo",
     "MoCo",
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "SwAV",
     "callbacks",
     "data",
     "encoders",

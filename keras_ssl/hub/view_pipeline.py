@@ -6,21 +6,31 @@ from typing import Any
 from keras_ssl import views
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.suggestion import suggestion
-from keras_ssl.views import Compose, MultiView, RandomApply, View
+from keras_ssl.views import Compose, MultiCrop, MultiView, RandomApply, View
+from keras_ssl.views.validation import check_count
 
-_CONTAINERS = {"View", "Compose", "MultiView", "RandomApply"}
+_CONTAINERS = {"View", "Compose", "MultiCrop", "MultiView", "RandomApply"}
 
 
-def pipeline(ops: Sequence[Mapping[str, Any]], copies: int = 2) -> MultiView:
+def pipeline(
+    ops: Sequence[Mapping[str, Any]],
+    copies: int = 2,
+    local_ops: Sequence[Mapping[str, Any]] | None = None,
+    local_copies: int = 6,
+) -> MultiView:
     """Views of every image by one pipeline, put together from plain values as a recipe holds them.
+
+    With `local_ops`, a second pipeline makes local views after them (multi-crop).
 
     Args:
         ops: the ops in their order: dicts of an op's `name` in `keras_ssl.views`, its arguments, and
             `probability` with which it is applied to an image (default: always).
         copies: number of views. Defaults to 2.
+        local_ops: the ops of the local views, or None (default): there are none.
+        local_copies: number of local views, where there are any. Defaults to 6.
 
     Returns:
-        A `MultiView` of `copies` equal pipelines, which draw different numbers.
+        A `MultiView` of `copies` equal pipelines, which draw different numbers; with `local_ops` a `MultiCrop`.
 
     Raises:
         ValueError: for an unknown op or argument; the message lists those that are known.
@@ -31,11 +41,16 @@ def pipeline(ops: Sequence[Mapping[str, Any]], copies: int = 2) -> MultiView:
     >>> len(pipeline([crop, {**jitter, "probability": 0.8}]))
     2
     """
+    pipelines = [_composed("ops", ops)] * check_count("copies", copies, 1)
+    if local_ops is None:
+        return MultiView(pipelines)
+    return MultiCrop(pipelines, [_composed("local_ops", local_ops)] * check_count("local_copies", local_copies, 1))
+
+
+def _composed(argument: str, ops: Sequence[Mapping[str, Any]]) -> Compose:
     if not isinstance(ops, Sequence) or not ops or not all(isinstance(op, Mapping) for op in ops):
-        raise ValueError(f"Argument `ops` must be a list of tables, at least one. Received: ops={ops!r}")
-    if not isinstance(copies, int) or isinstance(copies, bool) or copies < 1:
-        raise ValueError(f"Argument `copies` must be a positive integer. Received: copies={copies!r}")
-    return MultiView([Compose([_op(op) for op in ops])] * copies)
+        raise ValueError(f"Argument `{argument}` must be a list of tables, at least one. Received: {argument}={ops!r}")
+    return Compose([_op(op) for op in ops])
 
 
 def _op(table: Mapping[str, Any]) -> View:

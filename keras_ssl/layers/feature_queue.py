@@ -13,12 +13,13 @@ from keras_ssl.typing import Tensor
 class FeatureQueue(keras.layers.Layer):
     """The last `size` embeddings, newest first; float32 `[size, dimension]`, saved with the model.
 
-    Starts as random unit vectors, as in MoCo, the same on every backend for one seed.
+    Starts as random unit vectors, as in MoCo, the same on every backend for one seed; or empty, as rows of zeros.
 
     Args:
         size: number of embeddings kept.
         dimension: width of an embedding.
         seed: of the initial content. Defaults to 0.
+        empty: whether it starts empty. Defaults to False.
 
     Raises:
         ValueError: if `size` or `dimension` is not a positive integer, or (from `enqueue`) if a batch is larger than
@@ -32,15 +33,15 @@ class FeatureQueue(keras.layers.Layer):
     (4, 2)
     """
 
-    def __init__(self, size: int, dimension: int, seed: int = 0, **kwargs: Any) -> None:
+    def __init__(self, size: int, dimension: int, seed: int = 0, empty: bool = False, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("size", size), ("dimension", dimension)):
             if int(value) != value or value < 1:
                 raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
-        self.size, self.dimension, self.seed = int(size), int(dimension), int(seed)
+        self.size, self.dimension, self.seed, self.empty = int(size), int(dimension), int(seed), empty
         start = normal_array((self.size, self.dimension), self.seed)
-        start /= np.linalg.norm(start, axis=1, keepdims=True)
+        start *= 0.0 if empty else 1.0 / np.linalg.norm(start, axis=1, keepdims=True)
         self._contents = self.add_weight(
             name="contents",
             shape=(self.size, self.dimension),
@@ -53,6 +54,11 @@ class FeatureQueue(keras.layers.Layer):
     def contents(self) -> Tensor:
         """The queue, `[size, dimension]`, newest first."""
         return keras.ops.convert_to_tensor(self._contents)
+
+    @property
+    def full(self) -> Tensor:
+        """Whether every row holds an embedding, a boolean scalar (an embedding is not zero)."""
+        return keras.ops.any(keras.ops.not_equal(self.contents[-1], 0.0))
 
     def enqueue(self, embeddings: Tensor, updated: Tensor | bool = True) -> None:
         """Puts `embeddings` `[N, dimension]` (the global batch's) in front and drops the oldest.
@@ -76,4 +82,10 @@ class FeatureQueue(keras.layers.Layer):
             )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "dimension": self.dimension, "seed": self.seed}
+        return {
+            **super().get_config(),
+            "size": self.size,
+            "dimension": self.dimension,
+            "seed": self.seed,
+            "empty": self.empty,
+        }

@@ -1,6 +1,7 @@
 """The projectors and predictors of the joint-embedding objectives."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -9,12 +10,13 @@ import numpy as np
 from keras_ssl.layers.batch_normalization import BatchNormalization
 from keras_ssl.typing import Tensor
 
+_ACTIVATIONS = ("relu", "gelu")
 _OUTPUT_NORMS = (None, "affine", "scale", "plain")
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class MLPHead(keras.layers.Layer):
-    """A multilayer perceptron on features `[N, F]`: Dense - (batch norm) - ReLU, repeated, and a last Dense.
+    """A multilayer perceptron on features `[N, F]`: Dense - (batch norm) - activation, repeated, and a last Dense.
 
     Args:
         widths: width of each Dense layer; the last one is the embedding's dimension.
@@ -23,11 +25,12 @@ class MLPHead(keras.layers.Layer):
         output_bias: bias of the last Dense layer. Defaults to False.
         output_norm: batch norm after the last Dense: None (default), "affine" (scale and shift), "scale" (no shift)
             or "plain" (neither).
+        activation: of the hidden layers: "relu" (default) or "gelu".
 
     Input: `[N, F]`. Output: `[N, widths[-1]]`.
 
     Raises:
-        ValueError: if `widths` is empty or holds a non-positive number, or `output_norm` is unknown.
+        ValueError: if `widths` is empty or holds a non-positive number, or `output_norm` or `activation` is unknown.
 
     Example:
 
@@ -45,6 +48,7 @@ class MLPHead(keras.layers.Layer):
         hidden_bias: bool | None = None,
         output_bias: bool = False,
         output_norm: str | None = None,
+        activation: str = "relu",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -53,18 +57,25 @@ class MLPHead(keras.layers.Layer):
             raise ValueError(f"`widths` must hold at least one positive integer. Received: widths={widths}")
         if output_norm not in _OUTPUT_NORMS:
             raise ValueError(f"`output_norm` must be one of {_OUTPUT_NORMS}. Received: output_norm={output_norm!r}")
+        if activation not in _ACTIVATIONS:
+            raise ValueError(f"`activation` must be one of {_ACTIVATIONS}. Received: activation={activation!r}")
+        self.activation = activation
         self.widths = widths
         self.batch_norm = batch_norm
         self.hidden_bias = hidden_bias
         self.output_bias = output_bias
         self.output_norm = output_norm
         bias = not batch_norm if hidden_bias is None else hidden_bias
+        kinds: dict[str, Callable[..., keras.layers.Layer]] = {
+            "relu": keras.layers.ReLU,
+            "gelu": partial(keras.layers.Activation, "gelu"),
+        }
         steps: list[keras.layers.Layer] = []
         for number, width in enumerate(self.widths[:-1], start=1):
             steps.append(keras.layers.Dense(width, use_bias=bias, dtype=self.dtype_policy, name=f"dense{number}"))
             if batch_norm:
                 steps.append(BatchNormalization(dtype=self.dtype_policy, name=f"norm{number}"))
-            steps.append(keras.layers.ReLU(dtype=self.dtype_policy, name=f"relu{number}"))
+            steps.append(kinds[activation](dtype=self.dtype_policy, name=f"{activation}{number}"))
         steps.append(keras.layers.Dense(self.widths[-1], use_bias=output_bias, dtype=self.dtype_policy, name="output"))
         if output_norm is not None:
             steps.append(
@@ -98,4 +109,5 @@ class MLPHead(keras.layers.Layer):
             "hidden_bias": self.hidden_bias,
             "output_bias": self.output_bias,
             "output_norm": self.output_norm,
+            "activation": self.activation,
         }

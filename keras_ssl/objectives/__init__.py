@@ -2,7 +2,18 @@
 
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
+from keras_ssl.objectives.dino import DINO
+from keras_ssl.objectives.groco import GroCo
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.swav import SwAV
 
-__all__ = ["BYOL", "BarlowTwins", "MoCo", "SimCLR"]
+__all__ = [
+    "BYOL",
+    "DINO",
+    "BarlowTwins",
+    "GroCo",
+    "MoCo",
+    "SimCLR",
+    "SwAV",
+]

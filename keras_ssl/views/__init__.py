@@ -5,13 +5,14 @@ from keras_ssl.views.compose import Compose
 from keras_ssl.views.gaussian_blur import GaussianBlur
 from keras_ssl.views.identity import Identity
 from keras_ssl.views.map_dataset import map_dataset
+from keras_ssl.views.multi_crop import MultiCrop
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.normalize import Normalize
 from keras_ssl.views.random_apply import RandomApply
 from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
-from keras_ssl.views.recipes import barlow_twins, byol, coloured_digits, moco, simclr
+from keras_ssl.views.recipes import barlow_twins, byol, coloured_digits, dino, moco, simclr, swav
 from keras_ssl.views.solarize import Solarize
 from keras_ssl.views.view import View
 
@@ -20,6 +21,7 @@ __all__ = [
     "Compose",
     "GaussianBlur",
     "Identity",
+    "MultiCrop",
     "MultiView",
     "Normalize",
     "RandomApply",
@@ -31,7 +33,9 @@ __all__ = [
     "barlow_twins",
     "byol",
     "coloured_digits",
+    "dino",
     "map_dataset",
     "moco",
     "simclr",
+    "swav",
 ]

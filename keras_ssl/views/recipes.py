@@ -6,15 +6,19 @@ less) the published CIFAR recipes leave the blur out: `blur=False`. `strength` m
 colour jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fraction of the image's area.
 """
 
+from collections.abc import Sequence
+
 from keras_ssl.views.color_jitter import ColorJitter
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.gaussian_blur import GaussianBlur
+from keras_ssl.views.multi_crop import MultiCrop
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.random_apply import RandomApply
 from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
 from keras_ssl.views.solarize import Solarize
+from keras_ssl.views.validation import check_count
 from keras_ssl.views.view import View
 
 _BYOL_JITTER = (0.4, 0.4, 0.2, 0.1)
@@ -22,15 +26,20 @@ _BYOL_JITTER = (0.4, 0.4, 0.2, 0.1)
 
 def _pipeline(
     size: int | None,
-    min_scale: float,
+    scale: float | Sequence[float],
     jitter: tuple[float, float, float, float],
     blur: float,
     solarize: float = 0.0,
     interpolation: str = "bicubic",
 ) -> Compose:
-    """Crop, flip, colours, grey, blur, solarize: what the recipes share. The last two are probabilities."""
+    """Crop, flip, colours, grey, blur, solarize: what the recipes share. The last two are probabilities.
+
+    `scale` is the range of the crop's area, or the least of a range up to 1.
+    """
     ops: list[View] = [
-        RandomResizedCrop(size, scale=(min_scale, 1.0), interpolation=interpolation),
+        RandomResizedCrop(
+            size, scale=scale if isinstance(scale, Sequence) else (scale, 1.0), interpolation=interpolation
+        ),
         RandomFlip(0.5),
         RandomApply(ColorJitter(*jitter), 0.8),
         RandomGrayscale(0.2),
@@ -194,8 +203,111 @@ def moco(
     return MultiView([pipeline, pipeline])
 
 
+def swav(
+    size: int | None = None,
+    local_size: int | None = None,
+    local_copies: int = 6,
+    strength: float = 1.0,
+    blur: bool = True,
+    global_scale: Sequence[float] = (0.14, 1.0),
+    local_scale: Sequence[float] = (0.05, 0.14),
+) -> MultiCrop:
+    """SwAV's crops, two global and six local, all alike but for size and scale.
+
+    Bilinear crop, flip, jitter (.8 .8 .8 .2) at 0.8, grey at 0.2, blur at 0.5. On ImageNet the paper's sizes are
+    `size=224, local_size=96`.
+
+    Args:
+        size: side of the global views in pixels; default None keeps the images' own.
+        local_size: side of the local views in pixels; default None keeps the images' own.
+        local_copies: number of local views; default 6.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        global_scale: range of the global crops' area as a fraction of the image's; default (0.14, 1.0).
+        local_scale: that of the local crops; default (0.05, 0.14).
+
+    Returns:
+        A `MultiCrop`, the two global pipelines first.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import swav
+    >>> len(swav(size=32, local_size=16, blur=False))
+    8
+
+    Reference: [Unsupervised Learning of Visual Features by Contrasting Cluster Assignments](
+    https://arxiv.org/abs/2006.09882), section 3.2 and appendix A; scales as in the authors' code.
+    """
+    check_count("local_copies", local_copies, 0)
+    jitter = _scaled((0.8, 0.8, 0.8, 0.2), strength)
+
+    def pipeline(side: int | None, scale: Sequence[float]) -> Compose:
+        return _pipeline(side, scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear")
+
+    return MultiCrop([pipeline(size, global_scale)] * 2, [pipeline(local_size, local_scale)] * local_copies)
+
+
+def dino(
+    size: int | None = None,
+    local_size: int | None = None,
+    local_copies: int = 8,
+    strength: float = 1.0,
+    blur: bool = True,
+    global_scale: Sequence[float] = (0.4, 1.0),
+    local_scale: Sequence[float] = (0.05, 0.4),
+) -> MultiCrop:
+    """DINO's crops, two global and eight local: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, grey at 0.2.
+
+    The first global view is always blurred, the second blurred at 0.1 and solarized at 0.2, the local ones blurred
+    at 0.5. On ImageNet the authors' sizes are `size=224, local_size=96`; they take the global scale (0.25, 1.0) and
+    the local scale (0.05, 0.25) for their longest runs.
+
+    Args:
+        size: side of the global views in pixels; default None keeps the images' own.
+        local_size: side of the local views in pixels; default None keeps the images' own.
+        local_copies: number of local views; default 8.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        global_scale: range of the global crops' area as a fraction of the image's; default (0.4, 1.0).
+        local_scale: that of the local crops; default (0.05, 0.4).
+
+    Returns:
+        A `MultiCrop`, the two global pipelines first.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import dino
+    >>> len(dino(size=32, local_size=16, blur=False))
+    10
+
+    Reference: [Emerging Properties in Self-Supervised Vision Transformers](https://arxiv.org/abs/2104.14294),
+    section 3.2; probabilities as in the authors' code.
+    """
+    check_count("local_copies", local_copies, 0)
+    jitter = _scaled(_BYOL_JITTER, strength)
+    first, second, local = (1.0, 0.1, 0.5) if blur else (0.0, 0.0, 0.0)
+    pipelines = [
+        _pipeline(size, global_scale, jitter, blur=first),
+        _pipeline(size, global_scale, jitter, blur=second, solarize=0.2),
+    ]
+    return MultiCrop(pipelines, [_pipeline(local_size, local_scale, jitter, blur=local)] * local_copies)
+
+
 def coloured_digits(
-    strength: float = 1.0, min_scale: float = 0.5, grey: float = 0.5, invert: float = 0.5, copies: int = 2
+    strength: float = 1.0,
+    min_scale: float = 0.5,
+    grey: float = 0.5,
+    invert: float = 0.5,
+    copies: int = 2,
+    local_copies: int = 0,
+    local_size: int | None = None,
+    local_scale: Sequence[float] = (0.2, 0.5),
 ) -> MultiView:
     """Views for `keras_ssl.data.coloured_digits`: they remove what the data varies.
 
@@ -208,12 +320,16 @@ def coloured_digits(
         grey: probability of a grey image; default 0.5.
         invert: probability of an inverted image; default 0.5.
         copies: number of views; default 2.
+        local_copies: number of local views after them (multi-crop); default 0.
+        local_size: side of the local views in pixels; default None keeps the images' own.
+        local_scale: range of the local crops' area as a fraction of the image's; default (0.2, 0.5).
 
     Returns:
-        A `MultiView` of `copies` equal pipelines, which draw different numbers.
+        A `MultiView` of `copies` equal pipelines, which draw different numbers; a `MultiCrop` where there are local
+        views.
 
     Raises:
-        ValueError: as the views do, and if `copies` is not a positive integer.
+        ValueError: as the views do, and if `copies` is not a positive integer or `local_copies` is negative.
 
     Example:
 
@@ -221,13 +337,15 @@ def coloured_digits(
     >>> len(coloured_digits(copies=4))
     4
     """
-    if not isinstance(copies, int) or isinstance(copies, bool) or copies < 1:
-        raise ValueError(f"Argument `copies` must be a positive integer. Received: copies={copies!r}")
+    check_count("copies", copies, 1)
+    check_count("local_copies", local_copies, 0)
     jitter = 0.8 * strength
     ops: list[View] = [
-        RandomResizedCrop(scale=(min_scale, 1.0)),
         ColorJitter(jitter, jitter, jitter, 0.5),
         RandomGrayscale(grey),
         RandomApply(Solarize(0.0), invert),
     ]
-    return MultiView([Compose(ops)] * copies)
+    pipelines = [Compose([RandomResizedCrop(scale=(min_scale, 1.0)), *ops])] * copies
+    if not local_copies:
+        return MultiView(pipelines)
+    return MultiCrop(pipelines, [Compose([RandomResizedCrop(local_size, scale=local_scale), *ops])] * local_copies)

@@ -1,0 +1,65 @@
+"""The running centre of a teacher's outputs."""
+
+from typing import Any
+
+import keras
+
+from keras_ssl.typing import Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class Centering(keras.layers.Layer):
+    """Subtracts a running mean: `x - centre`, so that no dimension of a teacher's output can win everywhere.
+
+    `centre = m * centre + (1 - m) * mean(x)`, the mean over the global batch, moved by `update` alone: once for each
+    optimizer step. Starts at zero; float32, saved with the model.
+
+    Args:
+        dimension: width of the outputs.
+        momentum: m, in [0, 1]. Defaults to `0.9`.
+
+    Input and output: `[N, dimension]`.
+
+    Raises:
+        ValueError: if the dimension is not a positive integer or the momentum lies outside [0, 1].
+
+    Example:
+
+    >>> centering = Centering(2, momentum=0.5)
+    >>> centering.update(keras.ops.array([[2.0, 0.0], [4.0, 0.0]]))
+    >>> [float(value) for value in centering(keras.ops.zeros((1, 2)))[0]]
+    [-1.5, 0.0]
+
+    Reference: [Emerging Properties in Self-Supervised Vision Transformers](https://arxiv.org/abs/2104.14294).
+    """
+
+    def __init__(self, dimension: int, momentum: float = 0.9, **kwargs: Any) -> None:
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        if int(dimension) != dimension or dimension < 1:
+            raise ValueError(f"`dimension` must be a positive integer. Received: dimension={dimension}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"`momentum` must lie in [0, 1]. Received: momentum={momentum}")
+        self.dimension, self.momentum = int(dimension), momentum
+        self._centre = self.add_weight(name="centre", shape=(self.dimension,), initializer="zeros", trainable=False)
+        self.built = True
+
+    @property
+    def centre(self) -> Tensor:
+        """The running mean, `[dimension]`."""
+        return keras.ops.convert_to_tensor(self._centre)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        return inputs - self.centre
+
+    def update(self, outputs: Tensor, updated: Tensor | bool = True) -> None:
+        """Moves the centre towards the mean of `outputs` `[N, dimension]`, where `updated` is true."""
+        old = self.centre
+        mean = keras.ops.mean(keras.ops.cast(outputs, old.dtype), axis=0)
+        self._centre.assign(keras.ops.where(updated, self.momentum * old + (1.0 - self.momentum) * mean, old))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dimension": self.dimension, "momentum": self.momentum}

@@ -1,0 +1,52 @@
+"""The loss of DINO."""
+
+from collections.abc import Sequence
+
+import keras
+
+from keras_ssl.losses.numeric import as_float, check_positive
+from keras_ssl.losses.swapped_prediction_loss import swapped_prediction_loss
+from keras_ssl.typing import Tensor
+
+
+def dino_loss(
+    students: Sequence[Tensor],
+    teachers: Sequence[Tensor],
+    student_temperature: float = 0.1,
+    teacher_temperature: float | Tensor = 0.04,
+    centre: Tensor | None = None,
+) -> Tensor:
+    r"""Cross-entropy between the teacher's sharpened distribution of one view and the student's of another.
+
+    `swapped_prediction_loss(students / T_s, softmax((teachers - centre) / T_t))`: pairs of one and the same view are
+    left out. Chance value: `log K`. With equal logits, temperatures and views it is the entropy of the teacher.
+
+    Args:
+        students: the student's outputs for all views, `[N, K]`, global views first.
+        teachers: the teacher's outputs for the global views, in the same order, `[N, K]`.
+        student_temperature: T_s > 0. Defaults to `0.1`.
+        teacher_temperature: T_t > 0, a number or a tensor that broadcasts with `[N, K]`. Defaults to `0.04`.
+        centre: `[K]`, subtracted from the teacher's outputs; None (default) is zero.
+
+    Returns:
+        A scalar.
+
+    Raises:
+        ValueError: if a temperature is not positive, or there are too few views.
+
+    Reference:
+        Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021.
+    """
+    check_positive("student_temperature", student_temperature)
+    targets = teacher_distributions(teachers, teacher_temperature, centre)
+    return swapped_prediction_loss([as_float(view) / student_temperature for view in students], targets)
+
+
+def teacher_distributions(
+    teachers: Sequence[Tensor], temperature: float | Tensor = 0.04, centre: Tensor | None = None
+) -> list[Tensor]:
+    """`softmax((teacher - centre) / temperature)` of each view, as in `dino_loss`."""
+    if isinstance(temperature, int | float):
+        check_positive("teacher_temperature", temperature)
+    outputs = [as_float(view) if centre is None else as_float(view) - as_float(centre) for view in teachers]
+    return [keras.ops.softmax(view / temperature, axis=1) for view in outputs]
