@@ -24,6 +24,11 @@ from keras_ssl import (
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import VICReg
+from keras_ssl.objectives import MixedBarlowTwins
+from keras_ssl.objectives import TiCo
+from keras_ssl.objectives import WMSE
+from keras_ssl.objectives import MMCR
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -35,6 +40,11 @@ __all__ = [
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "VICReg",
+    "MixedBarlowTwins",
+    "TiCo",
+    "WMSE",
+    "MMCR",
     "callbacks",
     "data",
     "encoders",

@@ -4,5 +4,20 @@ from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.vicreg import VICReg
+from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
+from keras_ssl.objectives.tico import TiCo
+from keras_ssl.objectives.w_mse import WMSE
+from keras_ssl.objectives.mmcr import MMCR
 
-__all__ = ["BYOL", "BarlowTwins", "MoCo", "SimCLR"]
+__all__ = [
+    "BYOL",
+    "BarlowTwins",
+    "MoCo",
+    "SimCLR",
+    "VICReg",
+    "MixedBarlowTwins",
+    "TiCo",
+    "WMSE",
+    "MMCR",
+]

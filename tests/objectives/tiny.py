@@ -23,4 +23,9 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "byol": make(keras_ssl.BYOL, projector=(24, 12), predictor=(24, 12), momentum=0.9),
     "moco": make(keras_ssl.MoCo, projector=(24, 12), queue_size=32, momentum=0.9),
     "mocov3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+    "vicreg": make(keras_ssl.VICReg, projector=(24, 12)),
+    "mixed_barlow_twins": make(keras_ssl.MixedBarlowTwins, projector=(24, 24)),
+    "tico": make(keras_ssl.TiCo, projector=(24, 12), momentum=0.9),
+    "w_mse": make(keras_ssl.WMSE, projector=(24, 4), whitening_size=6, iterations=2, epsilon=0.1),
+    "mmcr": make(keras_ssl.MMCR, projector=(24, 12), manifold_weight=0.1),
 }
