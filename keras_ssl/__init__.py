@@ -27,6 +27,11 @@ from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import DINO
 from keras_ssl.objectives import GroCo
 from keras_ssl.objectives import SwAV
+from keras_ssl.objectives import VICReg
+from keras_ssl.objectives import MixedBarlowTwins
+from keras_ssl.objectives import TiCo
+from keras_ssl.objectives import WMSE
+from keras_ssl.objectives import MMCR
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -41,6 +46,11 @@ __all__ = [
     "SSLModel",
     "SimCLR",
     "SwAV",
+    "VICReg",
+    "MixedBarlowTwins",
+    "TiCo",
+    "WMSE",
+    "MMCR",
     "callbacks",
     "data",
     "encoders",

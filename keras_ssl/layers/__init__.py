@@ -11,9 +11,14 @@ from keras_ssl.layers.prototypes import Prototypes
 __all__ = [
     "BatchNormalization",
     "Centering",
+from keras_ssl.layers.running_covariance import RunningCovariance
+
+__all__ = [
+    "BatchNormalization",
     "EMATeacher",
     "FeatureQueue",
     "ImagePreprocessing",
     "MLPHead",
     "Prototypes",
+    "RunningCovariance",
 ]

@@ -10,6 +10,11 @@ from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.sorting_network import soft_sort
 from keras_ssl.losses.swapped_prediction_loss import swapped_prediction_loss
 from keras_ssl.losses.swav_loss import swav_loss
+from keras_ssl.losses.vicreg_loss import vicreg_loss
+from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
+from keras_ssl.losses.tico_loss import tico_loss
+from keras_ssl.losses.whitening_mse_loss import w_mse_loss
+from keras_ssl.losses.mmcr_loss import mmcr_loss
 
 __all__ = [
     "barlow_twins_loss",
@@ -24,4 +29,11 @@ __all__ = [
     "soft_sort",
     "swapped_prediction_loss",
     "swav_loss",
+    "info_nce_loss",
+    "nt_xent_loss",
+    "vicreg_loss",
+    "mixup_correlation_regularizer",
+    "tico_loss",
+    "w_mse_loss",
+    "mmcr_loss",
 ]

@@ -16,4 +16,20 @@ __all__ = [
     "MoCo",
     "SimCLR",
     "SwAV",
+from keras_ssl.objectives.vicreg import VICReg
+from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
+from keras_ssl.objectives.tico import TiCo
+from keras_ssl.objectives.w_mse import WMSE
+from keras_ssl.objectives.mmcr import MMCR
+
+__all__ = [
+    "BYOL",
+    "BarlowTwins",
+    "MoCo",
+    "SimCLR",
+    "VICReg",
+    "MixedBarlowTwins",
+    "TiCo",
+    "WMSE",
+    "MMCR",
 ]

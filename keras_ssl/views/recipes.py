@@ -158,6 +158,37 @@ def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_
     return _asymmetric(size, strength, blur, min_scale, "bicubic")
 
 
+def vicreg(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
+    """VICReg's two views, alike: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, grey at 0.2.
+
+    Blur follows at 0.5 and solarize at 0.1. These are BYOL's two views made one, as in the paper's appendix. The
+    authors' code runs `byol` itself.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import vicreg
+    >>> len(vicreg(size=32, blur=False))
+    2
+
+    Reference: [VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning](
+    https://arxiv.org/abs/2105.04906).
+    """
+    pipeline = _pipeline(size, min_scale, _scaled(_BYOL_JITTER, strength), blur=0.5 if blur else 0.0, solarize=0.1)
+    return MultiView([pipeline, pipeline])
+
+
 def moco(
     version: int = 2,
     size: int | None = None,

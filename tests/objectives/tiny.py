@@ -37,4 +37,9 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         keras_ssl.DINO, projector=(24, 24, 12), out_dim=10, freeze_steps=2, warmup_steps=3, momentum=0.9
     ),
     "groco": make(keras_ssl.GroCo, projector=(24, 12), negatives=4),
+    "vicreg": make(keras_ssl.VICReg, projector=(24, 12)),
+    "mixed_barlow_twins": make(keras_ssl.MixedBarlowTwins, projector=(24, 24)),
+    "tico": make(keras_ssl.TiCo, projector=(24, 12), momentum=0.9),
+    "w_mse": make(keras_ssl.WMSE, projector=(24, 4), whitening_size=6, iterations=2, epsilon=0.1),
+    "mmcr": make(keras_ssl.MMCR, projector=(24, 12), manifold_weight=0.1),
 }
