@@ -24,17 +24,27 @@ from keras_ssl import (
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import NNCLR
+from keras_ssl.objectives import MoCHi
+from keras_ssl.objectives import DirectPred
+from keras_ssl.objectives import ReSSL
+from keras_ssl.objectives import SimSiam
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
+    "NNCLR",
     "BarlowTwins",
+    "DirectPred",
+    "MoCHi",
     "MoCo",
+    "ReSSL",
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "SimSiam",
     "callbacks",
     "data",
     "encoders",

@@ -5,5 +5,13 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 
-__all__ = ["BatchNormalization", "EMATeacher", "FeatureQueue", "ImagePreprocessing", "MLPHead"]
+__all__ = [
+    "BatchNormalization",
+    "EMATeacher",
+    "FeatureQueue",
+    "ImagePreprocessing",
+    "MLPHead",
+    "SymmetricPredictor",
+]

@@ -3,6 +3,21 @@
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.mochi_loss import hard_negative_mixes
+from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
+from keras_ssl.losses.ressl_loss import ressl_loss
+from keras_ssl.losses.simsiam_loss import simsiam_loss
 
-__all__ = ["barlow_twins_loss", "byol_loss", "cross_correlation", "info_nce_loss", "nt_xent_loss"]
+__all__ = [
+    "barlow_twins_loss",
+    "byol_loss",
+    "cross_correlation",
+    "hard_negative_mixes",
+    "info_nce_loss",
+    "nearest_neighbours",
+    "nnclr_loss",
+    "nt_xent_loss",
+    "ressl_loss",
+    "simsiam_loss",
+]

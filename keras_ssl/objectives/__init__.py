@@ -2,7 +2,22 @@
 
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
+from keras_ssl.objectives.direct_pred import DirectPred
+from keras_ssl.objectives.mochi import MoCHi
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.nnclr import NNCLR
+from keras_ssl.objectives.ressl import ReSSL
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.simsiam import SimSiam
 
-__all__ = ["BYOL", "BarlowTwins", "MoCo", "SimCLR"]
+__all__ = [
+    "BYOL",
+    "NNCLR",
+    "BarlowTwins",
+    "DirectPred",
+    "MoCHi",
+    "MoCo",
+    "ReSSL",
+    "SimCLR",
+    "SimSiam",
+]

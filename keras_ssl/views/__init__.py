@@ -12,6 +12,7 @@ from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
 from keras_ssl.views.recipes import barlow_twins, byol, coloured_digits, moco, simclr
+from keras_ssl.views.recipes import ressl
 from keras_ssl.views.solarize import Solarize
 from keras_ssl.views.view import View
 
@@ -33,5 +34,6 @@ __all__ = [
     "coloured_digits",
     "map_dataset",
     "moco",
+    "ressl",
     "simclr",
 ]
