@@ -23,34 +23,49 @@ from keras_ssl import (
     views,
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
-from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
-from keras_ssl.objectives import DINO
-from keras_ssl.objectives import GroCo
-from keras_ssl.objectives import SwAV
-from keras_ssl.objectives import VICReg
-from keras_ssl.objectives import MixedBarlowTwins
-from keras_ssl.objectives import TiCo
-from keras_ssl.objectives import WMSE
-from keras_ssl.objectives import MMCR
+from keras_ssl.objectives import (
+    BYOL,
+    DINO,
+    MMCR,
+    NNCLR,
+    WMSE,
+    BarlowTwins,
+    DirectPred,
+    GroCo,
+    MixedBarlowTwins,
+    MoCHi,
+    MoCo,
+    ReSSL,
+    SimCLR,
+    SimSiam,
+    SwAV,
+    TiCo,
+    VICReg,
+)
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BYOL",
-    "DINO",
     "BarlowTwins",
+    "DINO",
+    "DirectPred",
     "GroCo",
+    "MMCR",
+    "MixedBarlowTwins",
+    "MoCHi",
     "MoCo",
+    "NNCLR",
+    "ReSSL",
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "SimSiam",
     "SwAV",
-    "VICReg",
-    "MixedBarlowTwins",
     "TiCo",
+    "VICReg",
     "WMSE",
-    "MMCR",
     "callbacks",
     "data",
     "encoders",

@@ -7,18 +7,17 @@ from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.layers.running_covariance import RunningCovariance
+from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 
 __all__ = [
     "BatchNormalization",
     "Centering",
-from keras_ssl.layers.running_covariance import RunningCovariance
-
-__all__ = [
-    "BatchNormalization",
     "EMATeacher",
     "FeatureQueue",
     "ImagePreprocessing",
     "MLPHead",
     "Prototypes",
     "RunningCovariance",
+    "SymmetricPredictor",
 ]

@@ -5,16 +5,20 @@ from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.dino_loss import dino_loss
 from keras_ssl.losses.groco_loss import groco_loss, group_ordering_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
+from keras_ssl.losses.mmcr_loss import mmcr_loss
+from keras_ssl.losses.mochi_loss import hard_negative_mixes
+from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
+from keras_ssl.losses.ressl_loss import ressl_loss
+from keras_ssl.losses.simsiam_loss import simsiam_loss
 from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.sorting_network import soft_sort
 from keras_ssl.losses.swapped_prediction_loss import swapped_prediction_loss
 from keras_ssl.losses.swav_loss import swav_loss
-from keras_ssl.losses.vicreg_loss import vicreg_loss
-from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.tico_loss import tico_loss
+from keras_ssl.losses.vicreg_loss import vicreg_loss
 from keras_ssl.losses.whitening_mse_loss import w_mse_loss
-from keras_ssl.losses.mmcr_loss import mmcr_loss
 
 __all__ = [
     "barlow_twins_loss",
@@ -23,17 +27,20 @@ __all__ = [
     "dino_loss",
     "groco_loss",
     "group_ordering_loss",
+    "hard_negative_mixes",
     "info_nce_loss",
+    "mixup_correlation_regularizer",
+    "mmcr_loss",
+    "nearest_neighbours",
+    "nnclr_loss",
     "nt_xent_loss",
+    "ressl_loss",
+    "simsiam_loss",
     "sinkhorn",
     "soft_sort",
     "swapped_prediction_loss",
     "swav_loss",
-    "info_nce_loss",
-    "nt_xent_loss",
-    "vicreg_loss",
-    "mixup_correlation_regularizer",
     "tico_loss",
+    "vicreg_loss",
     "w_mse_loss",
-    "mmcr_loss",
 ]

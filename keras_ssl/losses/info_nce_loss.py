@@ -24,7 +24,13 @@ def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor |
     return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - positives)
 
 
-def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negatives: Tensor | None = None) -> Tensor:
+def info_nce_loss(
+    queries: Tensor,
+    keys: Tensor,
+    temperature: float = 0.1,
+    negatives: Tensor | None = None,
+    own_negatives: Tensor | None = None,
+) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
     `-mean_i log( exp(q_i.k_i / T) / sum_j exp(q_i.k_j / T) )` with rows L2-normalised. Without `negatives`, `j` runs
@@ -36,6 +42,7 @@ def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negat
         keys: `[N, D]`; row i is the positive of query i. Pass them through `stop_gradient` where a teacher made them.
         temperature: T > 0. Defaults to `0.1`.
         negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
+        own_negatives: `[N, M, D]`, M further negatives for each query alone; None (default) is none.
 
     Returns:
         A scalar.
@@ -60,4 +67,8 @@ def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negat
         negative = keras.ops.matmul(queries, keras.ops.transpose(l2_normalize(as_float(negatives))))
         logits = keras.ops.concatenate([positive, negative], axis=1)
         labels = keras.ops.zeros((count,), dtype="int32")
+    if own_negatives is not None:
+        own = l2_normalize(as_float(own_negatives))
+        extra = keras.ops.matmul(own, keras.ops.expand_dims(queries, 2))[:, :, 0]
+        logits = keras.ops.concatenate([logits, extra], axis=1)
     return contrastive_cross_entropy(logits / temperature, labels)

@@ -3,33 +3,37 @@
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
 from keras_ssl.objectives.dino import DINO
+from keras_ssl.objectives.direct_pred import DirectPred
 from keras_ssl.objectives.groco import GroCo
-from keras_ssl.objectives.moco import MoCo
-from keras_ssl.objectives.simclr import SimCLR
-from keras_ssl.objectives.swav import SwAV
-
-__all__ = [
-    "BYOL",
-    "DINO",
-    "BarlowTwins",
-    "GroCo",
-    "MoCo",
-    "SimCLR",
-    "SwAV",
-from keras_ssl.objectives.vicreg import VICReg
 from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
-from keras_ssl.objectives.tico import TiCo
-from keras_ssl.objectives.w_mse import WMSE
 from keras_ssl.objectives.mmcr import MMCR
+from keras_ssl.objectives.mochi import MoCHi
+from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.nnclr import NNCLR
+from keras_ssl.objectives.ressl import ReSSL
+from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.simsiam import SimSiam
+from keras_ssl.objectives.swav import SwAV
+from keras_ssl.objectives.tico import TiCo
+from keras_ssl.objectives.vicreg import VICReg
+from keras_ssl.objectives.w_mse import WMSE
 
 __all__ = [
     "BYOL",
     "BarlowTwins",
-    "MoCo",
-    "SimCLR",
-    "VICReg",
-    "MixedBarlowTwins",
-    "TiCo",
-    "WMSE",
+    "DINO",
+    "DirectPred",
+    "GroCo",
     "MMCR",
+    "MixedBarlowTwins",
+    "MoCHi",
+    "MoCo",
+    "NNCLR",
+    "ReSSL",
+    "SimCLR",
+    "SimSiam",
+    "SwAV",
+    "TiCo",
+    "VICReg",
+    "WMSE",
 ]

@@ -71,6 +71,7 @@ class BYOL(TeacherStudent):
         t1, t2 = self.teach(views, training)
         return {
             "z1": keras.ops.stop_gradient(z1),
+            "z2": keras.ops.stop_gradient(z2),
             "p1": self.predictor(z1, training=training),
             "p2": self.predictor(z2, training=training),
             "t1": t1,

@@ -330,6 +330,34 @@ def dino(
     return MultiCrop(pipelines, [_pipeline(local_size, local_scale, jitter, blur=local)] * local_copies)
 
 
+def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.2) -> MultiView:
+    """ReSSL's two views: the student's, which is MoCo v2's, and the teacher's, which is only cropped and flipped.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur the first view at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's, in both views; default 0.2.
+
+    Returns:
+        A `MultiView` of two pipelines, strong and weak.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import ressl
+    >>> [len(pipeline) for pipeline in ressl(size=32)]
+    [5, 2]
+
+    Reference: [ReSSL: Relational Self-Supervised Learning with Weak Augmentation](https://arxiv.org/abs/2107.09282).
+    """
+    strong = moco(2, size, strength, blur, min_scale).views[0]
+    weak = [RandomResizedCrop(size, scale=(min_scale, 1.0), interpolation="bilinear"), RandomFlip(0.5)]
+    return MultiView([strong, Compose(weak)])
+
+
 def coloured_digits(
     strength: float = 1.0,
     min_scale: float = 0.5,

@@ -14,6 +14,7 @@ from keras_ssl.views import (
     byol,
     coloured_digits,
     moco,
+    ressl,
     simclr,
     vicreg,
 )
@@ -132,3 +133,9 @@ def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
 def test_coloured_digits_copies():
     with pytest.raises(ValueError, match="copies=0"):
         coloured_digits(copies=0)
+
+
+def test_ressl_has_a_strong_view_and_a_weak_one():
+    strong, weak = ressl().views
+    assert strong == moco().views[0]
+    assert parts(weak) == common("bilinear", (0.4, 0.4, 0.4, 0.1), 0.2)[:2]
