@@ -24,6 +24,8 @@ from keras_ssl import (
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import DCL
+from keras_ssl.objectives import DCLW
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -31,6 +33,8 @@ __version__ = "0.1.0"
 __all__ = [
     "BYOL",
     "BarlowTwins",
+    "DCL",
+    "DCLW",
     "MoCo",
     "Recipe",
     "SSLModel",

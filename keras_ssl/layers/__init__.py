@@ -6,4 +6,10 @@ from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
 
-__all__ = ["BatchNormalization", "EMATeacher", "FeatureQueue", "ImagePreprocessing", "MLPHead"]
+__all__ = [
+    "BatchNormalization",
+    "EMATeacher",
+    "FeatureQueue",
+    "ImagePreprocessing",
+    "MLPHead",
+]

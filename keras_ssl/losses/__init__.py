@@ -2,7 +2,16 @@
 
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
 from keras_ssl.losses.byol_loss import byol_loss
+from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 
-__all__ = ["barlow_twins_loss", "byol_loss", "cross_correlation", "info_nce_loss", "nt_xent_loss"]
+__all__ = [
+    "barlow_twins_loss",
+    "byol_loss",
+    "cross_correlation",
+    "dcl_loss",
+    "info_nce_loss",
+    "nt_xent_loss",
+    "von_mises_fisher_weights",
+]

@@ -2,7 +2,15 @@
 
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
+from keras_ssl.objectives.dcl import DCL, DCLW
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
 
-__all__ = ["BYOL", "BarlowTwins", "MoCo", "SimCLR"]
+__all__ = [
+    "BYOL",
+    "BarlowTwins",
+    "DCL",
+    "DCLW",
+    "MoCo",
+    "SimCLR",
+]

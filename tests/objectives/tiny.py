@@ -23,4 +23,6 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "byol": make(keras_ssl.BYOL, projector=(24, 12), predictor=(24, 12), momentum=0.9),
     "moco": make(keras_ssl.MoCo, projector=(24, 12), queue_size=32, momentum=0.9),
     "mocov3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
+    "dcl": make(keras_ssl.DCL, projector=(24, 12)),
+    "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
 }
