@@ -26,6 +26,7 @@ from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import DCL
 from keras_ssl.objectives import DCLW
+from keras_ssl.objectives import HardContrastive
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -35,6 +36,7 @@ __all__ = [
     "BarlowTwins",
     "DCL",
     "DCLW",
+    "HardContrastive",
     "MoCo",
     "Recipe",
     "SSLModel",

@@ -3,6 +3,7 @@
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
+from keras_ssl.losses.hard_contrastive_loss import hard_contrastive_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 
@@ -11,6 +12,7 @@ __all__ = [
     "byol_loss",
     "cross_correlation",
     "dcl_loss",
+    "hard_contrastive_loss",
     "info_nce_loss",
     "nt_xent_loss",
     "von_mises_fisher_weights",

@@ -3,6 +3,7 @@
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
 from keras_ssl.objectives.dcl import DCL, DCLW
+from keras_ssl.objectives.hard_contrastive import HardContrastive
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
 
@@ -11,6 +12,7 @@ __all__ = [
     "BarlowTwins",
     "DCL",
     "DCLW",
+    "HardContrastive",
     "MoCo",
     "SimCLR",
 ]

@@ -25,4 +25,5 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "mocov3": make(keras_ssl.MoCo, version=3, projector=(24, 12), predictor=(24, 12), momentum=0.9),
     "dcl": make(keras_ssl.DCL, projector=(24, 12)),
     "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
+    "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
 }
