@@ -27,6 +27,7 @@ from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import DCL
 from keras_ssl.objectives import DCLW
 from keras_ssl.objectives import HardContrastive
+from keras_ssl.objectives import SupCon
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ __all__ = [
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "SupCon",
     "callbacks",
     "data",
     "encoders",

@@ -6,6 +6,7 @@ from keras_ssl.objectives.dcl import DCL, DCLW
 from keras_ssl.objectives.hard_contrastive import HardContrastive
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.sup_con import SupCon
 
 __all__ = [
     "BYOL",
@@ -15,4 +16,5 @@ __all__ = [
     "HardContrastive",
     "MoCo",
     "SimCLR",
+    "SupCon",
 ]

@@ -26,4 +26,5 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "dcl": make(keras_ssl.DCL, projector=(24, 12)),
     "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
     "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
+    "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
 }
