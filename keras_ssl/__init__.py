@@ -28,6 +28,8 @@ from keras_ssl.objectives import DCL
 from keras_ssl.objectives import DCLW
 from keras_ssl.objectives import HardContrastive
 from keras_ssl.objectives import SupCon
+from keras_ssl.objectives import SogCLR
+from keras_ssl.objectives import ISogCLR
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -38,10 +40,12 @@ __all__ = [
     "DCL",
     "DCLW",
     "HardContrastive",
+    "ISogCLR",
     "MoCo",
     "Recipe",
     "SSLModel",
     "SimCLR",
+    "SogCLR",
     "SupCon",
     "callbacks",
     "data",

@@ -5,6 +5,7 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.sample_table import SampleTable
 
 __all__ = [
     "BatchNormalization",
@@ -12,4 +13,5 @@ __all__ = [
     "FeatureQueue",
     "ImagePreprocessing",
     "MLPHead",
+    "SampleTable",
 ]

@@ -6,6 +6,7 @@ from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.hard_contrastive_loss import hard_contrastive_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
+from keras_ssl.losses.sog_clr_loss import sog_clr_loss
 from keras_ssl.losses.sup_con_loss import sup_con_loss
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "hard_contrastive_loss",
     "info_nce_loss",
     "nt_xent_loss",
+    "sog_clr_loss",
     "sup_con_loss",
     "von_mises_fisher_weights",
 ]

@@ -6,6 +6,7 @@ from keras_ssl.objectives.dcl import DCL, DCLW
 from keras_ssl.objectives.hard_contrastive import HardContrastive
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.sog_clr import ISogCLR, SogCLR
 from keras_ssl.objectives.sup_con import SupCon
 
 __all__ = [
@@ -14,7 +15,9 @@ __all__ = [
     "DCL",
     "DCLW",
     "HardContrastive",
+    "ISogCLR",
     "MoCo",
     "SimCLR",
+    "SogCLR",
     "SupCon",
 ]

@@ -27,4 +27,6 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
     "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
     "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
+    "sog_clr": make(keras_ssl.SogCLR, dataset_size=40, projector=(24, 12)),
+    "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
 }
