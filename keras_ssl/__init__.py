@@ -30,6 +30,8 @@ from keras_ssl.objectives import HardContrastive
 from keras_ssl.objectives import SupCon
 from keras_ssl.objectives import SogCLR
 from keras_ssl.objectives import ISogCLR
+from keras_ssl.objectives import MultiViewInfoNCE
+from keras_ssl.objectives import MultiViewDHEL
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -42,6 +44,8 @@ __all__ = [
     "HardContrastive",
     "ISogCLR",
     "MoCo",
+    "MultiViewDHEL",
+    "MultiViewInfoNCE",
     "Recipe",
     "SSLModel",
     "SimCLR",

@@ -5,6 +5,7 @@ from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.hard_contrastive_loss import hard_contrastive_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.sog_clr_loss import sog_clr_loss
 from keras_ssl.losses.sup_con_loss import sup_con_loss
@@ -16,6 +17,8 @@ __all__ = [
     "dcl_loss",
     "hard_contrastive_loss",
     "info_nce_loss",
+    "multi_view_dhel_loss",
+    "multi_view_info_nce_loss",
     "nt_xent_loss",
     "sog_clr_loss",
     "sup_con_loss",

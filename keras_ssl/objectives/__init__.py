@@ -5,6 +5,7 @@ from keras_ssl.objectives.byol import BYOL
 from keras_ssl.objectives.dcl import DCL, DCLW
 from keras_ssl.objectives.hard_contrastive import HardContrastive
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
 from keras_ssl.objectives.simclr import SimCLR
 from keras_ssl.objectives.sog_clr import ISogCLR, SogCLR
 from keras_ssl.objectives.sup_con import SupCon
@@ -17,6 +18,8 @@ __all__ = [
     "HardContrastive",
     "ISogCLR",
     "MoCo",
+    "MultiViewDHEL",
+    "MultiViewInfoNCE",
     "SimCLR",
     "SogCLR",
     "SupCon",

@@ -13,6 +13,10 @@ def cheap_views():
     return views.MultiView([views.Compose(ops)] * 2)
 
 
+def four_views():
+    return views.MultiView([*cheap_views().views] * 2)
+
+
 def make(objective, **options):
     return lambda: objective(encoder(), views=cheap_views(), **options)
 
@@ -29,4 +33,6 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
     "sog_clr": make(keras_ssl.SogCLR, dataset_size=40, projector=(24, 12)),
     "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
+    "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
+    "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
 }
