@@ -32,6 +32,7 @@ from keras_ssl.objectives import SogCLR
 from keras_ssl.objectives import ISogCLR
 from keras_ssl.objectives import MultiViewInfoNCE
 from keras_ssl.objectives import MultiViewDHEL
+from keras_ssl.objectives import ImagePairContrastive
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -43,6 +44,7 @@ __all__ = [
     "DCLW",
     "HardContrastive",
     "ISogCLR",
+    "ImagePairContrastive",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",

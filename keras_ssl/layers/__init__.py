@@ -4,6 +4,7 @@ from keras_ssl.layers.batch_normalization import BatchNormalization
 from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
+from keras_ssl.layers.logit_scale import LogitScale
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.sample_table import SampleTable
 
@@ -12,6 +13,7 @@ __all__ = [
     "EMATeacher",
     "FeatureQueue",
     "ImagePreprocessing",
+    "LogitScale",
     "MLPHead",
     "SampleTable",
 ]

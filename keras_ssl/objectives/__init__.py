@@ -4,6 +4,7 @@ from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.objectives.byol import BYOL
 from keras_ssl.objectives.dcl import DCL, DCLW
 from keras_ssl.objectives.hard_contrastive import HardContrastive
+from keras_ssl.objectives.image_pair_contrastive import ImagePairContrastive
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
 from keras_ssl.objectives.simclr import SimCLR
@@ -17,6 +18,7 @@ __all__ = [
     "DCLW",
     "HardContrastive",
     "ISogCLR",
+    "ImagePairContrastive",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",

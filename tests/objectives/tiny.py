@@ -35,4 +35,5 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
     "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
     "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
+    "image_pair_contrastive": make(keras_ssl.ImagePairContrastive, projector=(12,)),
 }
