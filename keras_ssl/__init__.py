@@ -42,6 +42,16 @@ from keras_ssl.objectives import (
     TiCo,
     VICReg,
 )
+from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import DCL
+from keras_ssl.objectives import DCLW
+from keras_ssl.objectives import HardContrastive
+from keras_ssl.objectives import SupCon
+from keras_ssl.objectives import SogCLR
+from keras_ssl.objectives import ISogCLR
+from keras_ssl.objectives import MultiViewInfoNCE
+from keras_ssl.objectives import MultiViewDHEL
+from keras_ssl.objectives import ImagePairContrastive
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -66,6 +76,19 @@ __all__ = [
     "TiCo",
     "VICReg",
     "WMSE",
+    "DCL",
+    "DCLW",
+    "HardContrastive",
+    "ISogCLR",
+    "ImagePairContrastive",
+    "MoCo",
+    "MultiViewDHEL",
+    "MultiViewInfoNCE",
+    "Recipe",
+    "SSLModel",
+    "SimCLR",
+    "SogCLR",
+    "SupCon",
     "callbacks",
     "data",
     "encoders",

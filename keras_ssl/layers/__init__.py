@@ -5,6 +5,7 @@ from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
+from keras_ssl.layers.logit_scale import LogitScale
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.layers.running_covariance import RunningCovariance
@@ -20,4 +21,14 @@ __all__ = [
     "Prototypes",
     "RunningCovariance",
     "SymmetricPredictor",
+from keras_ssl.layers.sample_table import SampleTable
+
+__all__ = [
+    "BatchNormalization",
+    "EMATeacher",
+    "FeatureQueue",
+    "ImagePreprocessing",
+    "LogitScale",
+    "MLPHead",
+    "SampleTable",
 ]

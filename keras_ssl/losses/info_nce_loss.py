@@ -3,25 +3,33 @@
 import keras
 
 from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.losses.view_similarities import entries, log_sum_exp
 from keras_ssl.typing import Tensor
 
 
-def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
+def contrastive_cross_entropy(
+    logits: Tensor, labels: Tensor, excluded: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
     """Mean of `-log softmax(logits)[labels]`, leaving the `excluded` entries out of the sum.
 
     Args:
         logits: similarities over temperature, `[N, M]`.
         labels: column of each row's positive, integer `[N]`.
         excluded: booleans `[N, M]`: entries that are neither positive nor negative (a sample against itself).
+        label_smoothing: part of the target that is spread evenly over all entries that are not excluded. Defaults
+            to 0.
 
     Returns:
         A scalar.
     """
-    if excluded is not None:
-        # `where`, not a large product: 1e9 times zero is NaN once the 1e9 has overflowed.
-        logits = keras.ops.where(excluded, keras.ops.cast(-1e9, logits.dtype), logits)
-    positives = keras.ops.take_along_axis(logits, keras.ops.expand_dims(labels, 1), axis=1)[:, 0]
-    return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - positives)
+    target = entries(logits, labels)
+    if label_smoothing:
+        kept = keras.ops.ones_like(logits)
+        if excluded is not None:
+            kept = keras.ops.cast(keras.ops.logical_not(excluded), logits.dtype)
+        average = keras.ops.sum(kept * logits, axis=1) / keras.ops.sum(kept, axis=1)
+        target = (1.0 - label_smoothing) * target + label_smoothing * average
+    return keras.ops.mean(log_sum_exp(logits, excluded) - target)
 
 
 def info_nce_loss(

@@ -17,6 +17,14 @@ from keras_ssl.objectives.swav import SwAV
 from keras_ssl.objectives.tico import TiCo
 from keras_ssl.objectives.vicreg import VICReg
 from keras_ssl.objectives.w_mse import WMSE
+from keras_ssl.objectives.dcl import DCL, DCLW
+from keras_ssl.objectives.hard_contrastive import HardContrastive
+from keras_ssl.objectives.image_pair_contrastive import ImagePairContrastive
+from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
+from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.sog_clr import ISogCLR, SogCLR
+from keras_ssl.objectives.sup_con import SupCon
 
 __all__ = [
     "BYOL",
@@ -36,4 +44,15 @@ __all__ = [
     "TiCo",
     "VICReg",
     "WMSE",
+    "DCL",
+    "DCLW",
+    "HardContrastive",
+    "ISogCLR",
+    "ImagePairContrastive",
+    "MoCo",
+    "MultiViewDHEL",
+    "MultiViewInfoNCE",
+    "SimCLR",
+    "SogCLR",
+    "SupCon",
 ]

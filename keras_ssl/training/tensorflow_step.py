@@ -60,11 +60,18 @@ class TensorFlowStep:
         replicas = _replicas()
         if replicas == 1:
             return embeddings
-        gathered = tf.distribute.get_replica_context().all_gather(embeddings, axis=0)
+        context = tf.distribute.get_replica_context()
+        gathered = {}
+        # Labels and numbers of samples go by themselves: they have no gradient, and one that is gathered together with
+        # embeddings is sought all the same, on other devices than theirs.
+        for floating in (True, False):
+            part = {name: value for name, value in embeddings.items() if value.dtype.is_floating == floating}
+            if part:
+                gathered |= context.all_gather(part, axis=0)
         for name, local in embeddings.items():  # the gather forgets shapes that losses need to know
             count = local.shape[0]
             gathered[name].set_shape([None if count is None else count * replicas, *local.shape[1:]])
-        return gathered
+        return {name: gathered[name] for name in embeddings}
 
     def _sum_over_replicas(self: Any, gradients: list[Tensor | None], replicas: int) -> list[Tensor | None]:
         """Sums gradients over the replicas before the optimizer sees them.

@@ -16,6 +16,8 @@ def cheap_views():
 def cheap_crops():
     ops = [views.RandomFlip(0.5), views.RandomApply(views.Solarize(0.5), 0.5)]
     return views.MultiCrop.from_sizes(ops, local_copies=2, local_size=8, local_scale=(0.2, 0.6))
+def four_views():
+    return views.MultiView([*cheap_views().views] * 2)
 
 
 def make(objective, **options):
@@ -47,4 +49,13 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "simsiam": make(keras_ssl.SimSiam, projector=(24, 24, 12), predictor=(6, 12)),
     "nnclr": make(keras_ssl.NNCLR, projector=(24, 12), predictor=(24, 12), queue_size=32),
     "ressl": make(keras_ssl.ReSSL, projector=(24, 12), queue_size=32, momentum=0.9),
+    "dcl": make(keras_ssl.DCL, projector=(24, 12)),
+    "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
+    "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
+    "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
+    "sog_clr": make(keras_ssl.SogCLR, dataset_size=40, projector=(24, 12)),
+    "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
+    "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
+    "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
+    "image_pair_contrastive": make(keras_ssl.ImagePairContrastive, projector=(12,)),
 }
