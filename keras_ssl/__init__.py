@@ -29,6 +29,7 @@ from keras_ssl.objectives import MixedBarlowTwins
 from keras_ssl.objectives import TiCo
 from keras_ssl.objectives import WMSE
 from keras_ssl.objectives import MMCR
+from keras_ssl.objectives import AdaptiveMultiHeadContrastive
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ __all__ = [
     "TiCo",
     "WMSE",
     "MMCR",
+    "AdaptiveMultiHeadContrastive",
     "callbacks",
     "data",
     "encoders",

@@ -6,6 +6,7 @@ from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.running_covariance import RunningCovariance
+from keras_ssl.layers.multi_head import MultiHead
 
 __all__ = [
     "BatchNormalization",
@@ -14,4 +15,5 @@ __all__ = [
     "ImagePreprocessing",
     "MLPHead",
     "RunningCovariance",
+    "MultiHead",
 ]

@@ -9,6 +9,8 @@ from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regulariz
 from keras_ssl.losses.tico_loss import tico_loss
 from keras_ssl.losses.whitening_mse_loss import w_mse_loss
 from keras_ssl.losses.mmcr_loss import mmcr_loss
+from keras_ssl.losses.adaptive_temperature_loss import adaptive_barlow_twins_loss
+from keras_ssl.losses.adaptive_temperature_loss import adaptive_contrastive_loss
 
 __all__ = [
     "barlow_twins_loss",
@@ -21,4 +23,6 @@ __all__ = [
     "tico_loss",
     "w_mse_loss",
     "mmcr_loss",
+    "adaptive_barlow_twins_loss",
+    "adaptive_contrastive_loss",
 ]

@@ -9,6 +9,7 @@ from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
 from keras_ssl.objectives.tico import TiCo
 from keras_ssl.objectives.w_mse import WMSE
 from keras_ssl.objectives.mmcr import MMCR
+from keras_ssl.objectives.adaptive_multi_head_contrastive import AdaptiveMultiHeadContrastive
 
 __all__ = [
     "BYOL",
@@ -20,4 +21,5 @@ __all__ = [
     "TiCo",
     "WMSE",
     "MMCR",
+    "AdaptiveMultiHeadContrastive",
 ]
