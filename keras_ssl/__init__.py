@@ -30,6 +30,7 @@ from keras_ssl.objectives import TiCo
 from keras_ssl.objectives import WMSE
 from keras_ssl.objectives import MMCR
 from keras_ssl.objectives import AdaptiveMultiHeadContrastive
+from keras_ssl.objectives import ScatSimCLR
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ __all__ = [
     "WMSE",
     "MMCR",
     "AdaptiveMultiHeadContrastive",
+    "ScatSimCLR",
     "callbacks",
     "data",
     "encoders",

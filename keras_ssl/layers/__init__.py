@@ -7,6 +7,7 @@ from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.running_covariance import RunningCovariance
 from keras_ssl.layers.multi_head import MultiHead
+from keras_ssl.layers.scattering_transform import ScatteringTransform2D
 
 __all__ = [
     "BatchNormalization",
@@ -16,4 +17,5 @@ __all__ = [
     "MLPHead",
     "RunningCovariance",
     "MultiHead",
+    "ScatteringTransform2D",
 ]

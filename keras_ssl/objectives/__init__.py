@@ -10,6 +10,7 @@ from keras_ssl.objectives.tico import TiCo
 from keras_ssl.objectives.w_mse import WMSE
 from keras_ssl.objectives.mmcr import MMCR
 from keras_ssl.objectives.adaptive_multi_head_contrastive import AdaptiveMultiHeadContrastive
+from keras_ssl.objectives.scat_sim_clr import ScatSimCLR
 
 __all__ = [
     "BYOL",
@@ -22,4 +23,5 @@ __all__ = [
     "WMSE",
     "MMCR",
     "AdaptiveMultiHeadContrastive",
+    "ScatSimCLR",
 ]

@@ -31,4 +31,10 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "adaptive_multi_head_contrastive": make(
         keras_ssl.AdaptiveMultiHeadContrastive, projector=(24, 12), heads=2, temperature_range=(0.1, 1.0)
     ),
+    "scat_sim_clr": lambda: keras_ssl.ScatSimCLR(
+        keras_ssl.encoders.ScatteringNet(widths=(16,), scales=1, angles=4, order=1),
+        projector=(24, 12),
+        pretext_widths=(8,),
+        views=cheap_views(),
+    ),
 }
