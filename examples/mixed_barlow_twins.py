@@ -1,4 +1,4 @@
-"""Mixed Barlow Twins on the embedded digits: `python examples/mixed_barlow_twins.py` (minutes; `--small` takes seconds)."""
+"""Mixed Barlow Twins on the embedded digits: `python examples/mixed_barlow_twins.py` (`--small` takes seconds)."""
 
 import sys
 

@@ -25,70 +25,69 @@ from keras_ssl import (
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import (
     BYOL,
+    DCL,
+    DCLW,
     DINO,
     MMCR,
     NNCLR,
     WMSE,
+    AdaptiveMultiHeadContrastive,
     BarlowTwins,
     DirectPred,
     GroCo,
+    HardContrastive,
+    ImagePairContrastive,
+    ISogCLR,
     MixedBarlowTwins,
     MoCHi,
     MoCo,
+    MultiViewDHEL,
+    MultiViewInfoNCE,
     ReSSL,
+    ScatSimCLR,
     SimCLR,
     SimSiam,
+    SogCLR,
+    SupCon,
     SwAV,
     TiCo,
     VICReg,
 )
-from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
-from keras_ssl.objectives import DCL
-from keras_ssl.objectives import DCLW
-from keras_ssl.objectives import HardContrastive
-from keras_ssl.objectives import SupCon
-from keras_ssl.objectives import SogCLR
-from keras_ssl.objectives import ISogCLR
-from keras_ssl.objectives import MultiViewInfoNCE
-from keras_ssl.objectives import MultiViewDHEL
-from keras_ssl.objectives import ImagePairContrastive
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AdaptiveMultiHeadContrastive",
     "BYOL",
     "BarlowTwins",
+    "DCL",
+    "DCLW",
     "DINO",
     "DirectPred",
     "GroCo",
+    "HardContrastive",
+    "ISogCLR",
+    "ImagePairContrastive",
     "MMCR",
     "MixedBarlowTwins",
     "MoCHi",
     "MoCo",
+    "MultiViewDHEL",
+    "MultiViewInfoNCE",
     "NNCLR",
     "ReSSL",
     "Recipe",
     "SSLModel",
+    "ScatSimCLR",
     "SimCLR",
     "SimSiam",
+    "SogCLR",
+    "SupCon",
     "SwAV",
     "TiCo",
     "VICReg",
     "WMSE",
-    "DCL",
-    "DCLW",
-    "HardContrastive",
-    "ISogCLR",
-    "ImagePairContrastive",
-    "MoCo",
-    "MultiViewDHEL",
-    "MultiViewInfoNCE",
-    "Recipe",
-    "SSLModel",
-    "SimCLR",
-    "SogCLR",
-    "SupCon",
     "callbacks",
     "data",
     "encoders",

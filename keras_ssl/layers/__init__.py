@@ -7,8 +7,11 @@ from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.logit_scale import LogitScale
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.multi_head import MultiHead
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.layers.running_covariance import RunningCovariance
+from keras_ssl.layers.sample_table import SampleTable
+from keras_ssl.layers.scattering_transform import ScatteringTransform2D
 from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 
 __all__ = [
@@ -17,18 +20,12 @@ __all__ = [
     "EMATeacher",
     "FeatureQueue",
     "ImagePreprocessing",
-    "MLPHead",
-    "Prototypes",
-    "RunningCovariance",
-    "SymmetricPredictor",
-from keras_ssl.layers.sample_table import SampleTable
-
-__all__ = [
-    "BatchNormalization",
-    "EMATeacher",
-    "FeatureQueue",
-    "ImagePreprocessing",
     "LogitScale",
     "MLPHead",
+    "MultiHead",
+    "Prototypes",
+    "RunningCovariance",
     "SampleTable",
+    "ScatteringTransform2D",
+    "SymmetricPredictor",
 ]

@@ -16,6 +16,8 @@ def cheap_views():
 def cheap_crops():
     ops = [views.RandomFlip(0.5), views.RandomApply(views.Solarize(0.5), 0.5)]
     return views.MultiCrop.from_sizes(ops, local_copies=2, local_size=8, local_scale=(0.2, 0.6))
+
+
 def four_views():
     return views.MultiView([*cheap_views().views] * 2)
 
@@ -58,4 +60,13 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
     "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
     "image_pair_contrastive": make(keras_ssl.ImagePairContrastive, projector=(12,)),
+    "adaptive_multi_head_contrastive": make(
+        keras_ssl.AdaptiveMultiHeadContrastive, projector=(24, 12), heads=2, temperature_range=(0.1, 1.0)
+    ),
+    "scat_sim_clr": lambda: keras_ssl.ScatSimCLR(
+        keras_ssl.encoders.ScatteringNet(widths=(16,), scales=1, angles=4, order=1),
+        projector=(24, 12),
+        pretext_widths=(8,),
+        views=cheap_views(),
+    ),
 }
