@@ -26,6 +26,7 @@ from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import DINO
 from keras_ssl.objectives import GroCo
+from keras_ssl.objectives import InterCLR
 from keras_ssl.objectives import SwAV
 from keras_ssl.training import SSLModel
 
@@ -36,6 +37,7 @@ __all__ = [
     "DINO",
     "BarlowTwins",
     "GroCo",
+    "InterCLR",
     "MoCo",
     "Recipe",
     "SSLModel",

@@ -5,6 +5,7 @@ from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.dino_loss import dino_loss
 from keras_ssl.losses.groco_loss import groco_loss, group_ordering_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.inter_image_loss import inter_image_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.sorting_network import soft_sort
@@ -19,6 +20,7 @@ __all__ = [
     "groco_loss",
     "group_ordering_loss",
     "info_nce_loss",
+    "inter_image_loss",
     "nt_xent_loss",
     "sinkhorn",
     "soft_sort",

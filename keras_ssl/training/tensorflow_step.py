@@ -1,5 +1,6 @@
 """The train step on TensorFlow: gradients by tape, replicas by tf.distribute."""
 
+import math
 from typing import Any
 
 import keras
@@ -60,11 +61,21 @@ class TensorFlowStep:
         replicas = _replicas()
         if replicas == 1:
             return embeddings
-        gathered = tf.distribute.get_replica_context().all_gather(embeddings, axis=0)
-        for name, local in embeddings.items():  # the gather forgets shapes that losses need to know
-            count = local.shape[0]
-            gathered[name].set_shape([None if count is None else count * replicas, *local.shape[1:]])
-        return gathered
+        # One matrix for each type: TensorFlow's gradient of a gather stacks what was gathered, so that parts of
+        # different widths fail in it; and one collective takes less time than many.
+        kinds: dict[Any, dict[str, Tensor]] = {}
+        for name, local in embeddings.items():
+            kinds.setdefault(local.dtype, {})[name] = local
+        gathered = {}
+        for parts in kinds.values():
+            widths = [math.prod(local.shape[1:]) for local in parts.values()]
+            rows = [tf.reshape(local, [-1, width]) for local, width in zip(parts.values(), widths, strict=True)]
+            whole = tf.distribute.get_replica_context().all_gather(tf.concat(rows, axis=1), axis=0)
+            for (name, local), matrix in zip(parts.items(), tf.split(whole, widths, axis=1), strict=True):
+                count = None if local.shape[0] is None else local.shape[0] * replicas
+                gathered[name] = tf.reshape(matrix, [-1, *local.shape[1:]])
+                gathered[name].set_shape([count, *local.shape[1:]])  # the gather forgets what losses need to know
+        return {name: gathered[name] for name in embeddings}
 
     def _sum_over_replicas(self: Any, gradients: list[Tensor | None], replicas: int) -> list[Tensor | None]:
         """Sums gradients over the replicas before the optimizer sees them.

@@ -37,4 +37,14 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         keras_ssl.DINO, projector=(24, 24, 12), out_dim=10, freeze_steps=2, warmup_steps=3, momentum=0.9
     ),
     "groco": make(keras_ssl.GroCo, projector=(24, 12), negatives=4),
+    "interclr": make(
+        keras_ssl.InterCLR,
+        dataset_size=40,
+        clusters=5,
+        negatives=6,
+        pool=8,
+        projector=(24, 12),
+        queue_size=32,
+        momentum=0.9,
+    ),
 }
