@@ -53,6 +53,11 @@ from keras_ssl.objectives import (
     TiCo,
     VICReg,
 )
+from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
+from keras_ssl.objectives import DINO
+from keras_ssl.objectives import GroCo
+from keras_ssl.objectives import InterCLR
+from keras_ssl.objectives import SwAV
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -72,6 +77,7 @@ __all__ = [
     "MMCR",
     "MixedBarlowTwins",
     "MoCHi",
+    "InterCLR",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",

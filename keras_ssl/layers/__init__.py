@@ -8,6 +8,9 @@ from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.logit_scale import LogitScale
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.multi_head import MultiHead
+from keras_ssl.layers.memory_bank import MemoryBank
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.layers.running_covariance import RunningCovariance
 from keras_ssl.layers.sample_table import SampleTable
@@ -23,6 +26,8 @@ __all__ = [
     "LogitScale",
     "MLPHead",
     "MultiHead",
+    "MemoryBank",
+    "OnlineClusters",
     "Prototypes",
     "RunningCovariance",
     "SampleTable",

@@ -14,6 +14,7 @@ from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
 from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
+from keras_ssl.losses.inter_image_loss import inter_image_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.ressl_loss import ressl_loss
 from keras_ssl.losses.simsiam_loss import simsiam_loss
@@ -47,6 +48,7 @@ __all__ = [
     "multi_view_info_nce_loss",
     "nearest_neighbours",
     "nnclr_loss",
+    "inter_image_loss",
     "nt_xent_loss",
     "ressl_loss",
     "simsiam_loss",

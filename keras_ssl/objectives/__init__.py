@@ -12,6 +12,7 @@ from keras_ssl.objectives.image_pair_contrastive import ImagePairContrastive
 from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
 from keras_ssl.objectives.mmcr import MMCR
 from keras_ssl.objectives.mochi import MoCHi
+from keras_ssl.objectives.interclr import InterCLR
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
 from keras_ssl.objectives.nnclr import NNCLR
@@ -41,6 +42,7 @@ __all__ = [
     "MMCR",
     "MixedBarlowTwins",
     "MoCHi",
+    "InterCLR",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",

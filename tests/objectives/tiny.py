@@ -68,5 +68,14 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         projector=(24, 12),
         pretext_widths=(8,),
         views=cheap_views(),
+    "interclr": make(
+        keras_ssl.InterCLR,
+        dataset_size=40,
+        clusters=5,
+        negatives=6,
+        pool=8,
+        projector=(24, 12),
+        queue_size=32,
+        momentum=0.9,
     ),
 }

@@ -1,0 +1,184 @@
+"""InterCLR."""
+
+from typing import Any, ClassVar
+
+import keras
+
+from keras_ssl.layers.memory_bank import MemoryBank
+from keras_ssl.layers.online_clusters import OnlineClusters
+from keras_ssl.losses.inter_image_loss import inter_image_loss
+from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.objectives.moco import MoCo
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class InterCLR(MoCo):
+    r"""InterCLR: MoCo v2, and beside it contrast between images that seem to show the same thing.
+
+    A memory bank keeps an embedding of every sample of the data set, by its `index`, and clusters of it are kept up
+    to date with each batch. The inter-image positive of a query is a random member of its own sample's cluster (its
+    own entry is one); its negatives are drawn from the `pool` entries of other clusters that are most similar to it
+    (semi-hard). `loss = (1 - inter_weight) * MoCo + inter_weight * inter`, where `inter` is InfoNCE with the margin
+    subtracted from the cosine of the positive, see `losses.inter_image_loss`. Samples not seen before have no
+    inter-image loss, and are nobody's positive or negative.
+
+    The bank takes the teacher's keys. The authors first cluster all features by k-means, redirect small clusters from
+    time to time, and keep unnormalised centroids; here a cluster without members takes a random sample of the batch,
+    and centroids are normalised. Negatives are drawn with replacement. The data must give the key `index`, which arrays
+    have by themselves; in an evaluation too it means the samples that were trained on.
+
+    Logged: `loss`, `intra`, `inter`, `momentum`, `embedding_std`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        dataset_size: number of samples of the data set.
+        clusters: number of clusters. Defaults to 10000, the paper's for ImageNet.
+        negatives: number of inter-image negatives for each query. Defaults to 16384.
+        pool: number of most similar entries that they are drawn from, at most `dataset_size`. Defaults to 128000.
+        inter_weight: in [0, 1]. Defaults to 0.25; 0 is MoCo.
+        margin: subtracted from the cosine of the inter-image positive. Defaults to -0.5.
+        bank_momentum: share of the new embedding in the bank. Defaults to 0.5.
+        **kwargs: as for `MoCo` (version 2): `projector`, `batch_norm`, `queue_size`, `temperature`, `momentum`,
+            `final_momentum`, `views`, `preprocessing`, `seed`, `name`, `dtype`.
+
+    Raises:
+        ValueError: if a value is out of range, or (from `fit`) an index lies beyond `dataset_size`.
+
+    Example:
+
+    ```python
+    model = keras_ssl.InterCLR(
+        keras_ssl.encoders.ConvNet(), dataset_size=len(images), clusters=64, negatives=256, pool=1024, queue_size=4096
+    )
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Xie et al., "Delving into Inter-Image Invariance for Unsupervised Visual Representations", IJCV 2022.
+    """
+
+    required_keys: ClassVar[tuple[str, ...]] = ("index",)
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        dataset_size: int,
+        clusters: int = 10000,
+        negatives: int = 16384,
+        pool: int = 128000,
+        inter_weight: float = 0.25,
+        margin: float = -0.5,
+        bank_momentum: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        if kwargs.pop("version", 2) != 2 or kwargs.pop("predictor", None) is not None:
+            raise ValueError("InterCLR is built on MoCo v2. Received: version=3 or a predictor")
+        if not 0 <= inter_weight <= 1:
+            raise ValueError(f"`inter_weight` must lie in [0, 1]. Received: inter_weight={inter_weight}")
+        for name, value in (("dataset_size", dataset_size), ("negatives", negatives), ("pool", pool)):
+            if int(value) != value or value < 1:
+                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+        if pool > dataset_size:
+            raise ValueError(
+                f"`pool` must not be larger than the data set. Received: pool={pool}, dataset_size={dataset_size}"
+            )
+        super().__init__(encoder, version=2, **kwargs)
+        self.dataset_size, self.negatives, self.pool = dataset_size, negatives, pool
+        self.inter_weight, self.margin = inter_weight, margin
+        self.bank = MemoryBank(dataset_size, self.embedding_dim, bank_momentum, name="bank")
+        self.clusters = OnlineClusters(dataset_size, clusters, self.embedding_dim, name="clusters")
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        stream = self.stream(batch)
+        return {
+            **super().embed(batch, training),
+            "index": keras.ops.cast(batch["index"], "int32"),
+            "order": stream.uniform(),
+            "positive": stream.uniform(),
+            "negatives": stream.uniform(shape=(self.negatives,)),
+        }
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        intra, _ = super().objective(embeddings)
+        if not self.inter_weight:
+            return intra, {"intra": intra, "inter": keras.ops.zeros_like(intra)}
+        inter = self._inter(embeddings)
+        return (1.0 - self.inter_weight) * intra + self.inter_weight * inter, {"intra": intra, "inter": inter}
+
+    def _inter(self, embeddings: dict[str, Tensor]) -> Tensor:
+        ops = keras.ops
+        queries, index, rows = embeddings["q1"], embeddings["index"], self.bank.rows
+        labels = self.clusters.labels
+        own = ops.take(labels, ops.clip(index, 0, self.dataset_size - 1))
+        # A row of the memory that is not there is NaN, and with it the loss: a wrong index must not go unseen.
+        known = ops.where(own < 0, 0.0, 1.0) + 0.0 * self.bank(index)[:, 0]
+        members = ops.equal(own[:, None], labels[None, :])
+        positives = random_member(members, embeddings["positive"])
+        others = ops.logical_and(ops.logical_not(members), self.bank.seen[None, :])
+        similarity = ops.matmul(ops.stop_gradient(l2_normalize(queries)), ops.transpose(rows))
+        negatives, missing = semi_hard(similarity, others, self.pool, embeddings["negatives"])
+        return inter_image_loss(
+            queries,
+            ops.take(rows, positives, axis=0),
+            ops.take(rows, negatives, axis=0),
+            self.temperature,
+            self.margin,
+            excluded=missing,
+            weights=known,
+        )
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        self.bank.update(embeddings["index"], embeddings["k2"], updated)
+        self.clusters.update(self.bank.rows, embeddings["index"], embeddings["order"], updated)
+        return super().after_step(embeddings, updated)
+
+    def _dataset(self, arrays: dict[str, Any], *args: Any, **kwargs: Any) -> keras.utils.PyDataset:
+        x = arrays["x"]
+        self.bank.check_index(len(x[0] if isinstance(x, tuple | list) else x), arrays.get("index"))
+        return super()._dataset(arrays, *args, **kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        return {
+            **{name: value for name, value in config.items() if name not in ("version", "predictor")},
+            "dataset_size": self.dataset_size,
+            "clusters": self.clusters.count,
+            "negatives": self.negatives,
+            "pool": self.pool,
+            "inter_weight": self.inter_weight,
+            "margin": self.margin,
+            "bank_momentum": self.bank.momentum,
+        }
+
+
+def random_member(members: Tensor, draws: Tensor) -> Tensor:
+    """The place of a random true entry of each row of the booleans `members` `[N, M]`: int32 `[N]`; 0 if none is.
+
+    `draws` are uniform numbers in [0, 1), `[N]`.
+    """
+    ops = keras.ops
+    counted = ops.cumsum(ops.cast(members, "int32"), axis=1)
+    wanted = ops.cast(draws * ops.cast(counted[:, -1], draws.dtype), "int32")
+    return ops.cast(ops.argmax(ops.cast(counted > wanted[:, None], "int32"), axis=1), "int32")
+
+
+def semi_hard(similarity: Tensor, allowed: Tensor, pool: int, draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Places drawn, with replacement, from the `pool` most similar allowed entries of each row.
+
+    Args:
+        similarity: `[N, M]`.
+        allowed: booleans `[N, M]`. Where a row has fewer than `pool`, they are the pool.
+        pool: its size.
+        draws: uniform numbers in [0, 1), `[N, K]`.
+
+    Returns:
+        int32 places `[N, K]`, and booleans `[N, K]`: true where a row has no allowed entry at all.
+    """
+    ops = keras.ops
+    _, nearest = ops.top_k(ops.where(allowed, similarity, -2.0), pool)
+    available = ops.minimum(ops.sum(ops.cast(allowed, "int32"), axis=1, keepdims=True), pool)
+    ranks = ops.cast(draws * ops.cast(available, draws.dtype), "int32")
+    places = ops.take_along_axis(ops.cast(nearest, "int32"), ranks, axis=1)
+    return places, ops.broadcast_to(ops.equal(available, 0), ops.shape(places))
