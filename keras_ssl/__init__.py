@@ -37,6 +37,7 @@ from keras_ssl.objectives import (
     GroCo,
     HardContrastive,
     ImagePairContrastive,
+    InterCLR,
     ISogCLR,
     MixedBarlowTwins,
     MoCHi,
@@ -53,11 +54,6 @@ from keras_ssl.objectives import (
     TiCo,
     VICReg,
 )
-from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
-from keras_ssl.objectives import DINO
-from keras_ssl.objectives import GroCo
-from keras_ssl.objectives import InterCLR
-from keras_ssl.objectives import SwAV
 from keras_ssl.training import SSLModel
 
 __version__ = "0.1.0"
@@ -74,10 +70,10 @@ __all__ = [
     "HardContrastive",
     "ISogCLR",
     "ImagePairContrastive",
+    "InterCLR",
     "MMCR",
     "MixedBarlowTwins",
     "MoCHi",
-    "InterCLR",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",

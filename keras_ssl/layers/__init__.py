@@ -6,10 +6,9 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.logit_scale import LogitScale
-from keras_ssl.layers.mlp_head import MLPHead
-from keras_ssl.layers.multi_head import MultiHead
 from keras_ssl.layers.memory_bank import MemoryBank
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.multi_head import MultiHead
 from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.layers.running_covariance import RunningCovariance
@@ -25,8 +24,8 @@ __all__ = [
     "ImagePreprocessing",
     "LogitScale",
     "MLPHead",
-    "MultiHead",
     "MemoryBank",
+    "MultiHead",
     "OnlineClusters",
     "Prototypes",
     "RunningCovariance",

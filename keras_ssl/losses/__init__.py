@@ -9,12 +9,12 @@ from keras_ssl.losses.groco_loss import groco_loss, group_ordering_loss
 from keras_ssl.losses.hard_contrastive_loss import hard_contrastive_loss
 from keras_ssl.losses.image_pair_loss import image_pair_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.inter_image_loss import inter_image_loss
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
 from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
-from keras_ssl.losses.inter_image_loss import inter_image_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.ressl_loss import ressl_loss
 from keras_ssl.losses.simsiam_loss import simsiam_loss
@@ -42,13 +42,13 @@ __all__ = [
     "hard_negative_mixes",
     "image_pair_loss",
     "info_nce_loss",
+    "inter_image_loss",
     "mixup_correlation_regularizer",
     "mmcr_loss",
     "multi_view_dhel_loss",
     "multi_view_info_nce_loss",
     "nearest_neighbours",
     "nnclr_loss",
-    "inter_image_loss",
     "nt_xent_loss",
     "ressl_loss",
     "simsiam_loss",

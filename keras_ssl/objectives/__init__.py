@@ -9,10 +9,10 @@ from keras_ssl.objectives.direct_pred import DirectPred
 from keras_ssl.objectives.groco import GroCo
 from keras_ssl.objectives.hard_contrastive import HardContrastive
 from keras_ssl.objectives.image_pair_contrastive import ImagePairContrastive
+from keras_ssl.objectives.interclr import InterCLR
 from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
 from keras_ssl.objectives.mmcr import MMCR
 from keras_ssl.objectives.mochi import MoCHi
-from keras_ssl.objectives.interclr import InterCLR
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
 from keras_ssl.objectives.nnclr import NNCLR
@@ -39,10 +39,10 @@ __all__ = [
     "HardContrastive",
     "ISogCLR",
     "ImagePairContrastive",
+    "InterCLR",
     "MMCR",
     "MixedBarlowTwins",
     "MoCHi",
-    "InterCLR",
     "MoCo",
     "MultiViewDHEL",
     "MultiViewInfoNCE",
