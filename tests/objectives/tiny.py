@@ -68,6 +68,7 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         projector=(24, 12),
         pretext_widths=(8,),
         views=cheap_views(),
+    ),
     "interclr": make(
         keras_ssl.InterCLR,
         dataset_size=40,
