@@ -23,6 +23,7 @@ from keras_ssl import (
     views,
 )
 from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
+from keras_ssl.hub import load_heads
 from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import DINO
 from keras_ssl.objectives import GroCo
@@ -51,6 +52,7 @@ __all__ = [
     "layers",
     "list_models",
     "load",
+    "load_heads",
     "losses",
     "objectives",
     "optimizers",
