@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-slow check format methods clean
+.PHONY: demo test test-long check format methods clean
 
 $(VENV)/installed: setup.py
 	@test -n "$(PYTHON)" || { echo "keras_ssl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -26,8 +26,13 @@ demo: $(VENV)/installed
 
 # Both backends; tests that start other backends themselves run once, under TensorFlow.
 test: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_FLAGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m "not long" $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m "not long" $(PYTEST_FLAGS)
+
+# Every method learns, and every method on more devices: about half an hour.
+test-long: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m long $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m long $(PYTEST_FLAGS)
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .

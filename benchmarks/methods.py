@@ -1,108 +1,200 @@
-"""Measures what METHODS.md says of every objective: `python benchmarks/methods.py`, then `make methods`.
+"""Measures what METHODS.md says of every method: `python benchmarks/methods.py`, then `make methods`.
 
-Each objective goes through the conformance suite, check by check, and trains by its `*_digits` recipe. Results are kept
-by configuration: only what changed is run again. TensorFlow backend; it starts JAX itself.
+Every `zoo/recipes/*_digits.toml` trains for the same number of epochs, so on the same number of images, by several
+seeds, each run in a process of its own on one core; and every method goes through the conformance suite. Results are
+kept by configuration: only what changed is run again. TensorFlow backend; the conformance suite starts JAX itself.
 """
 
 import hashlib
 import json
 import os
 import platform
+import resource
+import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import Queue
 from typing import Any
 
-import keras
 from absl import app, flags
 
-import keras_ssl
-from keras_ssl import evaluation
-from keras_ssl.testing import check_objectives
-from keras_ssl.testing.check_objective import CHECKS, ConformanceError
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests.objectives.tiny import OBJECTIVES  # noqa: E402  the same small models as the tests'
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the small models of tests/objectives/tiny.py
 
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/methods.json", "Results, read and written.")
 ONLY = flags.DEFINE_list("only", None, "Names of the methods to measure; all where not given.")
+EPOCHS = flags.DEFINE_integer("epochs", 30, "Passes over the 6,000 training images.", lower_bound=1)
+SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of each method.", lower_bound=1)
+CONFORMANCE = flags.DEFINE_bool("conformance", True, "Whether to run the conformance suite.")
+WORKER = flags.DEFINE_string("worker", None, "Internal: the recipe to train in this process, as TOML.")
 
-RECIPES = {
-    "BarlowTwins": ("barlow_twins_digits", ()),
-    "SimCLR": ("simclr_digits", ()),
-    "BYOL": ("byol_digits", ()),
-    "MoCo-v2": ("moco_digits", ()),
-    "MoCo-v3": ("mocov3_digits", ()),
-}
-
-Features = tuple[Any, Any, Any, Any]
+Results = dict[str, Any]
 
 
-def conformance(name: str) -> dict[str, bool]:
-    held = {}
-    for check in CHECKS:
-        try:
-            check_objectives({name: OBJECTIVES[name]}, checks=[check])
-            held[check] = True
-        except ConformanceError as error:
-            print(error)
-            held[check] = False
-    return held
+def methods() -> list[str]:
+    """Names of the methods: `NAME_digits` is a recipe, `tests.objectives.tiny` has a small model of NAME."""
+    names = [path.stem.removesuffix("_digits") for path in (ROOT / "zoo" / "recipes").glob("*_digits.toml")]
+    return sorted(names)
 
 
-def digits() -> Features:
-    return (*keras_ssl.data.coloured_digits("train", size=16), *keras_ssl.data.coloured_digits("test", size=16))
+# One run, in a process of its own --------------------------------------------------------------------------------
 
 
-def scores(model: keras.Model, data: Features) -> tuple[float, float, float]:
-    train, test = (evaluation.extract_features(model, images) for images in (data[0], data[2]))
-    arguments = (train, data[1], test, data[3])
-    return evaluation.knn_accuracy(*arguments), evaluation.linear_probe(*arguments), evaluation.rankme(test)
+def train(text: str) -> None:
+    """Trains by a recipe and prints what came of it, as JSON."""
+    import tomllib
 
+    import keras
+    import numpy as np
 
-def learning(recipe: keras_ssl.Recipe, data: Features) -> dict[str, Any]:
+    import keras_ssl
+    from keras_ssl import evaluation
+
+    class EpochSeconds(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seconds: list[float] = []
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self._start = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.seconds.append(time.perf_counter() - self._start)
+
+    recipe = keras_ssl.Recipe(tomllib.loads(text))
     training = recipe.sections["training"]
+    x, y = keras_ssl.data.coloured_digits("train", size=16)
+    x_test, y_test = keras_ssl.data.coloured_digits("test", size=16)
+
+    def scores(features: Any) -> dict[str, float]:
+        arguments = (features(x), y, features(x_test), y_test)
+        return {"knn": evaluation.knn_accuracy(*arguments), "linear": evaluation.linear_probe(*arguments)}
+
     model = recipe.build_model()
-    untrained = scores(model, data)[0]
-    model.compile(recipe.build_optimizer(len(data[0]) // training["batch_size"]), jit_compile=False)
-    start = time.process_time()
-    model.fit(data[0], batch_size=training["batch_size"], epochs=training["epochs"], verbose=0)
-    seconds = time.process_time() - start
-    knn, linear, rank = scores(model, data)
-    return {
-        "untrained_knn": round(untrained, 4),
-        "knn": round(knn, 4),
-        "linear": round(linear, 4),
-        "rankme": round(rank, 2),
-        "epochs": training["epochs"],
-        "cpu_seconds": round(seconds, 1),
-    }
+    untrained = scores(lambda images: evaluation.extract_features(model, images))
+    model.compile(recipe.build_optimizer(len(x) // training["batch_size"]), jit_compile=False)
+    clock = EpochSeconds()
+    model.fit(
+        {"x": x, "y": y, "group": y},
+        batch_size=training["batch_size"],
+        epochs=training["epochs"],
+        verbose=0,
+        callbacks=[clock],
+    )
+    print(
+        json.dumps(
+            {
+                **scores(lambda images: evaluation.extract_features(model, images)),
+                "rankme": evaluation.rankme(evaluation.extract_features(model, x_test)),
+                "untrained": untrained,
+                "raw_pixels": scores(lambda images: images.reshape(len(images), -1) / np.float32(255)),
+                "images_per_second": len(x)
+                // training["batch_size"]
+                * training["batch_size"]
+                / np.median(clock.seconds),
+                "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            }
+        )
+    )
+
+
+def trained(text: str, core: int) -> Results:
+    """What a process on one core says of a run."""
+    command = [sys.executable, __file__, f"--worker={text}"]
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    if hasattr(os, "sched_setaffinity"):
+        # One thread per run: two runs of one thread finish before one of two, and add in the same order each time.
+        command = [
+            sys.executable,
+            "-c",
+            f"import os, sys; os.sched_setaffinity(0, {{{core}}}); os.execv(sys.argv[1], sys.argv[1:])",
+            *command,
+        ]
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"A run failed. Received: {done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+# The conformance suite -------------------------------------------------------------------------------------------
+
+
+def conformance(names: list[str]) -> dict[str, dict[str, bool]]:
+    """Which checks hold, by method: all at once, and one by one only where one fails."""
+    from keras_ssl.testing import check_objectives
+    from keras_ssl.testing.check_objective import CHECKS, ConformanceError
+    from tests.objectives.tiny import OBJECTIVES
+
+    def holds(some: list[str], checks: tuple[str, ...]) -> bool:
+        try:
+            check_objectives({name: OBJECTIVES[name] for name in some}, checks=checks)
+        except ConformanceError as error:
+            print(error, flush=True)
+            return False
+        return True
+
+    if holds(names, CHECKS):
+        return {name: dict.fromkeys(CHECKS, True) for name in names}
+    return {name: {check: holds([name], (check,)) for check in CHECKS} for name in names}
+
+
+# All of it -------------------------------------------------------------------------------------------------------
 
 
 def main(_: list[str]) -> None:
+    if WORKER.value is not None:
+        train(WORKER.value)
+        return
+    import keras_ssl
+
     path = Path(OUTPUT.value)
-    results: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"methods": {}}
-    data = digits()
-    pixels = [images.reshape(len(images), -1) / 255.0 for images in (data[0], data[2])]
-    arguments = (pixels[0], data[1], pixels[1], data[3])
-    results["machine"] = f"{os.cpu_count()} CPU cores, {platform.machine()}, Keras {keras.version()}"
-    results["raw_pixels"] = {
-        "knn": round(evaluation.knn_accuracy(*arguments), 4),
-        "linear": round(evaluation.linear_probe(*arguments), 4),
-    }
-    for name in ONLY.value or RECIPES:
-        recipe_name, settings = RECIPES[name]
-        recipe = keras_ssl.Recipe.read(recipe_name).override(*settings)
-        key = hashlib.sha256((recipe.text() + keras_ssl.__version__).encode()).hexdigest()[:16]
-        entry = results["methods"].get(name, {})
-        if entry.get("key") != key:
-            entry = {"key": key, "objective": recipe.sections["objective"]["name"], "checks": conformance(name)}
-            entry["learning"] = learning(recipe, data)
-            print(name, entry["learning"], flush=True)
-            results["methods"][name] = entry
-            path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    results["methods"] = {name: results["methods"][name] for name in RECIPES if name in results["methods"]}
-    path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    results: Results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    results |= {"epochs": EPOCHS.value, "machine": f"one core of {platform.machine()}"}
+    table = results.setdefault("methods", {})
+    for gone in set(table) - set(methods()):
+        del table[gone]
+
+    def write() -> None:
+        results["methods"] = dict(sorted(table.items()))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+    cores: Queue[int] = Queue()
+    for core in range(os.cpu_count() or 1):
+        cores.put(core)
+
+    def run(name: str, seed: int) -> None:
+        recipe = keras_ssl.Recipe.read(f"{name}_digits")
+        recipe = recipe.override(f"training.epochs={EPOCHS.value}", f"training.seed={seed}")
+        key = hashlib.sha256(f"{recipe.text()}{keras_ssl.__version__}".encode()).hexdigest()[:16]
+        entry = table.setdefault(name, {"runs": {}})
+        entry["objective"] = recipe.sections["objective"]["name"]
+        if entry["runs"].get(str(seed), {}).get("key") == key:
+            return
+        core = cores.get()
+        try:
+            entry["runs"][str(seed)] = {"key": key} | _rounded(trained(recipe.text(), core))
+        finally:
+            cores.put(core)
+        print(name, seed, entry["runs"][str(seed)], flush=True)
+        write()
+
+    names = ONLY.value or methods()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        # Seed by seed, so that a table that is interrupted has all methods.
+        list(pool.map(lambda job: run(*job), [(name, seed) for seed in range(SEEDS.value) for name in names]))
+    if CONFORMANCE.value:
+        for name, checks in conformance(names).items():
+            table[name]["checks"] = checks
+    write()
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    return round(value, 4 if value < 100 else 0) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

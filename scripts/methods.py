@@ -5,6 +5,7 @@ The figures in the JSON are written by `python benchmarks/methods.py`, never by 
 
 import inspect
 import json
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,18 +23,37 @@ def reference(objective: type) -> str:
     return " ".join((inspect.getdoc(objective) or "").split("Reference:")[-1].split()).rstrip(".")
 
 
-def row(name: str, entry: dict[str, Any] | None, objective: type) -> str:
-    if entry is None:
-        return f"| {name} | {reference(objective)} | not measured | | | | | | |"
-    held = [check for check, holds in entry["checks"].items() if holds]
-    missing = [check for check, holds in entry["checks"].items() if not holds]
-    conformance = f"all {len(held)}" if not missing else f"{', '.join(held)}; not {', '.join(missing)}"
-    learning = entry["learning"]
-    return (
-        f"| {name} | {reference(objective)} | {conformance} | {learning['untrained_knn']:.3f} | "
-        f"{learning['knn']:.3f} | {learning['linear']:.3f} | {learning['rankme']:.1f} | {learning['epochs']} | "
-        f"{learning['cpu_seconds']:.0f} |"
-    )
+def spread(runs: list[dict[str, Any]], key: str, digits: int = 3) -> str:
+    """Mean and, of several runs, standard deviation."""
+    values = [run[key] for run in runs]
+    mean = f"{statistics.mean(values):.{digits}f}"
+    return f"{mean} ± {statistics.stdev(values):.{digits}f}" if len(values) > 1 else mean
+
+
+def conformance(checks: dict[str, bool] | None) -> str:
+    if checks is None:
+        return "not measured"
+    missing = [check for check, holds in checks.items() if not holds]
+    return f"not {', '.join(missing)}" if missing else f"all {len(checks)}"
+
+
+def row(name: str, entry: dict[str, Any]) -> str:
+    runs = list(entry["runs"].values())
+    cells = [name, entry["objective"], conformance(entry.get("checks")), spread(runs, "knn"), spread(runs, "linear")]
+    cells += [spread(runs, "rankme", 1), spread(runs, "images_per_second", 0), spread(runs, "peak_mb", 0)]
+    return f"| {' | '.join(cells)} |"
+
+
+def baselines(measured: dict[str, Any]) -> list[str]:
+    """Rows of what needs no training, from the same runs."""
+    runs = [run for entry in measured.values() for run in entry["runs"].values()]
+    rows = []
+    for key, name in (("raw_pixels", "raw pixels"), ("untrained", "untrained encoder")):
+        # One value per seed: the methods share their encoder's initial weights.
+        different = {json.dumps(run[key], sort_keys=True): run[key] for run in runs}
+        values = list(different.values())
+        rows.append(f"| *{name}* | | | {spread(values, 'knn')} | {spread(values, 'linear')} | | | |")
+    return rows
 
 
 def text() -> str:
@@ -41,28 +61,29 @@ def text() -> str:
 
     results: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     measured = results.get("methods", {})
+    seeds = {seed for entry in measured.values() for seed in entry["runs"]}
     lines = [
         "# Methods",
         "",
         "Written by `make methods` from the objectives' docstrings and `benchmarks/results/methods.json`, which",
         "`python benchmarks/methods.py` writes: do not edit.",
         "",
-        "Conformance is `keras_ssl.testing.check_objective`, check by check. Accuracies are of the encoder's features",
-        "on the 2,000 test images of `coloured_digits`, after training by `zoo/recipes/*_digits.toml`",
-        f"(one seed; {results.get('machine', 'no run yet')}; CPU seconds of training, all cores together).",
+        "Accuracies are of the encoder's features on the 2,000 test images of `coloured_digits`, after training by",
+        f"`zoo/recipes/NAME_digits.toml` without labels for {results.get('epochs', '?')} epochs of 6,000 images: the",
+        f"same encoder for every method, mean and standard deviation over {len(seeds)} seeds. Recipes were chosen on",
+        "these very images, by hand and seed 0, so small differences mean nothing. Images a second (each of them seen",
+        f"in all views) and peak memory of the process are of {results.get('machine', '?')}. Conformance is",
+        "`keras_ssl.testing.check_objective`, check by check.",
         "",
-        "| objective | paper | conformance | kNN untrained | kNN | linear | RankMe | epochs | CPU seconds |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| recipe | objective | conformance | kNN | linear | RankMe | images/s | peak MB |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    covered = {entry["objective"] for entry in measured.values()}
-    for name, entry in measured.items():
-        lines.append(row(name, entry, getattr(keras_ssl.objectives, entry["objective"])))
+    if measured:
+        lines += baselines(measured)
+    lines += [row(name, entry) for name, entry in measured.items()]
+    lines += ["", "| objective | paper |", "|---|---|"]
     for name in keras_ssl.objectives.__all__:
-        if name not in covered:
-            lines.append(row(name, None, getattr(keras_ssl.objectives, name)))
-    if "raw_pixels" in results:
-        pixels = results["raw_pixels"]
-        lines += ["", f"Raw pixels: kNN {pixels['knn']:.3f}, linear {pixels['linear']:.3f}."]
+        lines.append(f"| {name} | {reference(getattr(keras_ssl.objectives, name))} |")
     return "\n".join(lines) + "\n"
 
 

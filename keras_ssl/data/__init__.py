@@ -3,6 +3,13 @@
 from keras_ssl.data.coloured_digits import coloured_digits
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.data.from_folder import from_folder
+from keras_ssl.data.identity_pairs import identity_pairs
 from keras_ssl.data.load_folder import load_folder
 
-__all__ = ["coloured_digits", "from_arrays", "from_folder", "load_folder"]
+__all__ = [
+    "coloured_digits",
+    "from_arrays",
+    "from_folder",
+    "identity_pairs",
+    "load_folder",
+]

@@ -2,5 +2,6 @@
 
 from keras_ssl.encoders.conv_net import ConvNet
 from keras_ssl.encoders.resnet import ResNet
+from keras_ssl.encoders.scattering_net import ScatteringNet
 
-__all__ = ["ConvNet", "ResNet"]
+__all__ = ["ConvNet", "ResNet", "ScatteringNet"]

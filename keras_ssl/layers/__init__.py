@@ -5,10 +5,16 @@ from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
+from keras_ssl.layers.logit_scale import LogitScale
 from keras_ssl.layers.memory_bank import MemoryBank
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.multi_head import MultiHead
 from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.layers.running_covariance import RunningCovariance
+from keras_ssl.layers.sample_table import SampleTable
+from keras_ssl.layers.scattering_transform import ScatteringTransform2D
+from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 
 __all__ = [
     "BatchNormalization",
@@ -16,8 +22,14 @@ __all__ = [
     "EMATeacher",
     "FeatureQueue",
     "ImagePreprocessing",
+    "LogitScale",
     "MLPHead",
     "MemoryBank",
+    "MultiHead",
     "OnlineClusters",
     "Prototypes",
+    "RunningCovariance",
+    "SampleTable",
+    "ScatteringTransform2D",
+    "SymmetricPredictor",
 ]

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_pair
+from keras_ssl.losses.numeric import as_float, check_pair, off_diagonal_square_sum
 from keras_ssl.typing import Tensor
 
 
@@ -38,9 +38,7 @@ def barlow_twins_terms(z1: Tensor, z2: Tensor, epsilon: float = 1e-5) -> tuple[T
     correlation = cross_correlation(z1, z2, epsilon)
     diagonal = keras.ops.diagonal(correlation)
     invariance = keras.ops.sum(keras.ops.square(diagonal - 1.0))
-    # Zeroing the diagonal rather than subtracting its squares: the difference of two large sums loses digits.
-    off_diagonal = correlation * (1.0 - keras.ops.eye(correlation.shape[0], dtype=correlation.dtype))
-    return invariance, keras.ops.sum(keras.ops.square(off_diagonal))
+    return invariance, off_diagonal_square_sum(correlation)
 
 
 def barlow_twins_loss(

@@ -1,8 +1,6 @@
 """The regression loss of BYOL."""
 
-import keras
-
-from keras_ssl.losses.numeric import as_float, check_pair, l2_normalize
+from keras_ssl.losses.simsiam_loss import simsiam_loss
 from keras_ssl.typing import Tensor
 
 
@@ -22,7 +20,4 @@ def byol_loss(prediction: Tensor, target: Tensor) -> Tensor:
     Reference:
         Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020.
     """
-    prediction, target = as_float(prediction), as_float(target)
-    check_pair(prediction, target)
-    cosine = keras.ops.sum(l2_normalize(prediction) * l2_normalize(target), axis=1)
-    return keras.ops.mean(2.0 - 2.0 * cosine)
+    return 2.0 + 2.0 * simsiam_loss(prediction, target)

@@ -3,28 +3,42 @@
 import keras
 
 from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.losses.view_similarities import entries, log_sum_exp
 from keras_ssl.typing import Tensor
 
 
-def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
+def contrastive_cross_entropy(
+    logits: Tensor, labels: Tensor, excluded: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
     """Mean of `-log softmax(logits)[labels]`, leaving the `excluded` entries out of the sum.
 
     Args:
         logits: similarities over temperature, `[N, M]`.
         labels: column of each row's positive, integer `[N]`.
         excluded: booleans `[N, M]`: entries that are neither positive nor negative (a sample against itself).
+        label_smoothing: part of the target that is spread evenly over all entries that are not excluded. Defaults
+            to 0.
 
     Returns:
         A scalar.
     """
-    if excluded is not None:
-        # `where`, not a large product: 1e9 times zero is NaN once the 1e9 has overflowed.
-        logits = keras.ops.where(excluded, keras.ops.cast(-1e9, logits.dtype), logits)
-    positives = keras.ops.take_along_axis(logits, keras.ops.expand_dims(labels, 1), axis=1)[:, 0]
-    return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - positives)
+    target = entries(logits, labels)
+    if label_smoothing:
+        kept = keras.ops.ones_like(logits)
+        if excluded is not None:
+            kept = keras.ops.cast(keras.ops.logical_not(excluded), logits.dtype)
+        average = keras.ops.sum(kept * logits, axis=1) / keras.ops.sum(kept, axis=1)
+        target = (1.0 - label_smoothing) * target + label_smoothing * average
+    return keras.ops.mean(log_sum_exp(logits, excluded) - target)
 
 
-def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negatives: Tensor | None = None) -> Tensor:
+def info_nce_loss(
+    queries: Tensor,
+    keys: Tensor,
+    temperature: float = 0.1,
+    negatives: Tensor | None = None,
+    own_negatives: Tensor | None = None,
+) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
     `-mean_i log( exp(q_i.k_i / T) / sum_j exp(q_i.k_j / T) )` with rows L2-normalised. Without `negatives`, `j` runs
@@ -36,6 +50,7 @@ def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negat
         keys: `[N, D]`; row i is the positive of query i. Pass them through `stop_gradient` where a teacher made them.
         temperature: T > 0. Defaults to `0.1`.
         negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
+        own_negatives: `[N, M, D]`, M further negatives for each query alone; None (default) is none.
 
     Returns:
         A scalar.
@@ -60,4 +75,8 @@ def info_nce_loss(queries: Tensor, keys: Tensor, temperature: float = 0.1, negat
         negative = keras.ops.matmul(queries, keras.ops.transpose(l2_normalize(as_float(negatives))))
         logits = keras.ops.concatenate([positive, negative], axis=1)
         labels = keras.ops.zeros((count,), dtype="int32")
+    if own_negatives is not None:
+        own = l2_normalize(as_float(own_negatives))
+        extra = keras.ops.matmul(own, keras.ops.expand_dims(queries, 2))[:, :, 0]
+        logits = keras.ops.concatenate([logits, extra], axis=1)
     return contrastive_cross_entropy(logits / temperature, labels)

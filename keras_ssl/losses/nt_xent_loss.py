@@ -1,9 +1,8 @@
 """NT-Xent, the loss of SimCLR."""
 
-import keras
-
 from keras_ssl.losses.info_nce_loss import contrastive_cross_entropy
-from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.losses.numeric import check_positive
+from keras_ssl.losses.view_similarities import view_similarities
 from keras_ssl.typing import Tensor
 
 
@@ -28,11 +27,5 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, temperature: float = 0.1) -> Tensor:
         Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations", ICML 2020.
     """
     check_positive("temperature", temperature)
-    z1, z2 = as_float(z1), as_float(z2)
-    check_pair(z1, z2)
-    z = l2_normalize(keras.ops.concatenate([z1, z2], axis=0))
-    count = keras.ops.shape(z1)[0]
-    rows = keras.ops.arange(2 * count, dtype="int32")
-    oneself = keras.ops.equal(keras.ops.expand_dims(rows, 1), keras.ops.expand_dims(rows, 0))
-    partner = keras.ops.mod(rows + count, 2 * count)
-    return contrastive_cross_entropy(keras.ops.matmul(z, keras.ops.transpose(z)) / temperature, partner, oneself)
+    pairs = view_similarities(z1, z2)
+    return contrastive_cross_entropy(pairs.cosines / temperature, pairs.partner, pairs.oneself)

@@ -43,3 +43,12 @@ def check_pair(z1: Tensor, z2: Tensor) -> None:
             "Embeddings must be two matrices [N, D] of one shape. "
             f"Received: shapes {tuple(z1.shape)} and {tuple(z2.shape)}"
         )
+
+
+def off_diagonal_square_sum(matrix: Tensor) -> Tensor:
+    """Sum of the squares of a square matrix outside its diagonal.
+
+    The diagonal is zeroed rather than its squares subtracted: the difference of two large sums loses digits.
+    """
+    off_diagonal = matrix * (1.0 - keras.ops.eye(matrix.shape[0], dtype=matrix.dtype))
+    return keras.ops.sum(keras.ops.square(off_diagonal))

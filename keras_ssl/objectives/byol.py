@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.typing import Logs, Tensor
@@ -44,6 +45,8 @@ class BYOL(TeacherStudent):
         Grill et al., "Bootstrap Your Own Latent: A New Approach to Self-Supervised Learning", NeurIPS 2020.
     """
 
+    predictor: MLPHead
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -68,6 +71,7 @@ class BYOL(TeacherStudent):
         t1, t2 = self.teach(views, training)
         return {
             "z1": keras.ops.stop_gradient(z1),
+            "z2": keras.ops.stop_gradient(z2),
             "p1": self.predictor(z1, training=training),
             "p2": self.predictor(z2, training=training),
             "t1": t1,

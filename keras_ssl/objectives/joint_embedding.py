@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl.layers.ema_teacher import EMATeacher
+from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.training import SSLModel
 from keras_ssl.typing import Logs, Tensor
@@ -30,7 +31,8 @@ class JointEmbedding(SSLModel):
     """Whether the objective takes every view that it is given, or (default) the first `view_count`."""
 
     projector: MLPHead
-    predictor: MLPHead | None = None
+    predictor: Any = None
+    queue: FeatureQueue | None = None
 
     def add_projector(self, widths: Sequence[int], **options: Any) -> None:
         """Makes `self.projector`, on the encoder's features; `options` are those of `MLPHead`."""
@@ -48,6 +50,15 @@ class JointEmbedding(SSLModel):
                 f"Received: projector={self.projector.widths}, predictor={tuple(widths)}"
             )
         self.predictor = self.head("predictor", widths, self.projector.widths[-1], **options)
+
+    def add_queue(self, size: int) -> None:
+        """Makes `self.queue`, for `size` embeddings as wide as the projector's."""
+        self.queue = FeatureQueue(size, self.embedding_dim, self.seed, name="queue")
+
+    def check_batch_size(self, batch_size: int) -> None:
+        super().check_batch_size(batch_size)
+        if self.queue is not None:
+            self.queue.check_batch_size(batch_size)
 
     def head(self, name: str, widths: Sequence[int], input_width: int, **options: Any) -> MLPHead:
         """A built `MLPHead`."""

@@ -6,7 +6,6 @@ from typing import Any
 import keras
 
 from keras_ssl import views as view_ops
-from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
@@ -118,13 +117,8 @@ class MoCo(TeacherStudent):
         if predictor is not None:
             self.add_predictor(predictor, **options)
         self.queue_size = defaults["queue_size"] if queue_size is None else queue_size
-        width = self.embedding_dim
-        self.queue = FeatureQueue(self.queue_size, width, self.seed, name="queue") if version == 2 else None
-
-    def check_batch_size(self, batch_size: int) -> None:
-        super().check_batch_size(batch_size)
-        if self.queue is not None:
-            self.queue.check_batch_size(batch_size)
+        if version == 2:
+            self.add_queue(self.queue_size)
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)

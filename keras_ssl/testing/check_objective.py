@@ -51,6 +51,7 @@ def check_objectives(
     *,
     checks: Sequence[str] = CHECKS,
     replicas: Sequence[int] = (2, 4),
+    backends: Sequence[str] = ("tensorflow", "jax"),
     modules: Sequence[str] = (),
     learning_rate: float = 1e-4,
 ) -> None:
@@ -66,6 +67,7 @@ def check_objectives(
         arrays: as for `check_objective`.
         checks: which to make. Defaults to all.
         replicas: numbers of devices to compare on TensorFlow (and, up to 2, on JAX). Defaults to `(2, 4)`.
+        backends: on which to compare numbers of devices. Defaults to both.
         modules: modules to import in other processes, where the objectives are registered.
         learning_rate: of the SGD steps that are compared. Defaults to 1e-4: small enough
             that rounding does not grow from step to step.
@@ -88,7 +90,8 @@ def check_objectives(
                 _check_config(name, model)
             if "file" in checks:
                 _check_file(name, model, path, arrays)
-            references[name] = record(model, job)
+            weights = str(Path(folder, f"{name}.weights.h5"))
+            references[name] = record(model, job, save_first_epoch=weights if "resume" in checks else None)
             if "gradient" in checks:
                 _check_gradient(name, model, references[name].start)
             if "jit" in checks:
@@ -96,24 +99,25 @@ def check_objectives(
             if "precision" in checks:
                 _check_precision(name, make_model, job)
             if "resume" in checks:
-                _check_resume(name, job, references[name], folder)
+                _check_resume(name, job, references[name], weights)
             if "collapse" in checks:
                 _check_collapse(name, job)
             jobs[name] = job
-        for backend, count in _elsewhere(checks, replicas):
+        for backend, count in _elsewhere(checks, replicas, backends):
             check = "backends" if count == 1 else "replicas"
             recordings = run_elsewhere(jobs, backend, count, modules)
             for name, recording in recordings.items():
                 _compare(name, f"{check} ({backend}, {count} devices)", recording, references[name])
 
 
-def _elsewhere(checks: Sequence[str], replicas: Sequence[int]) -> list[tuple[str, int]]:
+def _elsewhere(checks: Sequence[str], replicas: Sequence[int], backends: Sequence[str]) -> list[tuple[str, int]]:
     here = keras.backend.backend()
     plans = []
     if "backends" in checks:
         plans.append(("jax" if here == "tensorflow" else "tensorflow", 1))
     if "replicas" in checks:
-        plans += [("tensorflow", count) for count in replicas] + [("jax", count) for count in replicas if count <= 2]
+        counts = {"tensorflow": replicas, "jax": [count for count in replicas if count <= 2]}
+        plans += [(backend, count) for backend in backends for count in counts[backend]]
     return plans
 
 
@@ -177,21 +181,15 @@ def _check_precision(name: str, make_model: Factory, job: Job) -> None:
             _fail(name, "precision", f"a loss or weight is not finite under {half}; losses {recording.losses}")
 
 
-def _check_resume(name: str, job: Job, reference: Recording, folder: str) -> None:
-    """Two epochs in one go against a run of two that is interrupted after one, saved, and resumed by a new model."""
-    first = _load(job.model)
-    early = record(first, job, interrupt_after=1)
-    path = str(Path(folder, f"{name}-resume.weights.h5"))
-    first.save_weights(path)
-    second = _load(job.model)
-    second.compile(keras.optimizers.SGD(job.learning_rate), jit_compile=job.jit_compile)
-    second.load_weights(path)
-    late = record(second, job, initial_epoch=1)
+def _check_resume(name: str, job: Job, reference: Recording, weights: str) -> None:
+    """A new model that goes on from what a run of two epochs saved after its first, against that run."""
+    model = _load(job.model)
+    model.compile(keras.optimizers.SGD(job.learning_rate), jit_compile=job.jit_compile)
+    model.load_weights(weights)
+    late = record(model, job, initial_epoch=1)
+    early = reference.losses[: len(reference.losses) - len(late.losses)]
     _compare(
-        name,
-        "resume",
-        replace(late, losses=np.concatenate([early.losses, late.losses]), start=early.start),
-        reference,
+        name, "resume", replace(late, losses=np.concatenate([early, late.losses]), start=reference.start), reference
     )
 
 

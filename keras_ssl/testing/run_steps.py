@@ -45,8 +45,8 @@ class Job:
     global_clipnorm: float | None = None
 
 
-def record(model: Any, job: Job, initial_epoch: int = 0, interrupt_after: int | None = None) -> Recording:
-    """Trains `model` by plain SGD and records every step; stops early where told after how many epochs."""
+def record(model: Any, job: Job, initial_epoch: int = 0, save_first_epoch: str | None = None) -> Recording:
+    """Trains `model` by plain SGD and records every step; saves its weights after the first epoch where told."""
     import keras
 
     losses: list[float] = []
@@ -59,8 +59,8 @@ def record(model: Any, job: Job, initial_epoch: int = 0, interrupt_after: int | 
             losses.append(float(logs["loss"]))
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            if interrupt_after == epoch + 1:
-                self.model.stop_training = True
+            if save_first_epoch is not None and epoch == 0:
+                self.model.save_weights(save_first_epoch)
 
     start = _weights(model)
     if not model.compiled:

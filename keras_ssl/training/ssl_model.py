@@ -139,6 +139,12 @@ class SSLModel(BackendStep, keras.Model):
             raise ValueError(f"`batch_size` must be at least 2. Received: batch_size={batch_size}")
         check_divisible(batch_size, replica_count(self))
 
+    def check_arrays(self, arrays: dict[str, Any]) -> None:
+        """Raises a `ValueError` where arrays given to `fit`, by batch key, do not suit the objective.
+
+        `index` may be absent: the samples are then numbered from 0.
+        """
+
     # What a subclass uses --------------------------------------------------------------------------------------
 
     def make_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
@@ -398,6 +404,7 @@ class SSLModel(BackendStep, keras.Model):
     ) -> keras.utils.PyDataset:
         as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
         check_inputs(arrays["x"], self.encoder.input_shape)
+        self.check_arrays(arrays)
         replicas = replica_count(self)
         if batch_size is None:
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)

@@ -158,6 +158,37 @@ def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_
     return _asymmetric(size, strength, blur, min_scale, "bicubic")
 
 
+def vicreg(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
+    """VICReg's two views, alike: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, grey at 0.2.
+
+    Blur follows at 0.5 and solarize at 0.1. These are BYOL's two views made one, as in the paper's appendix. The
+    authors' code runs `byol` itself.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+
+    Returns:
+        A `MultiView` of two pipelines.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import vicreg
+    >>> len(vicreg(size=32, blur=False))
+    2
+
+    Reference: [VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning](
+    https://arxiv.org/abs/2105.04906).
+    """
+    pipeline = _pipeline(size, min_scale, _scaled(_BYOL_JITTER, strength), blur=0.5 if blur else 0.0, solarize=0.1)
+    return MultiView([pipeline, pipeline])
+
+
 def moco(
     version: int = 2,
     size: int | None = None,
@@ -299,6 +330,34 @@ def dino(
     return MultiCrop(pipelines, [_pipeline(local_size, local_scale, jitter, blur=local)] * local_copies)
 
 
+def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.2) -> MultiView:
+    """ReSSL's two views: the student's, which is MoCo v2's, and the teacher's, which is only cropped and flipped.
+
+    Args:
+        size: side of the views in pixels; default None keeps the images' own.
+        strength: multiplies the jitter; default 1.
+        blur: whether to blur the first view at all; default True.
+        min_scale: the smallest crop's area as a fraction of the image's, in both views; default 0.2.
+
+    Returns:
+        A `MultiView` of two pipelines, strong and weak.
+
+    Raises:
+        ValueError: as the views do, and for a strength that turns the hue by more than half a turn.
+
+    Example:
+
+    >>> from keras_ssl.views import ressl
+    >>> [len(pipeline) for pipeline in ressl(size=32)]
+    [5, 2]
+
+    Reference: [ReSSL: Relational Self-Supervised Learning with Weak Augmentation](https://arxiv.org/abs/2107.09282).
+    """
+    strong = moco(2, size, strength, blur, min_scale).views[0]
+    weak = [RandomResizedCrop(size, scale=(min_scale, 1.0), interpolation="bilinear"), RandomFlip(0.5)]
+    return MultiView([strong, Compose(weak)])
+
+
 def coloured_digits(
     strength: float = 1.0,
     min_scale: float = 0.5,
@@ -339,8 +398,9 @@ def coloured_digits(
     """
     check_count("copies", copies, 1)
     check_count("local_copies", local_copies, 0)
+    jitter = 0.8 * strength
     ops: list[View] = [
-        ColorJitter(*[0.8 * strength] * 3, 0.5),
+        ColorJitter(jitter, jitter, jitter, 0.5),
         RandomGrayscale(grey),
         RandomApply(Solarize(0.0), invert),
     ]

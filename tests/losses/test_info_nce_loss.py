@@ -218,3 +218,18 @@ def test_an_excluded_entry_has_no_say_however_large(value_and_gradients):
         assert value == pytest.approx(expected, rel=1e-5)
         np.testing.assert_array_equal(gradient[excluded], 0.0)
         assert (gradient[~excluded] != 0.0).all()
+
+
+@pytest.mark.parametrize("smoothing", [0.1, 0.9])
+def test_label_smoothing_spreads_the_target_over_what_is_not_excluded(smoothing):
+    logits = np.random.default_rng(0).normal(0.0, 3.0, (4, 5)).astype("float32")
+    labels = np.array([0, 3, 2, 4], "int32")
+    excluded = np.zeros((4, 5), bool)
+    excluded[[0, 0, 2], [1, 4, 0]] = True
+    total = 0.0
+    for i, row in enumerate(logits.astype("float64")):
+        kept = np.flatnonzero(~excluded[i])
+        target = np.where(kept == labels[i], 1 - smoothing, 0.0) + smoothing / len(kept)
+        total -= (target * (row[kept] - np.logaddexp.reduce(row[kept]))).sum()
+    loss = contrastive_cross_entropy(logits, labels, excluded, smoothing)
+    assert float(loss) == pytest.approx(total / 4, rel=1e-5)

@@ -8,8 +8,6 @@ from keras_ssl.testing import check_objectives
 from keras_ssl.testing.check_objective import CHECKS
 from tests.objectives.tiny import OBJECTIVES
 
-ELSEWHERE = ("backends", "replicas")
-
 
 def test_every_objective_of_the_library_is_checked():
     checked = {type(make_model()) for make_model in OBJECTIVES.values()}
@@ -24,14 +22,53 @@ def test_config_names_every_argument(name):
     assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
 
 
+# One method of each kind: batch statistics, all pairs, teacher and predictor, queue. `make test` takes these through
+# every check on both backends, and the others through what is likely to break; `make test-long` does the rest.
+KINDS = ("barlow_twins", "simclr", "byol", "moco")
+OTHERS = [name for name in OBJECTIVES if name not in KINDS]
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+HERE = [check for check in CHECKS if check not in ("backends", "replicas")]
+PART = 4  # methods that share the processes of a check elsewhere
+
+
+def parts(names):
+    return [pytest.param(names[n : n + PART], id="-".join(names[n : n + PART])) for n in range(0, len(names), PART)]
+
+
+def check(names, checks, **options):
+    check_objectives({name: OBJECTIVES[name] for name in names}, checks=checks, **options)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", [*KINDS, *(OTHERS if ON_TENSORFLOW else ())])
 def test_objective_keeps_its_contracts_on_this_backend(name):
-    here = [check for check in CHECKS if check not in ELSEWHERE]
-    check_objectives({name: OBJECTIVES[name]}, checks=here)
+    check([name], HERE)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="starts the other backend itself")
-def test_objectives_equal_on_both_backends_and_on_several_devices():
-    check_objectives(OBJECTIVES, checks=ELSEWHERE)
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
+@pytest.mark.parametrize("names", parts(OTHERS))
+def test_objectives_equal_on_the_other_backend_and_on_two_devices(names):
+    check(names, ["backends"])
+    check(names, ["replicas"], replicas=[2], backends=["tensorflow"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
+def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices():
+    check(KINDS, ["backends", "replicas"])
+
+
+@pytest.mark.long
+@pytest.mark.skipif(ON_TENSORFLOW, reason="`make test` does it on this backend")
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_objectives_keep_their_contracts_on_this_backend(name):
+    check([name], HERE)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
+@pytest.mark.parametrize("names", parts(OTHERS))
+def test_other_objectives_equal_on_several_devices(names):
+    check(names, ["replicas"], replicas=[4], backends=["tensorflow"])
+    check(names, ["replicas"], replicas=[2], backends=["jax"])

@@ -5,10 +5,11 @@ import pytest
 
 import keras_ssl
 from keras_ssl import evaluation
+from tests.objectives.tiny import OBJECTIVES
 
-# kNN points above the untrained encoder after so few epochs. Objectives with a teacher start slowly on these views.
-MARGIN = {"barlow_twins": 0.10, "simclr": 0.10, "mocov3": 0.10, "moco": 0.05, "byol": 0.02}
-EPOCHS = {"barlow_twins": 20, "simclr": 5, "byol": 40, "moco": 20, "mocov3": 12}
+# Epochs of a run that must lift kNN accuracy by MARGIN: 10 where nothing is said. METHODS.md has longer runs.
+EPOCHS = {"barlow_twins": 20}
+MARGIN = 0.08
 
 
 @pytest.fixture(scope="module")
@@ -21,19 +22,26 @@ def knn(model, digits):
     return evaluation.knn_accuracy(train, digits["train"][1], test, digits["test"][1])
 
 
-@pytest.mark.slow
+def test_every_method_has_a_recipe_for_the_digits():
+    recipes = {name.removesuffix("_digits") for name in keras_ssl.hub.list_recipes() if name.endswith("_digits")}
+    assert recipes == set(OBJECTIVES)
+
+
+@pytest.mark.long
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow",
     reason="the conformance suite shows that both backends take the same steps; TensorFlow's are faster on a CPU",
 )
-@pytest.mark.parametrize("name", EPOCHS)
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_objective_learns(name, digits):
-    recipe = keras_ssl.Recipe.read(f"{name}_digits").override(f"training.epochs={EPOCHS[name]}")
+    epochs = EPOCHS.get(name, 10)
+    recipe = keras_ssl.Recipe.read(f"{name}_digits").override(f"training.epochs={epochs}")
     batch_size = recipe.sections["training"]["batch_size"]
     model = recipe.build_model()
     before = knn(model, digits)
     model.compile(recipe.build_optimizer(len(digits["train"][0]) // batch_size), jit_compile=False)
-    model.fit(digits["train"][0], batch_size=batch_size, epochs=EPOCHS[name], verbose=0)
+    x, y = digits["train"]
+    model.fit({"x": x, "y": y, "group": y}, batch_size=batch_size, epochs=epochs, verbose=0)
     after = knn(model, digits)
-    print(f"{name}: kNN {before:.3f} untrained, {after:.3f} after {EPOCHS[name]} epochs")
-    assert after > before + MARGIN[name]
+    print(f"{name}: kNN {before:.3f} untrained, {after:.3f} after {epochs} epochs")
+    assert after > before + MARGIN

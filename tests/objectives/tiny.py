@@ -18,6 +18,10 @@ def cheap_crops():
     return views.MultiCrop.from_sizes(ops, local_copies=2, local_size=8, local_scale=(0.2, 0.6))
 
 
+def four_views():
+    return views.MultiView([*cheap_views().views] * 2)
+
+
 def make(objective, **options):
     return lambda: objective(encoder(), views=cheap_views(), **options)
 
@@ -37,6 +41,34 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         keras_ssl.DINO, projector=(24, 24, 12), out_dim=10, freeze_steps=2, warmup_steps=3, momentum=0.9
     ),
     "groco": make(keras_ssl.GroCo, projector=(24, 12), negatives=4),
+    "vicreg": make(keras_ssl.VICReg, projector=(24, 12)),
+    "mixed_barlow_twins": make(keras_ssl.MixedBarlowTwins, projector=(24, 24)),
+    "tico": make(keras_ssl.TiCo, projector=(24, 12), momentum=0.9),
+    "w_mse": make(keras_ssl.WMSE, projector=(24, 4), whitening_size=6, iterations=2, epsilon=0.1),
+    "mmcr": make(keras_ssl.MMCR, projector=(24, 12), manifold_weight=0.1),
+    "mochi": make(keras_ssl.MoCHi, projector=(24, 12), queue_size=32, momentum=0.9, hardest=8, mixes=4, query_mixes=3),
+    "direct_pred": make(keras_ssl.DirectPred, projector=(24, 12), momentum=0.9),
+    "simsiam": make(keras_ssl.SimSiam, projector=(24, 24, 12), predictor=(6, 12)),
+    "nnclr": make(keras_ssl.NNCLR, projector=(24, 12), predictor=(24, 12), queue_size=32),
+    "ressl": make(keras_ssl.ReSSL, projector=(24, 12), queue_size=32, momentum=0.9),
+    "dcl": make(keras_ssl.DCL, projector=(24, 12)),
+    "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
+    "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
+    "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
+    "sog_clr": make(keras_ssl.SogCLR, dataset_size=40, projector=(24, 12)),
+    "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
+    "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
+    "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
+    "image_pair_contrastive": make(keras_ssl.ImagePairContrastive, projector=(12,)),
+    "adaptive_multi_head_contrastive": make(
+        keras_ssl.AdaptiveMultiHeadContrastive, projector=(24, 12), heads=2, temperature_range=(0.1, 1.0)
+    ),
+    "scat_sim_clr": lambda: keras_ssl.ScatSimCLR(
+        keras_ssl.encoders.ScatteringNet(widths=(16,), scales=1, angles=4, order=1),
+        projector=(24, 12),
+        pretext_widths=(8,),
+        views=cheap_views(),
+    ),
     "interclr": make(
         keras_ssl.InterCLR,
         dataset_size=40,

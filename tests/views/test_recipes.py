@@ -14,10 +14,12 @@ from keras_ssl.views import (
     byol,
     coloured_digits,
     moco,
+    ressl,
     simclr,
+    vicreg,
 )
 
-RECIPES = {"simclr": simclr, "barlow_twins": barlow_twins, "byol": byol, "moco": moco}
+RECIPES = {"simclr": simclr, "barlow_twins": barlow_twins, "byol": byol, "moco": moco, "vicreg": vicreg}
 
 
 def parts(pipeline):
@@ -47,6 +49,13 @@ def test_barlow_twins_and_byol_are_asymmetric(recipe):
     expected = common("bicubic", (0.4, 0.4, 0.2, 0.1), 0.08)
     assert first == expected + [(GaussianBlur((0.1, 2.0)), 1.0)]
     assert second == expected + [(GaussianBlur((0.1, 2.0)), 0.1), (Solarize(0.5), 0.2)]
+
+
+def test_vicreg_is_byol_with_both_views_alike():
+    views = vicreg()
+    assert len(views) == 2 and views.views[0] == views.views[1]
+    expected = common("bicubic", (0.4, 0.4, 0.2, 0.1), 0.08)
+    assert parts(views.views[0]) == expected + [(GaussianBlur((0.1, 2.0)), 0.5), (Solarize(0.5), 0.1)]
 
 
 def test_moco_2_is_the_papers():
@@ -124,3 +133,9 @@ def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
 def test_coloured_digits_copies():
     with pytest.raises(ValueError, match="copies=0"):
         coloured_digits(copies=0)
+
+
+def test_ressl_has_a_strong_view_and_a_weak_one():
+    strong, weak = ressl().views
+    assert strong == moco().views[0]
+    assert parts(weak) == common("bilinear", (0.4, 0.4, 0.4, 0.1), 0.2)[:2]

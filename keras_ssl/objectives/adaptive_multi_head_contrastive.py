@@ -1,0 +1,231 @@
+"""Adaptive multi-head contrastive learning."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.multi_head import MultiHead
+from keras_ssl.losses.adaptive_temperature_loss import (
+    adaptive_barlow_twins_loss,
+    adaptive_contrastive_loss,
+    temperature_from_score,
+)
+from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.typing import Logs, Tensor
+
+_BASES = ("simclr", "moco", "barlow_twins")
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class AdaptiveMultiHeadContrastive(TeacherStudent):
+    r"""AMCL: several projection heads, and a temperature of its own for every pair.
+
+    The loss of `base` is computed for each head and added up. A pair's temperature is
+    `t = low + (high - low) * sigmoid(-phi(z_i).phi(z_j))`, with `phi` a small network that all heads share, and
+    `penalty_weight * Omega(t)`, `Omega(t) = D/2 log(t) + 1/t`, keeps it from running to its bounds: it is added for
+    positive pairs and taken off for negative ones.
+
+    - `base="simclr"`: NT-Xent among all views of the global batch.
+    - `base="moco"`: queries against a momentum teacher's keys and a queue of them, one per head.
+    - `base="barlow_twins"`: the pairs are of dimensions, `(1 - C_ii / t_ii)^2` and `redundancy_weight C_ij^2 / t_ij`.
+      The authors feed phi with a dimension's N values in the batch, which ties it to one batch size and to the order
+      of the samples; here every dimension has a trained code in the place of `phi(z)`, shared by the heads.
+
+    Where the authors' code puts the mean of `s / t` over the 100 hardest negatives, the softmax over all negatives is
+    the default here, which with one `temperature` and without a penalty is `SimCLR` or `MoCo` with several heads;
+    `hardest=100` is theirs (with Omega averaged over these negatives like the rest). Each view passes the networks
+    separately. Logged: `loss`, `temperature` (mean over the positive pairs), `momentum` (MoCo), `embedding_std`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`.
+        base: "simclr" (default), "moco" or "barlow_twins".
+        projector: widths of each head. Defaults to `(512, 128)`.
+        heads: number of heads. Defaults to 3.
+        temperature: one for all pairs, positive, or None (default): adaptive.
+        temperature_range: low and high. Defaults to `(1e-5, 2.0)`, the authors'.
+        penalty_weight: beta, not negative. Defaults to `1e-4`; the authors take 1e-6 with Barlow Twins.
+        hidden_width: of `phi`. Defaults to 128.
+        hardest: number of negatives that count, or None (default): all, in a softmax.
+        redundancy_weight: with Barlow Twins. Defaults to `0.0051`.
+        queue_size: with MoCo. Defaults to 4096.
+        momentum: of MoCo's teacher. Defaults to `0.99`.
+        final_momentum: at the planned end; None (default) keeps `momentum`.
+        **kwargs: `views` (default: those of `base`), `preprocessing`, `seed`, `name`, `dtype`, as for `SSLModel`.
+
+    Raises:
+        ValueError: for an unknown base or values out of range.
+
+    Example:
+
+    ```python
+    encoder = keras_ssl.encoders.ConvNet()
+    model = keras_ssl.AdaptiveMultiHeadContrastive(encoder, projector=(128, 64), temperature_range=(0.05, 1.0))
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Wang et al., "Adaptive Multi-head Contrastive Learning", ECCV 2024.
+    """
+
+    projector: Any
+    phi: MLPHead | None = None
+    codes: Any = None
+    queue: FeatureQueue | None = None
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        base: str = "simclr",
+        projector: Sequence[int] = (512, 128),
+        heads: int = 3,
+        temperature: float | None = None,
+        temperature_range: Sequence[float] = (1e-5, 2.0),
+        penalty_weight: float = 1e-4,
+        hidden_width: int = 128,
+        hardest: int | None = None,
+        redundancy_weight: float = 0.0051,
+        queue_size: int = 4096,
+        momentum: float = 0.99,
+        final_momentum: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if base not in _BASES:
+            raise ValueError(f"`base` must be one of {_BASES}. Received: base={base!r}")
+        if kwargs.get("views") is None:
+            kwargs["views"] = getattr(view_ops, base)()
+        super().__init__(encoder, **kwargs)
+        for name, weight in (("penalty_weight", penalty_weight), ("redundancy_weight", redundancy_weight)):
+            if not weight >= 0:
+                raise ValueError(f"`{name}` must not be negative. Received: {name}={weight}")
+        low, high = temperature_range
+        if not 0 < low < high:
+            raise ValueError(
+                f"`temperature_range` must hold 0 < low < high. Received: temperature_range={tuple(temperature_range)}"
+            )
+        if hardest is not None and (int(hardest) != hardest or hardest < 1):
+            raise ValueError(f"`hardest` must be a positive integer or None. Received: hardest={hardest}")
+        self.base = base
+        self.heads = heads
+        self.temperature = None if temperature is None else check_positive("temperature", temperature)
+        self.temperature_range = (float(low), float(high))
+        self.penalty_weight = penalty_weight
+        self.hidden_width = hidden_width
+        self.hardest = hardest
+        self.redundancy_weight = redundancy_weight
+        self.queue_size, self.momentum, self.final_momentum = queue_size, momentum, final_momentum
+        self.projector = MultiHead(heads, projector, name="projector")
+        self.projector.build((None, self.feature_dim))
+        width = self.embedding_dim
+        if self.temperature is None and base == "barlow_twins":
+            self.codes = self.add_weight(name="codes", shape=(width, hidden_width), initializer="glorot_uniform")
+        elif self.temperature is None:
+            self.phi = self.head("phi", (hidden_width, width), width, batch_norm=False, output_bias=True)
+        if base == "moco":
+            self.add_teacher(momentum, final_momentum)
+            self.queue = FeatureQueue(queue_size, heads * width, self.seed, name="queue")
+
+    def check_batch_size(self, batch_size: int) -> None:
+        super().check_batch_size(batch_size)
+        if self.queue is not None:
+            self.queue.check_batch_size(batch_size)
+        negatives = self.queue_size if self.queue is not None else 2 * batch_size - 2
+        if self.base != "barlow_twins" and self.hardest is not None and self.hardest > negatives:
+            raise ValueError(
+                f"There are fewer negatives than `hardest`. Received: hardest={self.hardest}, {negatives} negatives"
+            )
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        if self.queue is None:
+            return super().embed(batch, training)
+        first, second = self.used_views(batch)
+        return {"z1": self.project([first], training)[0], "z2": self.teach([second], training)[0]}
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        firsts, seconds = (self._split(embeddings[name]) for name in ("z1", "z2"))
+        queues = [None] * self.heads if self.queue is None else self._split(self.queue.contents)
+        parts = [self._head_loss(*each) for each in zip(firsts, seconds, queues, strict=True)]
+        loss = sum((part for part, _ in parts[1:]), parts[0][0])
+        return loss, {"temperature": sum(t for _, t in parts) / self.heads}
+
+    def _split(self, embeddings: Tensor) -> list[Tensor]:
+        """The embeddings `[N, D]` of every head."""
+        return list(keras.ops.split(embeddings, self.heads, axis=1))
+
+    def _temperature(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """The temperatures of all pairs of L2-normalised embeddings, `[N, M]`, or the one for all."""
+        if self.phi is None:
+            return keras.ops.convert_to_tensor(self.temperature, dtype="float32")
+        score = keras.ops.matmul(self._describe(rows), keras.ops.transpose(self._describe(columns)))
+        return temperature_from_score(score, *self.temperature_range)
+
+    def _describe(self, embeddings: Tensor) -> Tensor:
+        return keras.ops.cast(self.phi(embeddings), "float32") if self.phi is not None else embeddings
+
+    def _head_loss(self, z1: Tensor, z2: Tensor, queue: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The loss of one head, and the mean temperature of its positive pairs."""
+        ops = keras.ops
+        if self.base == "barlow_twins":
+            temperature = ops.convert_to_tensor(1.0 if self.temperature is None else self.temperature, dtype="float32")
+            if self.codes is not None:
+                codes = ops.convert_to_tensor(self.codes)
+                temperature = temperature_from_score(ops.matmul(codes, ops.transpose(codes)), *self.temperature_range)
+            loss = adaptive_barlow_twins_loss(z1, z2, temperature, self.redundancy_weight, self.penalty_weight)
+            width = z1.shape[1]
+            return loss, ops.sum(ops.eye(width) * temperature) / width
+        z1, z2 = l2_normalize(z1), l2_normalize(z2)
+        count = ops.shape(z1)[0]
+        rows = ops.arange(count, dtype="int32")
+        if queue is not None:
+            # Each row's own key comes first: all other keys of the batch are left out, as in MoCo.
+            columns = ops.concatenate([z2, l2_normalize(queue)], axis=0)
+            anchors, labels = z1, rows
+            other = ops.not_equal(ops.expand_dims(rows, 1), ops.expand_dims(rows, 0))
+            excluded = ops.concatenate([other, ops.zeros((count, self.queue_size), dtype="bool")], axis=1)
+        else:
+            anchors = columns = ops.concatenate([z1, z2], axis=0)
+            rows = ops.arange(2 * count, dtype="int32")
+            labels = ops.mod(rows + count, 2 * count)
+            excluded = ops.equal(ops.expand_dims(rows, 1), ops.expand_dims(rows, 0))
+        temperature = self._temperature(anchors, columns)
+        loss = adaptive_contrastive_loss(
+            ops.matmul(anchors, ops.transpose(columns)),
+            temperature,
+            labels,
+            excluded,
+            self.penalty_weight,
+            int(z1.shape[1]),
+            self.hardest,
+        )
+        if self.phi is None:
+            return loss, temperature
+        return loss, ops.mean(ops.take_along_axis(temperature, ops.expand_dims(labels, 1), axis=1))
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        if self.queue is None:
+            return {}
+        keys = [l2_normalize(z) for z in self._split(embeddings["z2"])]
+        self.queue.enqueue(keras.ops.concatenate(keys, axis=1), updated)
+        return super().after_step(embeddings, updated)
+
+    def get_config(self) -> dict[str, Any]:
+        config = super(TeacherStudent, self).get_config()
+        names = (
+            "base",
+            "heads",
+            "temperature",
+            "temperature_range",
+            "penalty_weight",
+            "hidden_width",
+            "hardest",
+            "redundancy_weight",
+            "queue_size",
+            "momentum",
+            "final_momentum",
+        )
+        return {**config, **{name: getattr(self, name) for name in names}}

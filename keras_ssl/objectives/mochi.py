@@ -1,0 +1,110 @@
+"""MoCHi: MoCo with hard negatives mixed in feature space."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.losses.info_nce_loss import info_nce_loss
+from keras_ssl.losses.mochi_loss import hard_negative_mixes
+from keras_ssl.objectives.moco import MoCo
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class MoCHi(MoCo):
+    """MoCHi: MoCo v2 with synthetic negatives, mixed from the queue's rows that are nearest to each query.
+
+    `InfoNCE(q1, k2, negatives = queue and mixes)`: of the `hardest` rows of the queue for a query, `mixes` random
+    pairs are mixed, `a n_i + (1 - a) n_j` with a uniform in [0, 1), and `query_mixes` random ones are mixed with the
+    query, `b q + (1 - b) n_j` with b uniform in [0, 0.5); all are scaled to unit length. The mixes are new for every
+    sample and step. They carry no gradient, as the keys and the queue of MoCo carry none; that is our choice for the
+    mixes with the query. With `mixes=0` and `query_mixes=0` this is MoCo v2.
+
+    The authors mix only after some epochs (they name 15 of 200 as their warm-up). Here there is no such delay: train
+    a few epochs with `MoCo` and load its weights, or state a small `hardest`. Logged: as by MoCo; the chance value is
+    `log(1 + queue_size + mixes + query_mixes)`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        hardest: N, how many rows of the queue count as hard for a query, at most `queue_size`. Defaults to 1024.
+        mixes: s, number of mixes of two hard negatives for each query. Defaults to 1024.
+        query_mixes: s', number of mixes of the query with a hard negative. Defaults to 128.
+        projector, batch_norm, queue_size, temperature, momentum, final_momentum: as for `MoCo`. `queue_size` defaults
+            to 16384, the paper's.
+        **kwargs: `views` (default: `keras_ssl.views.moco(version=2)`), `preprocessing`, `seed`, `name`, `dtype`, as
+            for `SSLModel`.
+
+    Raises:
+        ValueError: if a number of mixes is negative, `hardest` is not in [1, queue_size], or as `MoCo` does.
+
+    Example:
+
+    ```python
+    encoder = keras_ssl.encoders.ConvNet()
+    model = keras_ssl.MoCHi(
+        encoder, hardest=64, mixes=32, query_mixes=8, projector=(128, 64), queue_size=4096, momentum=0.98
+    )
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Kalantidis et al., "Hard Negative Mixing for Contrastive Learning", NeurIPS 2020.
+    """
+
+    queue: FeatureQueue
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        hardest: int = 1024,
+        mixes: int = 1024,
+        query_mixes: int = 128,
+        projector: Sequence[int] | None = None,
+        batch_norm: bool | None = None,
+        queue_size: int = 16384,
+        temperature: float = 0.2,
+        momentum: float | None = None,
+        final_momentum: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, number in (("mixes", mixes), ("query_mixes", query_mixes)):
+            if int(number) != number or number < 0:
+                raise ValueError(f"`{name}` must be a non-negative integer. Received: {name}={number}")
+        if int(hardest) != hardest or not 1 <= hardest <= queue_size:
+            raise ValueError(
+                f"`hardest` must be an integer in [1, {queue_size}], the queue's size. Received: hardest={hardest}"
+            )
+        super().__init__(
+            encoder,
+            projector=projector,
+            batch_norm=batch_norm,
+            queue_size=queue_size,
+            temperature=temperature,
+            momentum=momentum,
+            final_momentum=final_momentum,
+            **kwargs,
+        )
+        self.hardest, self.mixes, self.query_mixes = int(hardest), int(mixes), int(query_mixes)
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        embeddings = super().embed(batch, training)
+        count = 3 * self.mixes + 2 * self.query_mixes
+        if count:
+            embeddings["draws"] = self.stream(batch).uniform(shape=(count,))
+        return embeddings
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        if "draws" not in embeddings:
+            return super().objective(embeddings)
+        query, bank = embeddings["q1"], self.queue.contents
+        mixed = hard_negative_mixes(query, bank, embeddings["draws"], self.hardest, self.mixes)
+        return info_nce_loss(query, embeddings["k2"], self.temperature, bank, mixed), {}
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        for name in ("version", "predictor"):  # MoCo's, fixed here
+            config.pop(name)
+        return {**config, "hardest": self.hardest, "mixes": self.mixes, "query_mixes": self.query_mixes}

@@ -1,0 +1,105 @@
+"""ReSSL."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.losses.ressl_loss import ressl_loss
+from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class ReSSL(TeacherStudent):
+    """ReSSL: relate an image to earlier images as a momentum teacher does that sees it augmented only weakly.
+
+    The student's distribution over a queue of the teacher's past embeddings, from view 1, is driven to the teacher's,
+    from view 2, by cross-entropy: `H(softmax(t2.Q / T_t), softmax(s1.Q / T_s))`. There is neither a predictor nor a
+    negative. The teacher's lower temperature sharpens its distribution; its view should be a weak augmentation.
+    After each step the teacher's embeddings of the global batch join the queue. Logged: `loss` (chance value
+    `log(queue_size)`), `momentum`, `embedding_std` (of the student's embedding).
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        projector: widths of the projector. Defaults to `(4096, 512)`.
+        batch_norm: batch norm between the projector's hidden Dense and its ReLU. Defaults to True.
+        output_norm: batch norm, without scale and shift, after the projector's last Dense too. Defaults to False, the
+            paper's. Short runs need it: without it all embeddings of an untrained network point one way.
+        queue_size: number of embeddings kept; it must hold a global batch. Defaults to 131072.
+        temperature: T_s > 0. Defaults to `0.1`.
+        teacher_temperature: T_t > 0. Defaults to `0.04`.
+        momentum: of the teacher, at the start. Defaults to `0.999`; short runs want less.
+        final_momentum: at the planned end, along a cosine. None (default) keeps `momentum`.
+        **kwargs: `views` (default: `keras_ssl.views.ressl()`; the second is the teacher's), `preprocessing`, `seed`,
+            `name`, `dtype`, as for `SSLModel`.
+
+    Raises:
+        ValueError: if a temperature is not positive, a momentum lies outside [0, 1], or the queue is too small.
+
+    Example:
+
+    ```python
+    model = keras_ssl.ReSSL(keras_ssl.encoders.ConvNet(), projector=(128, 64), queue_size=4096, momentum=0.97)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Zheng et al., "ReSSL: Relational Self-Supervised Learning with Weak Augmentation", NeurIPS 2021.
+    """
+
+    queue: FeatureQueue
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (4096, 512),
+        batch_norm: bool = True,
+        output_norm: bool = False,
+        queue_size: int = 131072,
+        temperature: float = 0.1,
+        teacher_temperature: float = 0.04,
+        momentum: float = 0.999,
+        final_momentum: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        self.add_projector(
+            projector, batch_norm=batch_norm, output_bias=not output_norm, output_norm="plain" if output_norm else None
+        )
+        self.add_teacher(momentum, final_momentum)
+        self.add_queue(queue_size)
+        self.batch_norm = batch_norm
+        self.output_norm = output_norm
+        self.temperature = check_positive("temperature", temperature)
+        self.teacher_temperature = check_positive("teacher_temperature", teacher_temperature)
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.ressl()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        strong, weak = self.used_views(batch)
+        (student,), (teacher,) = self.project([strong], training), self.teach([weak], training)
+        return {"s1": student, "t2": l2_normalize(teacher)}
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        student, teacher = embeddings["s1"], embeddings["t2"]
+        return ressl_loss(student, teacher, self.queue.contents, self.temperature, self.teacher_temperature), {}
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        self.queue.enqueue(embeddings["t2"], updated)
+        return super().after_step(embeddings, updated)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "batch_norm": self.batch_norm,
+            "output_norm": self.output_norm,
+            "queue_size": self.queue.size,
+            "temperature": self.temperature,
+            "teacher_temperature": self.teacher_temperature,
+        }

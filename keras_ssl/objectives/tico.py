@@ -1,0 +1,89 @@
+"""TiCo."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.layers.running_covariance import RunningCovariance
+from keras_ssl.losses.numeric import check_positive
+from keras_ssl.losses.tico_loss import second_moment, tico_terms
+from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class TiCo(TeacherStudent):
+    r"""TiCo: agree with a teacher's embedding of the other view, and avoid the directions of earlier embeddings.
+
+    `mean(1 - z1.t2) + contrast_weight * mean(z1^T C z1)` with rows L2-normalised, `z1` the student's embedding of
+    view 1 and `t2` the momentum teacher's of view 2. `C = decay * C + (1 - decay) * z1^T z1 / N` is the running
+    second moment (not centred), which includes the global batch at hand, with gradient: a bank of all past embeddings
+    in one matrix. It starts at zero. Logged: `loss`, `invariance`, `contrast` (unweighted; `1 / D` when the embeddings
+    fill all directions evenly, 1 when collapsed), `momentum`, `embedding_std`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
+        projector: widths of the projector. Defaults to `(4096, 256)`.
+        contrast_weight: rho, positive. Defaults to 8.
+        decay: of the running second moment, in [0, 1). Defaults to `0.9`.
+        momentum: of the teacher, at the start. Defaults to `0.99`.
+        final_momentum: at the planned end, along a cosine. Defaults to 1.
+        **kwargs: `views` (default: `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for
+            `SSLModel`.
+
+    Raises:
+        ValueError: if `contrast_weight` is not positive, or `decay` or a momentum out of range.
+
+    Example:
+
+    ```python
+    model = keras_ssl.TiCo(keras_ssl.encoders.ConvNet(), projector=(256, 64), momentum=0.9)
+    model.compile("adam")
+    model.fit(images, epochs=10)
+    ```
+
+    Reference:
+        Zhu et al., "TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
+        Learning", 2022.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (4096, 256),
+        contrast_weight: float = 8.0,
+        decay: float = 0.9,
+        momentum: float = 0.99,
+        final_momentum: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        self.add_projector(projector)
+        self.add_teacher(momentum, final_momentum)
+        self.contrast_weight = check_positive("contrast_weight", contrast_weight)
+        self.covariance = RunningCovariance(self.embedding_dim, decay, name="covariance")
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.byol()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        first, second = self.used_views(batch)
+        return {"z1": self.project([first], training)[0], "t2": self.teach([second], training)[0]}
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        covariance = self.covariance.blend(second_moment(embeddings["z1"]))
+        invariance, contrast = tico_terms(embeddings["z1"], embeddings["t2"], covariance)
+        return invariance + self.contrast_weight * contrast, {"invariance": invariance, "contrast": contrast}
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        self.covariance.update(second_moment(embeddings["z1"]), updated)
+        return super().after_step(embeddings, updated)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "contrast_weight": self.contrast_weight,
+            "decay": self.covariance.decay,
+        }

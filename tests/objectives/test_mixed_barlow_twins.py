@@ -1,0 +1,71 @@
+"""What Mixed Barlow Twins computes, against a slow reference and its limits."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssl
+from tests.losses.test_mixed_barlow_twins_loss import reference
+from tests.objectives.reference import value
+from tests.objectives.tiny import cheap_views, encoder
+
+IMAGES = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
+
+
+def numpy(tensors):
+    return {name: np.asarray(keras.ops.convert_to_numpy(tensor)) for name, tensor in tensors.items()}
+
+
+def model(**options):
+    return keras_ssl.MixedBarlowTwins(
+        encoder(), projector=(6,), redundancy_weight=0.3, views=cheap_views(), seed=3, **options
+    )
+
+
+class TestMixedBarlowTwins:
+    batch = {"x": IMAGES, "seed": 3, "step": 5, "position": np.arange(8, dtype="int32")}
+
+    def test_equals_the_reference(self):
+        made = model(scale=0.5, mix_weight=4.0)
+        z = numpy(made.embed(self.batch, training=True))
+        loss, logs = made.objective({name: keras.ops.convert_to_tensor(v) for name, v in z.items()})
+        plain, _ = keras_ssl.BarlowTwins.objective(made, {"z1": z["z1"], "z2": z["z2"]})
+        m, z1, z2 = (z[name].astype("float64") for name in ("m", "z1", "z2"))
+        mix = reference(m, z1, z2, z["partner"], float(z["coefficient"][0]))
+        assert value(logs["mix"]) == pytest.approx(mix, rel=1e-4)
+        assert value(loss) == pytest.approx(value(plain) + 0.5 * 4.0 * 0.3 * mix, rel=1e-4)
+
+    def test_the_partners_are_a_permutation_and_those_that_are_mixed_in(self):
+        made = model()
+        z = numpy(made.embed(self.batch, training=True))
+        assert sorted(z["partner"]) == list(range(8))
+        a = z["coefficient"]
+        assert a.shape == (8,) and (a == a[0]).all() and 0 <= a[0] < 1
+        x1, x2 = (np.asarray(v) for v in made.used_views(self.batch))
+        mixed = a[0] * x1 + (1 - a[0]) * x2[z["partner"]]
+        expected = made.projector(made.encoder(mixed, training=True), training=True)
+        np.testing.assert_allclose(z["m"], keras.ops.convert_to_numpy(expected), atol=1e-4)
+
+    @pytest.mark.parametrize(("concentration", "variance"), [(1, 1 / 12), (2, 1 / 20), (4, 1 / 36)])
+    def test_the_coefficient_follows_the_beta_distribution(self, concentration, variance):
+        made = model(concentration=concentration)
+        draws = [value(made._coefficient({**self.batch, "step": step})[0]) for step in range(400)]
+        assert np.mean(draws) == pytest.approx(0.5, abs=0.05)
+        assert np.var(draws) == pytest.approx(variance, rel=0.25)
+
+    def test_weight_zero_is_barlow_twins_to_the_bit(self):
+        made = model(mix_weight=0.0)
+        plain = keras_ssl.BarlowTwins(encoder(), projector=(6,), redundancy_weight=0.3, views=cheap_views(), seed=3)
+        plain.set_weights(made.get_weights())
+        histories = []
+        for each in (made, plain):
+            each.compile(keras.optimizers.SGD(0.1))
+            histories.append(each.fit(IMAGES, batch_size=4, epochs=2, verbose=0).history)
+        assert histories[0] == histories[1]
+        for a, b in zip(made.get_weights(), plain.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    @pytest.mark.parametrize(("name", "bad"), [("mix_weight", -1.0), ("concentration", 0), ("concentration", 0.5)])
+    def test_errors(self, name, bad):
+        with pytest.raises(ValueError, match=f"{name}.*Received: {name}={bad}"):
+            model(**{name: bad})

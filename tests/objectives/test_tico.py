@@ -1,0 +1,57 @@
+"""What TiCo computes, against a slow reference, and how its running second moment moves."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssl
+from tests.losses.test_tico_loss import reference
+from tests.objectives.reference import draws, unit, value
+from tests.objectives.tiny import cheap_views, encoder
+
+
+def contents(model):
+    return np.array(keras.ops.convert_to_numpy(model.covariance.contents))
+
+
+class TestTiCo:
+    def model(self, **options):
+        return keras_ssl.TiCo(encoder(), projector=(6,), views=cheap_views(), **options)
+
+    def test_equals_the_reference_with_the_batch_blended_in(self):
+        model = self.model(contrast_weight=3.0, decay=0.7)
+        z1, z2 = draws(7, 6), draws(7, 6, seed=1)
+        past = np.cov(draws(20, 6, seed=2), rowvar=False).astype("float32")
+        model.covariance.set_weights([past])
+        loss, logs = model.objective({"z1": z1, "t2": z2})
+        u = unit(z1.astype("float64"))
+        covariance = 0.7 * past + 0.3 * u.T @ u / 7
+        assert value(loss) == pytest.approx(reference(z1.astype("float64"), z2, covariance, 3.0), rel=1e-5)
+        assert value(loss) == pytest.approx(value(logs["invariance"] + 3.0 * logs["contrast"]), rel=1e-6)
+
+    def test_the_state_follows_the_student_and_stands_still_without_an_update(self):
+        model = self.model(decay=0.7)
+        model.compile("sgd")
+        z1, z2 = draws(7, 6), draws(7, 6, seed=1)
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(False))
+        assert (contents(model) == 0).all()
+        u = unit(z1.astype("float64"))
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True))
+        np.testing.assert_allclose(contents(model), 0.3 * u.T @ u / 7, atol=1e-6)
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True))
+        np.testing.assert_allclose(contents(model), 0.51 * u.T @ u / 7, atol=1e-6)
+
+    def test_evaluation_changes_no_state(self):
+        model = self.model()
+        model.compile("sgd")
+        images = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
+        model.fit(images, batch_size=8, verbose=0)
+        before = contents(model)
+        assert np.abs(before).max() > 0
+        model.evaluate(images, batch_size=8, verbose=0)
+        np.testing.assert_array_equal(contents(model), before)
+
+    @pytest.mark.parametrize(("name", "bad"), [("contrast_weight", 0.0), ("decay", 1.0), ("momentum", 1.5)])
+    def test_errors(self, name, bad):
+        with pytest.raises(ValueError, match=f"{name}.*Received: {name}={bad}"):
+            self.model(**{name: bad})
