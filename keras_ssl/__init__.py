@@ -22,13 +22,7 @@ from keras_ssl import (
     training,
     views,
 )
-from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
-from keras_ssl.hub import load_heads
-from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
-from keras_ssl.objectives import DINO
-from keras_ssl.objectives import GroCo
-from keras_ssl.objectives import InterCLR
-from keras_ssl.objectives import SwAV
+from keras_ssl.hub import Recipe, export, list_models, load, load_heads, preprocessing
 from keras_ssl.objectives import (
     BYOL,
     DCL,
