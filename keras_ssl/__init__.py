@@ -22,7 +22,7 @@ from keras_ssl import (
     training,
     views,
 )
-from keras_ssl.hub import Recipe, export, list_models, load, preprocessing
+from keras_ssl.hub import Recipe, export, list_models, load, load_heads, preprocessing
 from keras_ssl.objectives import (
     BYOL,
     DCL,
@@ -98,6 +98,7 @@ __all__ = [
     "layers",
     "list_models",
     "load",
+    "load_heads",
     "losses",
     "objectives",
     "optimizers",

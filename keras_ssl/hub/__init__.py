@@ -5,6 +5,7 @@ from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import list_models
 from keras_ssl.hub.export import export
+from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
@@ -16,9 +17,11 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "export",
+    "head_weights",
     "list_models",
     "list_recipes",
     "load",
+    "load_heads",
     "load_weights",
     "named_weights",
     "preprocessing",

@@ -15,6 +15,7 @@ from keras_ssl.layers import ImagePreprocessing
 
 CARD_NAME = "card.toml"
 WEIGHTS_NAME = "encoder.safetensors"
+HEADS_NAME = "heads.safetensors"
 FORMAT = 1
 
 _HEADER = """\
@@ -85,9 +86,8 @@ class Card:
                 f"A card's `preprocessing` must say mean and std. Received: preprocessing={self.preprocessing!r}"
             )
         if len(self.weight_files) != 1:
-            raise ValueError(
-                f"A card must list one .safetensors file. Received: files={[file.name for file in self.files]}"
-            )
+            names = [file.name for file in self.files]
+            raise ValueError(f"A card must list one .safetensors file, besides heads. Received: files={names}")
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Card":
@@ -135,7 +135,12 @@ class Card:
     @property
     def weight_files(self) -> list[CardFile]:
         """The files of weights that `load` reads; a valid card has one."""
-        return [file for file in self.files if file.name.endswith(".safetensors")]
+        return [file for file in self.files if file.name.endswith(".safetensors") and file.name != HEADS_NAME]
+
+    @property
+    def heads_file(self) -> CardFile | None:
+        """The file that `load_heads` reads, or None where the entry has none."""
+        return next((file for file in self.files if file.name == HEADS_NAME), None)
 
     def build_encoder(self) -> keras.Model:
         """The encoder without its trained weights: a class of this library called with the card's arguments.

@@ -13,8 +13,9 @@ import numpy as np
 
 import keras_ssl
 from keras_ssl.hub.atomic import atomic_folder
-from keras_ssl.hub.card import CARD_NAME, WEIGHTS_NAME, Card, library_encoders
+from keras_ssl.hub.card import CARD_NAME, HEADS_NAME, WEIGHTS_NAME, Card, library_encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.heads import save_heads
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.weights import load_weights, save_weights
@@ -36,6 +37,7 @@ def export(
     recipe: Recipe | None = None,
     license: str = "Apache-2.0",
     preprocessing: ImagePreprocessing | str | None = "auto",
+    heads: bool = False,
     overwrite: bool = False,
 ) -> Path:
     """Writes an encoder as a folder that serves, fine-tunes, and loads: SavedModel, weights and card.
@@ -48,7 +50,9 @@ def export(
       image encoder takes what the encoder takes;
     - `encoder.safetensors`: the encoder's weights under public names (`keras_ssl.hub.named_weights`);
     - `card.toml`: architecture, preprocessing, objective, recipe, data, results, versions, size and sha256 of
-      each file.
+      each file;
+    - with `heads`, `heads.safetensors`: all else that the objective has learnt and keeps (projector, teacher, queue,
+      prototypes ...), for `keras_ssl.load_heads`.
 
     It appears whole or not at all. `keras_ssl.load(path)` reads the card and the weights, and rebuilds the
     encoder from the library's own classes, in float32; before the folder appears, `export` has done the same.
@@ -70,6 +74,8 @@ def export(
         license: of the weights, an SPDX name. Defaults to "Apache-2.0".
         preprocessing: the encoder's, where `model` is a plain encoder. "auto" (default) is what `SSLModel`
             would take; None for encoders that take something else than pixels.
+        heads: whether the objective's heads and state are written too, so that others can go on pretraining.
+            Defaults to False.
         overwrite: whether an existing entry is replaced. Defaults to False.
 
     Returns:
@@ -77,7 +83,8 @@ def export(
 
     Raises:
         FileExistsError: if `path` exists and `overwrite` is false, or it exists and is not an entry.
-        ValueError: if `model` is none of the above, or the card cannot hold an argument.
+        ValueError: if `model` is none of the above, or is no `SSLModel` and `heads` is set, or the card cannot hold
+            an argument.
 
     Example:
 
@@ -91,6 +98,8 @@ def export(
         raise FileExistsError(f"Only an entry with a {CARD_NAME} is overwritten. Received: path={str(path)!r}")
     encoder, layer = _parts(model, preprocessing)
     objective = model if isinstance(model, SSLModel) else None
+    if heads and objective is None:
+        raise ValueError(f"Only an SSLModel has heads. Received: heads=True, model={model!r}")
     from_library = type(encoder) is library_encoders().get(type(encoder).__name__)
     saved_model = keras.backend.backend() == "tensorflow"
     described = {
@@ -114,6 +123,8 @@ def export(
     with atomic_folder(target, overwrite) as staging:
         weights = staging / WEIGHTS_NAME
         save_weights(encoder, weights)
+        if heads and objective is not None:
+            save_heads(objective, staging / HEADS_NAME)
         if from_library:
             # From here on it is what `load` will build, not what was trained: another precision, frozen
             # layers and mirrored variables stay behind, and an entry that could not be rebuilt fails here.

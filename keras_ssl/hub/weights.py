@@ -3,6 +3,7 @@
 import os
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,12 @@ def save_weights(model: keras.layers.Layer, path: str | os.PathLike[str]) -> Non
         model: a built `keras.Model` or layer.
         path: the file; an existing one is replaced.
     """
-    tensors = {name: _to_numpy(variable) for name, variable in named_weights(model).items()}
+    save_variables(named_weights(model), path)
+
+
+def save_variables(variables: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+    """As `save_weights`, for variables by name."""
+    tensors = {name: _to_numpy(variable) for name, variable in variables.items()}
     with atomic_file(path) as staging:
         staging.write_bytes(save(tensors))
 
@@ -85,6 +91,11 @@ def load_weights(model: keras.layers.Layer, path: str | os.PathLike[str]) -> Non
 
 def assign_weights(model: keras.layers.Layer, content: bytes, source: str) -> None:
     """As `load_weights`, from the bytes of a file that was read before; `source` names it in messages."""
+    assign_variables(named_weights(model), content, model.name, source)
+
+
+def assign_variables(variables: Mapping[str, Any], content: bytes, model_name: str, source: str) -> None:
+    """As `assign_weights`, for variables by name; `model_name` names their model in messages."""
     try:
         tensors = load(content)
     except SafetensorError as error:
@@ -92,7 +103,6 @@ def assign_weights(model: keras.layers.Layer, content: bytes, source: str) -> No
             f"A weight file is damaged or not in the safetensors format ({error}). "
             f"Received: path={source!r} of {len(content)} bytes"
         ) from error
-    variables = named_weights(model)
     shapes = {
         name: f"{name} {tuple(tensors[name].shape)} instead of {tuple(variables[name].shape)}"
         for name in variables.keys() & tensors.keys()
@@ -109,7 +119,7 @@ def assign_weights(model: keras.layers.Layer, content: bytes, source: str) -> No
     ]
     if problems:
         raise ValueError(
-            f"The file's weights are not those of the model {model.name!r}; {'; '.join(problems)}. "
+            f"The file's weights are not those of the model {model_name!r}; {'; '.join(problems)}. "
             f"Received: path={source!r}"
         )
     for name, variable in variables.items():
