@@ -27,6 +27,8 @@ from keras_ssl.objectives import BYOL, BarlowTwins, MoCo, SimCLR
 from keras_ssl.objectives import NNCLR
 from keras_ssl.objectives import MoCHi
 from keras_ssl.objectives import DirectPred
+from keras_ssl.objectives import IdentitySeeking
+from keras_ssl.objectives import RandomTeacherDistillation
 from keras_ssl.objectives import ReSSL
 from keras_ssl.objectives import SimSiam
 from keras_ssl.training import SSLModel
@@ -38,8 +40,10 @@ __all__ = [
     "NNCLR",
     "BarlowTwins",
     "DirectPred",
+    "IdentitySeeking",
     "MoCHi",
     "MoCo",
+    "RandomTeacherDistillation",
     "ReSSL",
     "Recipe",
     "SSLModel",

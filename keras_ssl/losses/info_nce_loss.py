@@ -6,13 +6,16 @@ from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_no
 from keras_ssl.typing import Tensor
 
 
-def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor | None = None) -> Tensor:
+def contrastive_cross_entropy(
+    logits: Tensor, labels: Tensor, excluded: Tensor | None = None, weights: Tensor | None = None
+) -> Tensor:
     """Mean of `-log softmax(logits)[labels]`, leaving the `excluded` entries out of the sum.
 
     Args:
         logits: similarities over temperature, `[N, M]`.
         labels: column of each row's positive, integer `[N]`.
         excluded: booleans `[N, M]`: entries that are neither positive nor negative (a sample against itself).
+        weights: of the rows in the mean, `[N]`, at least 0; None (default) weighs all alike.
 
     Returns:
         A scalar.
@@ -21,7 +24,12 @@ def contrastive_cross_entropy(logits: Tensor, labels: Tensor, excluded: Tensor |
         # `where`, not a large product: 1e9 times zero is NaN once the 1e9 has overflowed.
         logits = keras.ops.where(excluded, keras.ops.cast(-1e9, logits.dtype), logits)
     positives = keras.ops.take_along_axis(logits, keras.ops.expand_dims(labels, 1), axis=1)[:, 0]
-    return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - positives)
+    losses = keras.ops.logsumexp(logits, axis=1) - positives
+    if weights is None:
+        return keras.ops.mean(losses)
+    total = keras.ops.sum(weights)
+    share = keras.ops.where(total > 0.0, weights / keras.ops.where(total > 0.0, total, 1.0), 0.0)
+    return keras.ops.sum(share * losses)
 
 
 def info_nce_loss(
@@ -30,6 +38,7 @@ def info_nce_loss(
     temperature: float = 0.1,
     negatives: Tensor | None = None,
     own_negatives: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
@@ -43,6 +52,7 @@ def info_nce_loss(
         temperature: T > 0. Defaults to `0.1`.
         negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
         own_negatives: `[N, M, D]`, M further negatives for each query alone; None (default) is none.
+        weights: of the queries in the mean, `[N]`, at least 0; None (default) weighs all alike.
 
     Returns:
         A scalar.
@@ -71,4 +81,4 @@ def info_nce_loss(
         own = l2_normalize(as_float(own_negatives))
         extra = keras.ops.matmul(own, keras.ops.expand_dims(queries, 2))[:, :, 0]
         logits = keras.ops.concatenate([logits, extra], axis=1)
-    return contrastive_cross_entropy(logits / temperature, labels)
+    return contrastive_cross_entropy(logits / temperature, labels, weights=weights)

@@ -60,7 +60,9 @@ class TensorFlowStep:
         replicas = _replicas()
         if replicas == 1:
             return embeddings
-        gathered = tf.distribute.get_replica_context().all_gather(embeddings, axis=0)
+        context = tf.distribute.get_replica_context()
+        # One by one: the gradient of a gather of several tensors takes them for tensors of one shape.
+        gathered = {name: context.all_gather(value, axis=0) for name, value in embeddings.items()}
         for name, local in embeddings.items():  # the gather forgets shapes that losses need to know
             count = local.shape[0]
             gathered[name].set_shape([None if count is None else count * replicas, *local.shape[1:]])
