@@ -1,4 +1,4 @@
-"""SimSiam on the embedded digits: `python examples/simsiam.py` (a few minutes; `--small` takes seconds)."""
+"""SimSiam on the embedded digits: `python examples/simsiam.py` (minutes; `--small`: seconds)."""
 
 import sys
 
@@ -11,7 +11,9 @@ train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small
 test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
-model = keras_ssl.SimSiam(encoder, (128, 128, 128), (32, 128), views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1))
+model = keras_ssl.SimSiam(
+    encoder, (128, 128, 128), (32, 128), views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
+)
 model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
 
 

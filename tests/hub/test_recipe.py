@@ -28,7 +28,7 @@ def recipe():
 @pytest.mark.parametrize("name", hub.list_recipes())
 def test_the_library_s_recipes_are_valid(name):
     recipe = Recipe.read(name)
-    assert hasattr(keras_ssl.views, recipe.sections["views"].get("name", "MultiView"))
+    assert hasattr(keras_ssl.views, recipe.sections.get("views", {}).get("name", "MultiView"))
     assert recipe.build_optimizer(10).get_config()["learning_rate"]["class_name"] == "WarmupCosine"
 
 
