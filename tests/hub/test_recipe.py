@@ -28,7 +28,6 @@ def recipe():
 @pytest.mark.parametrize("name", hub.list_recipes())
 def test_the_library_s_recipes_are_valid(name):
     recipe = Recipe.read(name)
-    assert "views" in recipe.sections
     assert recipe.build_optimizer(10).get_config()["learning_rate"]["class_name"] == "WarmupCosine"
 
 
