@@ -13,7 +13,9 @@ train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small
 test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ScatteringNet(angles=4, order=1)
-model = keras_ssl.ScatSimCLR(encoder, projector=(128, 64), temperature=0.2, pretext_widths=(64,), views=views.coloured_digits())
+model = keras_ssl.ScatSimCLR(
+    encoder, projector=(128, 64), temperature=0.2, pretext_widths=(64,), views=views.coloured_digits()
+)
 model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
 
 
