@@ -32,7 +32,7 @@ def check_supported(model: Any) -> None:
     """
     if keras.backend.backend() != "tensorflow" or replica_count(model) == 1:
         return
-    if getattr(model.views, "whole_batch", False):
+    if getattr(getattr(model, "views", None), "whole_batch", False):
         raise ValueError(
             "Views that make an image depend on the rest of its batch would see the parts that the replicas hold: "
             f"use one device, or the JAX backend. Received: views={model.views!r}"
