@@ -169,3 +169,13 @@ def test_refuses_sizes_that_are_not_positive_integers(bad):
     ((name, value),) = bad.items()
     with pytest.raises(ValueError, match=f"`{name}` must be a positive integer. Received: {name}={value}"):
         FeatureQueue(**{"size": 4, "dimension": 2, **bad})
+
+
+def test_an_empty_queue_is_full_once_every_row_was_filled():
+    queue = FeatureQueue(4, 2, empty=True)
+    np.testing.assert_array_equal(contents(queue), 0.0)
+    assert not bool(queue.full) and bool(FeatureQueue(4, 2).full)
+    queue.enqueue(keys(1, 3))
+    assert not bool(queue.full)
+    queue.enqueue(keys(4, 1))
+    assert bool(queue.full) and FeatureQueue.from_config(queue.get_config()).empty

@@ -216,3 +216,17 @@ def test_refuses_widths_that_are_not_positive_integers(widths):
 def test_refuses_an_unknown_output_norm():
     with pytest.raises(ValueError, match="`output_norm` must be one of .* Received: output_norm='batch'"):
         MLPHead((4,), output_norm="batch")
+
+
+def test_gelu_is_the_exact_one():
+    from scipy.special import erf
+
+    head, x = shuffled(built((6, 4), batch_norm=False, activation="gelu")), features()
+    first, _, last = head.steps
+    kernels = [[keras.ops.convert_to_numpy(w).astype("float64") for w in layer.weights] for layer in (first, last)]
+    hidden = x.astype("float64") @ kernels[0][0] + kernels[0][1]
+    expected = (hidden * 0.5 * (1.0 + erf(hidden / np.sqrt(2.0)))) @ kernels[1][0]
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(head(x)), expected, rtol=1e-4, atol=1e-4)
+    assert MLPHead.from_config(head.get_config()).activation == "gelu"
+    with pytest.raises(ValueError, match="Received: activation='tanh'"):
+        MLPHead((4,), activation="tanh")
