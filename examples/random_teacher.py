@@ -1,4 +1,4 @@
-"""Distillation from a random teacher on the digits: `python examples/random_teacher.py` (`--small` takes seconds)."""
+"""A student of a random teacher, on the embedded digits: `python examples/random_teacher.py` (`--small`: seconds)."""
 
 import sys
 

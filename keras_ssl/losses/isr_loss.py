@@ -63,7 +63,7 @@ def isr_loss(
     """
     z1, z2 = as_float(z1), as_float(z2)
     check_pair(z1, z2)
-    keys = keras.ops.take(z2, matching, axis=0)
+    keys = keras.ops.take(l2_normalize(z2), matching, axis=0)
     weights = None if reliability is None else keras.ops.stop_gradient(keras.ops.cast(reliability, z1.dtype))
     there = info_nce_loss(z1, keys, temperature, weights=weights)
     back = info_nce_loss(keys, z1, temperature, weights=weights)

@@ -77,19 +77,22 @@ class IdentitySeeking(JointEmbedding):
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         embeddings = super().embed(batch, training)
-        embeddings["row"] = keras.ops.cast(batch["position"], "int32")
         if self.shuffle:
-            embeddings["z2"] = self.shuffled(embeddings["z2"], batch)
-            embeddings["row"] = self.shuffled(embeddings["row"], batch)
+            embeddings["order"] = self.shuffled(keras.ops.cast(batch["position"], "int32"), batch)
         return embeddings
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         ops = keras.ops
-        z1, z2, row = (embeddings[name] for name in ("z1", "z2", "row"))
-        matching = bipartite_matching(ops.matmul(l2_normalize(z1), ops.transpose(l2_normalize(z2))))
+        z1, z2 = l2_normalize(embeddings["z1"]), l2_normalize(embeddings["z2"])
+        number = ops.arange(ops.shape(z1)[0], dtype="int32")
+        order = number
+        if self.shuffle:
+            order = embeddings["order"]
+            z2 = ops.take(z2, order, axis=0)
+        matching = bipartite_matching(ops.matmul(z1, ops.transpose(z2)))
         reliability = pair_reliability(z1, ops.take(z2, matching, axis=0), self.temperature)
         loss = isr_loss(z1, z2, matching, self.temperature, reliability if self.weighted else None)
-        own = ops.equal(ops.take(row, matching), ops.arange(ops.shape(row)[0], dtype="int32"))
+        own = ops.equal(ops.take(order, matching), number)
         return loss, {"matched": ops.mean(ops.cast(own, "float32")), "reliability": ops.mean(reliability)}
 
     def get_config(self) -> dict[str, Any]:
