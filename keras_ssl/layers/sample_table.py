@@ -14,7 +14,7 @@ class SampleTable(keras.layers.Layer):
     """A row of numbers for each sample, found by the sample's number (`index` of a batch); float32, saved.
 
     A number that the table does not have gives a row of NaN, which the loss shows, rather than the row of another
-    sample, which nothing would show. `check_index` makes an error of it where the numbers are known beforehand.
+    sample, which nothing would show. `check_arrays` makes an error of it where the numbers are known beforehand.
 
     Args:
         size: number of samples in the data set.
@@ -76,9 +76,16 @@ class SampleTable(keras.layers.Layer):
         new = keras.ops.scatter_update(spare, keras.ops.expand_dims(place, 1), keras.ops.cast(rows, old.dtype))
         self._rows.assign(keras.ops.where(updated, new[: self.size], old))
 
-    def check_index(self, index: np.ndarray | Sequence[int], argument: str) -> None:
-        """Raises a `ValueError` if the table lacks a sample; `argument` is the name under which a user set its size."""
-        lowest, highest = int(np.min(index)), int(np.max(index))
+    def check_arrays(self, arrays: dict[str, Any], argument: str) -> None:
+        """Raises a `ValueError` if the table lacks a sample of a data set.
+
+        Args:
+            arrays: the data set by batch key; without `index` the samples are numbered from 0.
+            argument: the name under which a user set the table's size.
+        """
+        first = arrays["x"][0] if isinstance(arrays["x"], tuple | list) else arrays["x"]
+        index = arrays.get("index")
+        lowest, highest = (0, len(first) - 1) if index is None else (int(np.min(index)), int(np.max(index)))
         if lowest < 0 or highest >= self.size:
             raise ValueError(
                 f"`{argument}` must be greater than every sample's number, and no number negative. "

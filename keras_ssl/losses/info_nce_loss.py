@@ -38,8 +38,8 @@ def contrastive_cross_entropy(
     if weights is None:
         return keras.ops.mean(losses)
     total = keras.ops.sum(weights)
-    share = keras.ops.where(total > 0.0, weights / keras.ops.where(total > 0.0, total, 1.0), 0.0)
-    return keras.ops.sum(share * losses)
+    # Without any weight the loss is zero; a weight that is not a number shows in it.
+    return keras.ops.sum(weights * losses) / keras.ops.where(keras.ops.equal(total, 0.0), 1.0, total)
 
 
 def info_nce_loss(

@@ -109,11 +109,11 @@ class InterCLR(MoCo):
 
     def _inter(self, embeddings: dict[str, Tensor]) -> Tensor:
         ops = keras.ops
-        queries, index, rows = embeddings["q1"], embeddings["index"], self.bank.rows
+        queries, index, rows = embeddings["q1"], embeddings["index"], self.bank.contents
         labels = self.clusters.labels
         own = ops.take(labels, ops.clip(index, 0, self.dataset_size - 1))
         # A row of the memory that is not there is NaN, and with it the loss: a wrong index must not go unseen.
-        known = ops.where(own < 0, 0.0, 1.0) + 0.0 * self.bank(index)[:, 0]
+        known = ops.where(own < 0, 0.0, 1.0) + 0.0 * self.bank.gather(index)[:, 0]
         members = ops.equal(own[:, None], labels[None, :])
         positives = random_member(members, embeddings["positive"])
         others = ops.logical_and(ops.logical_not(members), self.bank.seen[None, :])
@@ -130,14 +130,13 @@ class InterCLR(MoCo):
         )
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
-        self.bank.update(embeddings["index"], embeddings["k2"], updated)
-        self.clusters.update(self.bank.rows, embeddings["index"], embeddings["order"], updated)
+        self.bank.remember(embeddings["index"], embeddings["k2"], updated)
+        self.clusters.update(self.bank.contents, embeddings["index"], embeddings["order"], updated)
         return super().after_step(embeddings, updated)
 
-    def _dataset(self, arrays: dict[str, Any], *args: Any, **kwargs: Any) -> keras.utils.PyDataset:
-        x = arrays["x"]
-        self.bank.check_index(len(x[0] if isinstance(x, tuple | list) else x), arrays.get("index"))
-        return super()._dataset(arrays, *args, **kwargs)
+    def check_arrays(self, arrays: dict[str, Any]) -> None:
+        super().check_arrays(arrays)
+        self.bank.check_arrays(arrays, "dataset_size")
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -81,11 +81,7 @@ class SogCLR(SimCLR):
 
     def check_arrays(self, arrays: dict[str, Any]) -> None:
         super().check_arrays(arrays)
-        index = arrays.get("index")
-        if index is None:
-            x = arrays["x"]
-            index = [0, len(x[0] if isinstance(x, tuple) else x) - 1]
-        self.table.check_index(index, "dataset_size")
+        self.table.check_arrays(arrays, "dataset_size")
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         embeddings = super().embed(batch, training)

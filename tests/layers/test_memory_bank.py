@@ -14,7 +14,7 @@ def unit(x):
 
 
 def rows(bank):
-    return keras.ops.convert_to_numpy(bank.rows).copy()
+    return keras.ops.convert_to_numpy(bank.contents).copy()
 
 
 def test_equals_a_table_over_many_batches():
@@ -23,39 +23,29 @@ def test_equals_a_table_over_many_batches():
         new = draws(2, 3, seed=step)
         for place, row in zip(index, unit(new), strict=True):
             table[place] = unit(0.7 * table[place] + 0.3 * row) if table[place].any() else row
-        bank.update(np.array(index), new)
+        bank.remember(np.array(index), new)
         np.testing.assert_allclose(rows(bank), table, atol=1e-6)
     np.testing.assert_array_equal(bank.seen, [True, False, True, False, False, True])
-    np.testing.assert_allclose(bank(np.array([2, 1, 5])), table[[2, 1, 5]], atol=1e-6)
+    np.testing.assert_allclose(bank.gather(np.array([2, 1, 5])), table[[2, 1, 5]], atol=1e-6)
 
 
 @pytest.mark.parametrize("as_tensor", [False, True])
 def test_stands_still_where_the_step_did_not_update(as_tensor):
     bank = MemoryBank(4, 3)
-    bank.update(np.array([1]), draws(1, 3))
+    bank.remember(np.array([1]), draws(1, 3))
     before = rows(bank)
-    bank.update(np.array([1, 2]), draws(2, 3, seed=1), keras.ops.convert_to_tensor(False) if as_tensor else False)
+    bank.remember(np.array([1, 2]), draws(2, 3, seed=1), keras.ops.convert_to_tensor(False) if as_tensor else False)
     np.testing.assert_array_equal(rows(bank), before)
 
 
 def test_a_sample_beyond_the_bank_is_nan_and_changes_nothing():
     bank = MemoryBank(4, 3)
-    bank.update(np.array([0, 3]), draws(2, 3))
+    bank.remember(np.array([0, 3]), draws(2, 3))
     before = rows(bank)
-    bank.update(np.array([4, -1]), draws(2, 3, seed=1))
+    bank.remember(np.array([4, -1]), draws(2, 3, seed=1))
     np.testing.assert_array_equal(rows(bank), before)
-    found = keras.ops.convert_to_numpy(bank(np.array([0, 4, -1])))
+    found = keras.ops.convert_to_numpy(bank.gather(np.array([0, 4, -1])))
     assert np.isnan(found).all(1).tolist() == [False, True, True]
-
-
-def test_indices_of_a_data_set_are_checked():
-    bank = MemoryBank(4, 3)
-    bank.check_index(4)
-    bank.check_index(2, np.array([3, 0]))
-    with pytest.raises(ValueError, match="holds 4 samples.*Received: data with the indices 0 to 4"):
-        bank.check_index(5)
-    with pytest.raises(ValueError, match="Received: data with the indices -1 to 0"):
-        bank.check_index(2, np.array([-1, 0]))
 
 
 def test_config_and_errors():

@@ -29,8 +29,8 @@ def images(count=24):
 def filled(**options):
     """A model whose bank and clusters are full."""
     model = make(**options)
-    model.bank.update(np.arange(24), draws(24, 6, seed=5))
-    model.clusters.update(model.bank.rows, np.arange(24), np.random.RandomState(1).rand(24).astype("float32"))
+    model.bank.remember(np.arange(24), draws(24, 6, seed=5))
+    model.clusters.update(model.bank.contents, np.arange(24), np.random.RandomState(1).rand(24).astype("float32"))
     return model
 
 
@@ -56,7 +56,7 @@ def test_weight_0_equals_moco():
 
 def test_equals_the_reference():
     model, given = filled(inter_weight=0.4, margin=-0.3), embeddings()
-    rows, labels = array(model.bank.rows).astype("float64"), array(model.clusters.labels)
+    rows, labels = array(model.bank.contents).astype("float64"), array(model.clusters.labels)
     positives, negatives = [], []
     for i, query in enumerate(unit(given["q1"].astype("float64"))):
         own = labels[given["index"][i]]
@@ -107,9 +107,9 @@ def test_the_bank_takes_the_teachers_keys_of_the_batch():
     model.compile(keras.optimizers.SGD(0.1))
     logs = model.fit(images(), batch_size=12, verbose=0).history
     assert array(model.bank.seen).all() and np.isfinite(logs["loss"][0])
-    np.testing.assert_allclose(np.linalg.norm(array(model.bank.rows), axis=1), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(array(model.bank.contents), axis=1), 1.0, rtol=1e-5)
     newest = array(model.queue.contents)[:12]
-    distances = np.abs(newest[:, None] - array(model.bank.rows)[None]).max(2).min(1)
+    distances = np.abs(newest[:, None] - array(model.bank.contents)[None]).max(2).min(1)
     np.testing.assert_allclose(distances, 0.0, atol=1e-6)
     assert set(array(model.clusters.labels)) <= {0, 1, 2}
 
@@ -124,9 +124,9 @@ def test_an_index_beyond_the_bank_is_nan_in_a_step_and_an_error_in_fit():
     assert np.isnan(value(filled().objective(given)[0]))
     model = make()
     model.compile("sgd")
-    with pytest.raises(ValueError, match="holds 24 samples.*Received: data with the indices 0 to 29"):
+    with pytest.raises(ValueError, match="Received: dataset_size=24, index from 0 to 29"):
         model.fit(images(30), batch_size=10, verbose=0)
-    with pytest.raises(ValueError, match="Received: data with the indices 5 to 28"):
+    with pytest.raises(ValueError, match="Received: dataset_size=24, index from 5 to 28"):
         model.fit({"x": images(24), "index": np.arange(5, 29)}, batch_size=12, verbose=0)
 
 
