@@ -12,8 +12,9 @@ small = "--small" in sys.argv
 train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
 test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
 
+pair = views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
 encoder = keras_ssl.encoders.ConvNet()
-model = keras_ssl.WMSE(encoder, projector=(128, 32), whitening_size=64, views=views.coloured_digits())
+model = keras_ssl.WMSE(encoder, projector=(128, 16), whitening_size=128, views=pair)
 model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
 
 

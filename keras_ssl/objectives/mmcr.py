@@ -21,6 +21,9 @@ class MMCR(JointEmbedding):
     It takes every view that it is given; more views estimate the centroids better. All views pass the networks in one
     batch. Logged: `loss` (between `-sqrt(N min(N, D))` and 0; `-sqrt(N)` when collapsed), `embedding_std`.
 
+    The gradient of a singular value near 0 magnifies rounding: with more images in a batch than dimensions, as usual,
+    there is none.
+
     The authors' ImageNet runs also put the views through a momentum copy of the network and count them as further
     views; this is the version without it.
 

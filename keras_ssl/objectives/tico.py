@@ -26,9 +26,10 @@ class TiCo(TeacherStudent):
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
         projector: widths of the projector. Defaults to `(4096, 256)`.
-        contrast_weight: rho, positive. Defaults to 8.
+        contrast_weight: rho, positive. Defaults to 8. On small data less of it learns better: embeddings spread before
+            they agree.
         decay: of the running second moment, in [0, 1). Defaults to `0.9`.
-        momentum: of the teacher, at the start. Defaults to `0.99`.
+        momentum: of the teacher, at the start. Defaults to `0.99`; short runs want less (0.5 to 0.9).
         final_momentum: at the planned end, along a cosine. Defaults to 1.
         **kwargs: `views` (default: `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for
             `SSLModel`.
@@ -39,7 +40,8 @@ class TiCo(TeacherStudent):
     Example:
 
     ```python
-    model = keras_ssl.TiCo(keras_ssl.encoders.ConvNet(), projector=(256, 64), momentum=0.9)
+    encoder = keras_ssl.encoders.ConvNet()
+    model = keras_ssl.TiCo(encoder, projector=(128, 64), contrast_weight=4.0, momentum=0.5, final_momentum=0.9)
     model.compile("adam")
     model.fit(images, epochs=10)
     ```

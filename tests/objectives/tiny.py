@@ -62,6 +62,8 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "multi_view_info_nce": lambda: keras_ssl.MultiViewInfoNCE(encoder(), projector=(24, 12), views=four_views()),
     "multi_view_dhel": lambda: keras_ssl.MultiViewDHEL(encoder(), projector=(24, 12), views=four_views()),
     "image_pair_contrastive": make(keras_ssl.ImagePairContrastive, projector=(12,)),
+    # Fewer dimensions than samples: the gradient of a singular value near 0 magnifies rounding.
+    "mmcr": make(keras_ssl.MMCR, projector=(24, 4), manifold_weight=0.1),
     "adaptive_multi_head_contrastive": make(
         keras_ssl.AdaptiveMultiHeadContrastive, projector=(24, 12), heads=2, temperature_range=(0.1, 1.0)
     ),
