@@ -1,4 +1,4 @@
-"""SimSiam on the embedded digits: `python examples/simsiam.py` (a few minutes; `--small` takes seconds)."""
+"""SimSiam on the embedded digits: `python examples/simsiam.py` (minutes; `--small`: seconds)."""
 
 import sys
 

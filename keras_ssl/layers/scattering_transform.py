@@ -9,19 +9,19 @@ from keras_ssl.typing import Tensor
 
 
 def gaussian(sigma: float) -> np.ndarray:
-    """A one-dimensional Gaussian of sum 1, cut off at four standard deviations; float64."""
-    radius = int(np.ceil(4.0 * sigma))
+    """A one-dimensional Gaussian of sum 1, cut off at three standard deviations; float64."""
+    radius = int(np.ceil(3.0 * sigma))
     values = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2.0 * sigma**2))
     return values / values.sum()
 
 
 def morlet(sigma: float, frequency: float, angle: float, slant: float) -> np.ndarray:
-    """A two-dimensional Morlet wavelet of mean zero, cut off at four standard deviations; complex128.
+    """A two-dimensional Morlet wavelet of mean zero, cut off at three standard deviations; complex128.
 
     A plane wave of `frequency` radians per pixel in the direction `angle`, under a Gaussian of standard deviation
     `sigma` along it and `sigma / slant` across, less the Gaussian that makes the sum zero.
     """
-    radius = int(np.ceil(4.0 * sigma / min(slant, 1.0)))
+    radius = int(np.ceil(3.0 * sigma / min(slant, 1.0)))
     y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1].astype("float64")
     along = x * np.cos(angle) + y * np.sin(angle)
     across = y * np.cos(angle) - x * np.sin(angle)
@@ -51,8 +51,8 @@ class ScatteringTransform2D(keras.layers.Layer):
         angles: L, at least 1. Defaults to 8.
         order: highest order, 0, 1 or 2. Defaults to 2.
 
-    Input: `[N, H, W, C]`, large enough to reflect the largest wavelet (H and W of at least `4 * 0.8 * 2^(J-1) + 1`
-    pixels for wide ones). Output: `[N, ceil(H / 2^J), ceil(W / 2^J), C * maps]`, the maps of a channel together.
+    Input: `[N, H, W, C]`, larger than the reach of the largest wavelet, so that it can be reflected. Output:
+    `[N, ceil(H / 2^J), ceil(W / 2^J), C * maps]`, the maps of a channel together.
 
     Raises:
         ValueError: if an argument is out of range, or the images are too small.

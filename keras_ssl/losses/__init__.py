@@ -2,14 +2,17 @@
 
 from keras_ssl.losses.adaptive_temperature_loss import adaptive_barlow_twins_loss, adaptive_contrastive_loss
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
+from keras_ssl.losses.bipartite_matching import bipartite_matching
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.dino_loss import dino_loss
+from keras_ssl.losses.distillation_loss import distillation_loss
 from keras_ssl.losses.groco_loss import groco_loss, group_ordering_loss
 from keras_ssl.losses.hard_contrastive_loss import hard_contrastive_loss
 from keras_ssl.losses.image_pair_loss import image_pair_loss
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.inter_image_loss import inter_image_loss
+from keras_ssl.losses.isr_loss import isr_loss, pair_reliability
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
@@ -32,10 +35,12 @@ __all__ = [
     "adaptive_barlow_twins_loss",
     "adaptive_contrastive_loss",
     "barlow_twins_loss",
+    "bipartite_matching",
     "byol_loss",
     "cross_correlation",
     "dcl_loss",
     "dino_loss",
+    "distillation_loss",
     "groco_loss",
     "group_ordering_loss",
     "hard_contrastive_loss",
@@ -43,6 +48,7 @@ __all__ = [
     "image_pair_loss",
     "info_nce_loss",
     "inter_image_loss",
+    "isr_loss",
     "mixup_correlation_regularizer",
     "mmcr_loss",
     "multi_view_dhel_loss",
@@ -50,6 +56,7 @@ __all__ = [
     "nearest_neighbours",
     "nnclr_loss",
     "nt_xent_loss",
+    "pair_reliability",
     "ressl_loss",
     "simsiam_loss",
     "sinkhorn",

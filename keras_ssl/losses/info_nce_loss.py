@@ -8,7 +8,11 @@ from keras_ssl.typing import Tensor
 
 
 def contrastive_cross_entropy(
-    logits: Tensor, labels: Tensor, excluded: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    labels: Tensor,
+    excluded: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Mean of `-log softmax(logits)[labels]`, leaving the `excluded` entries out of the sum.
 
@@ -18,6 +22,7 @@ def contrastive_cross_entropy(
         excluded: booleans `[N, M]`: entries that are neither positive nor negative (a sample against itself).
         label_smoothing: part of the target that is spread evenly over all entries that are not excluded. Defaults
             to 0.
+        weights: of the rows in the mean, `[N]`, at least 0; None (default) weighs all alike.
 
     Returns:
         A scalar.
@@ -29,7 +34,12 @@ def contrastive_cross_entropy(
             kept = keras.ops.cast(keras.ops.logical_not(excluded), logits.dtype)
         average = keras.ops.sum(kept * logits, axis=1) / keras.ops.sum(kept, axis=1)
         target = (1.0 - label_smoothing) * target + label_smoothing * average
-    return keras.ops.mean(log_sum_exp(logits, excluded) - target)
+    losses = log_sum_exp(logits, excluded) - target
+    if weights is None:
+        return keras.ops.mean(losses)
+    total = keras.ops.sum(weights)
+    share = keras.ops.where(total > 0.0, weights / keras.ops.where(total > 0.0, total, 1.0), 0.0)
+    return keras.ops.sum(share * losses)
 
 
 def info_nce_loss(
@@ -38,6 +48,7 @@ def info_nce_loss(
     temperature: float = 0.1,
     negatives: Tensor | None = None,
     own_negatives: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
@@ -51,6 +62,7 @@ def info_nce_loss(
         temperature: T > 0. Defaults to `0.1`.
         negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
         own_negatives: `[N, M, D]`, M further negatives for each query alone; None (default) is none.
+        weights: of the queries in the mean, `[N]`, at least 0; None (default) weighs all alike.
 
     Returns:
         A scalar.
@@ -79,4 +91,4 @@ def info_nce_loss(
         own = l2_normalize(as_float(own_negatives))
         extra = keras.ops.matmul(own, keras.ops.expand_dims(queries, 2))[:, :, 0]
         logits = keras.ops.concatenate([logits, extra], axis=1)
-    return contrastive_cross_entropy(logits / temperature, labels)
+    return contrastive_cross_entropy(logits / temperature, labels, weights=weights)

@@ -50,9 +50,5 @@ def inter_image_loss(
     logits = ops.concatenate([positive, negative], axis=1) / temperature
     if excluded is not None:
         excluded = ops.concatenate([ops.zeros_like(excluded[:, :1]), excluded], axis=1)
-        logits = ops.where(excluded, ops.cast(-1e9, logits.dtype), logits)
-    if weights is None:
-        return contrastive_cross_entropy(logits, ops.zeros_like(logits[:, 0], dtype="int32"))
-    losses = ops.logsumexp(logits, axis=1) - logits[:, 0]
-    weights = ops.cast(weights, losses.dtype)
-    return ops.sum(weights * losses) / ops.maximum(ops.sum(weights), 1e-12)
+    own = ops.zeros_like(logits[:, 0], dtype="int32")
+    return contrastive_cross_entropy(logits, own, excluded, weights=None if weights is None else as_float(weights))

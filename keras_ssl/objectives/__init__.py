@@ -8,6 +8,7 @@ from keras_ssl.objectives.dino import DINO
 from keras_ssl.objectives.direct_pred import DirectPred
 from keras_ssl.objectives.groco import GroCo
 from keras_ssl.objectives.hard_contrastive import HardContrastive
+from keras_ssl.objectives.identity_seeking import IdentitySeeking
 from keras_ssl.objectives.image_pair_contrastive import ImagePairContrastive
 from keras_ssl.objectives.interclr import InterCLR
 from keras_ssl.objectives.mixed_barlow_twins import MixedBarlowTwins
@@ -16,6 +17,7 @@ from keras_ssl.objectives.mochi import MoCHi
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.objectives.multi_view import MultiViewDHEL, MultiViewInfoNCE
 from keras_ssl.objectives.nnclr import NNCLR
+from keras_ssl.objectives.random_teacher import RandomTeacherDistillation
 from keras_ssl.objectives.ressl import ReSSL
 from keras_ssl.objectives.scat_sim_clr import ScatSimCLR
 from keras_ssl.objectives.simclr import SimCLR
@@ -38,6 +40,7 @@ __all__ = [
     "GroCo",
     "HardContrastive",
     "ISogCLR",
+    "IdentitySeeking",
     "ImagePairContrastive",
     "InterCLR",
     "MMCR",
@@ -47,6 +50,7 @@ __all__ = [
     "MultiViewDHEL",
     "MultiViewInfoNCE",
     "NNCLR",
+    "RandomTeacherDistillation",
     "ReSSL",
     "ScatSimCLR",
     "SimCLR",

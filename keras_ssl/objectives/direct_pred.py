@@ -27,7 +27,8 @@ class DirectPred(BYOL):
         final_momentum: at the planned end. Defaults to 1.
         eps: share of the largest eigenvalue that every direction gets besides its own. Defaults to 0.1.
         convention: what `eps` means: "paper" (default), as above, or "code", `p_j = sqrt(s_j / max_j s_j) + eps` as
-            the authors released it; up to scale that is the paper's with `eps / sqrt(max_j s_j)`.
+            the authors released it, with `eps=0.01` in their example; up to scale that is the paper's with
+            `eps / sqrt(max_j s_j)`.
         correlation_momentum: weight of the past in F, in [0, 1). Defaults to 0.3.
         frequency: W is computed at every so many updates; 0 keeps the identity. Defaults to 1.
         **kwargs: `views` (default: `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for

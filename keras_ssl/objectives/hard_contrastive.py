@@ -22,10 +22,9 @@ class HardContrastive(SimCLR):
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`.
         projector: widths of the projector. Defaults to `(2048, 128)`, SimCLR's.
-        temperature: T > 0. Defaults to `0.3`: larger than SimCLR's, as the paper has it.
-        quantile: part of the negatives that is left out, in [0, 1). Defaults to `0.9`. The paper keeps a fixed
-            fraction of the negatives too, tuned to each data set with thousands of negatives at hand; this value is
-            for batches of hundreds.
+        temperature: T > 0. Defaults to `0.3`, larger than SimCLR's: the selection does what a small one is for.
+        quantile: part of the negatives that is left out, in [0, 1). Defaults to `0.9`, ours, for batches of hundreds;
+            the paper has no single value.
         **kwargs: `batch_norm`, as for `SimCLR`; `views`, `preprocessing`, `seed`, `name`, `dtype`, as for `SSLModel`.
 
     Raises:

@@ -22,8 +22,8 @@ class MoCHi(MoCo):
     sample and step. They carry no gradient, as the keys and the queue of MoCo carry none; that is our choice for the
     mixes with the query. With `mixes=0` and `query_mixes=0` this is MoCo v2.
 
-    The authors mix only after some epochs (they name 15 of 200 as their warm-up). Here there is no such delay: train
-    a few epochs with `MoCo` and load its weights, or state a small `hardest`. Logged: as by MoCo; the chance value is
+    The authors begin to mix after some epochs of plain MoCo. Here there is no such delay: for one, train a few epochs
+    with `MoCo` and load its weights. Logged: as by MoCo; the chance value is
     `log(1 + queue_size + mixes + query_mixes)`.
 
     Args:
@@ -32,7 +32,7 @@ class MoCHi(MoCo):
         mixes: s, number of mixes of two hard negatives for each query. Defaults to 1024.
         query_mixes: s', number of mixes of the query with a hard negative. Defaults to 128.
         projector, batch_norm, queue_size, temperature, momentum, final_momentum: as for `MoCo`. `queue_size` defaults
-            to 16384, the paper's.
+            to 16384.
         **kwargs: `views` (default: `keras_ssl.views.moco(version=2)`), `preprocessing`, `seed`, `name`, `dtype`, as
             for `SSLModel`.
 

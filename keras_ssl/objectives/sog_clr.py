@@ -28,8 +28,9 @@ class SogCLR(SimCLR):
     So small batches train as large ones do. With `gamma=1` it is T times `DCL`, but for a constant. Needs the samples'
     numbers, `index`, which `fit` gives to arrays by itself. The mean runs over both views' anchors (the authors' code
     adds the two: twice this value), and both views' averages are averaged into the table, as in the code of iSogCLR.
-    In evaluation the batch's own mean is taken: held-out samples have no row. Logged: `loss` (0 for equal embeddings,
-    no lower bound), `embedding_std`.
+    In evaluation the batch's own mean is taken: held-out samples have no row. Under gradient accumulation, the table
+    changes with the optimizer: of the micro-batches, it remembers the last. Logged: `loss` (0 for equal embeddings, no
+    lower bound), `embedding_std`.
 
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`.

@@ -27,11 +27,16 @@ def check_supported(model: Any) -> None:
     """Refuses the combinations that Keras itself cannot run under a tf.distribute strategy, before anything starts.
 
     Raises:
-        ValueError: for more than one replica on TensorFlow with XLA, gradient accumulation, or several steps per
-            execution with the CPU's default cross-device ops.
+        ValueError: for more than one replica on TensorFlow with XLA, gradient accumulation, several steps per
+            execution with the CPU's default cross-device ops, or a view that must see the global batch.
     """
     if keras.backend.backend() != "tensorflow" or replica_count(model) == 1:
         return
+    if getattr(getattr(model, "views", None), "whole_batch", False):
+        raise ValueError(
+            "Views that make an image depend on the rest of its batch would see the parts that the replicas hold: "
+            f"use one device, or the JAX backend. Received: views={model.views!r}"
+        )
     if model.jit_compile is True:
         raise ValueError(
             "XLA cannot compile a step that reads variables of several devices: under a tf.distribute strategy "

@@ -1,5 +1,6 @@
 """Views: batched, per-sample-random image ops, and the papers' recipes built from them."""
 
+from keras_ssl.views.batch_styles_standardization import BatchStylesStandardization
 from keras_ssl.views.color_jitter import ColorJitter
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.gaussian_blur import GaussianBlur
@@ -17,6 +18,7 @@ from keras_ssl.views.solarize import Solarize
 from keras_ssl.views.view import View
 
 __all__ = [
+    "BatchStylesStandardization",
     "ColorJitter",
     "Compose",
     "GaussianBlur",

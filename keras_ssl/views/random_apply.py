@@ -40,6 +40,7 @@ class RandomApply(View):
         self.op = op
         self.probability = check_probability("probability", probability)
         self.supports_jit = op.supports_jit
+        self.whole_batch = op.whole_batch
 
     @property
     def is_random(self) -> bool:

@@ -56,6 +56,7 @@ class View:
         is_random: whether different steps give different results.
         unit_range: whether images in [0, 1] stay in [0, 1].
         makes_list: whether the result is a list of views instead of one.
+        whole_batch: whether an image's result depends on the other images of the batch.
 
     Example:
 
@@ -74,6 +75,7 @@ class View:
 
     supports_jit: bool = True
     makes_list: bool = False
+    whole_batch: bool = False
 
     @property
     def is_random(self) -> bool:

@@ -32,6 +32,7 @@ class ViewList(View):
             )
         self.views = list(views)
         self.supports_jit = all(view.supports_jit for view in self.views)
+        self.whole_batch = any(view.whole_batch for view in self.views)
 
     @property
     def is_random(self) -> bool:

@@ -28,7 +28,6 @@ def recipe():
 @pytest.mark.parametrize("name", hub.list_recipes())
 def test_the_library_s_recipes_are_valid(name):
     recipe = Recipe.read(name)
-    assert "views" in recipe.sections
     assert recipe.build_optimizer(10).get_config()["learning_rate"]["class_name"] == "WarmupCosine"
 
 
@@ -46,6 +45,8 @@ def test_recipes_of_the_digits_make_views_and_an_objective(name):
     batches, images = recipe.build_data()
     assert images.x.shape == (16, 16, 16, 3) and len(batches) == 2
     model = recipe.build_model()
+    if not model.views.is_random:  # an objective that takes the images as they are
+        return
     views = model.views(batches[0]["x"], Stream(0, 0, np.arange(8)))
     assert len(views) >= 2 and {tuple(view.shape) for view in views[:2]} == {(8, 16, 16, 3)}
     assert not np.array_equal(*(keras.ops.convert_to_numpy(view) for view in views[:2]))

@@ -48,6 +48,8 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "mmcr": make(keras_ssl.MMCR, projector=(24, 12), manifold_weight=0.1),
     "mochi": make(keras_ssl.MoCHi, projector=(24, 12), queue_size=32, momentum=0.9, hardest=8, mixes=4, query_mixes=3),
     "direct_pred": make(keras_ssl.DirectPred, projector=(24, 12), momentum=0.9),
+    "random_teacher": make(keras_ssl.RandomTeacherDistillation, projector=(12,), distance=1.0, temperature=0.1),
+    "identity_seeking": make(keras_ssl.IdentitySeeking, projector=(24, 12), shuffle=True),
     "simsiam": make(keras_ssl.SimSiam, projector=(24, 24, 12), predictor=(6, 12)),
     "nnclr": make(keras_ssl.NNCLR, projector=(24, 12), predictor=(24, 12), queue_size=32),
     "ressl": make(keras_ssl.ReSSL, projector=(24, 12), queue_size=32, momentum=0.9),

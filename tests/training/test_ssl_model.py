@@ -355,3 +355,18 @@ class TestDrawsOfAnObjective:
         assert not np.array_equal(
             draws[0], keras.ops.convert_to_numpy(model.stream(self.batch()).uniform(shape=(3,)))[:1]
         )
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl_tests")
+class AtMostTen(Twins):
+    def check_arrays(self, arrays):
+        if len(arrays["x"]) > 10:
+            raise ValueError(f"too many. Received: keys={sorted(arrays)}")
+
+
+def test_an_objective_can_refuse_arrays_before_any_training():
+    model = compiled(AtMostTen(encoder()))
+    with pytest.raises(ValueError, match="too many. Received: keys="):
+        fit(model, {"x": images(16), "group": np.ones(16, "int32")})
+    assert int(keras.ops.convert_to_numpy(model.step)) == 0
+    assert "loss" in fit(model, images(8))

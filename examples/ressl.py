@@ -1,0 +1,31 @@
+"""ReSSL on the embedded digits: `python examples/ressl.py` (minutes; `--small`: seconds)."""
+
+import sys
+
+import keras_ssl
+from keras_ssl import views
+from keras_ssl.evaluation import extract_features, knn_accuracy
+
+small = "--small" in sys.argv
+train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+
+encoder = keras_ssl.encoders.ConvNet()
+model = keras_ssl.ReSSL(
+    encoder,
+    (128, 64),
+    output_norm=True,
+    queue_size=1024,
+    momentum=0.96,
+    views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
+)
+model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
+
+
+def knn():
+    return knn_accuracy(extract_features(model, train), train_labels, extract_features(model, test), test_labels)
+
+
+before = knn()
+model.fit(train, batch_size=32, epochs=1 if small else 20)
+print(f"kNN accuracy: {before:.3f} untrained, {knn():.3f} pretrained")

@@ -1,0 +1,105 @@
+"""ISR: identity-seeking representation learning."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from keras_ssl import views as view_ops
+from keras_ssl.losses.bipartite_matching import bipartite_matching
+from keras_ssl.losses.isr_loss import isr_loss, pair_reliability
+from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.typing import Logs, Tensor
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class IdentitySeeking(JointEmbedding):
+    """ISR: the instances of two neighbouring frames are matched to each other, and contrasted as pairs.
+
+    View 1 holds the instances of one frame, view 2 those of the next, as many and in any order. The matching is the
+    permutation of the global batch that maximises the sum of the cosines, exact, found within the step and without
+    gradient. The loss is InfoNCE in both directions on the matched pairs, each pair weighted by its reliability
+    `sqrt(p(j | i) p(i | j))`, the softmax probabilities that the two choose each other. That weight is ours: the
+    paper weighs pairs too, by a formula that we could not consult.
+
+    Pass frames as ready-made views, `fit((frame1, frame2))`. With `shuffle=True` images stand in for frames: view 2
+    is embedded in random order, and the matching has to find it again. The matching knows no videos: all instances of
+    a batch are candidates for each other. It costs O(N^3) at worst, which suits batches up to some hundreds.
+    Logged: `loss` (chance value `log N`), `matched` (the fraction of rows that are matched to what stood in their own
+    row before the shuffle), `reliability` (its mean), `embedding_std`.
+
+    Args:
+        encoder: a built `keras.Model` that maps images to features `[N, F]`.
+        projector: widths of the projector. Defaults to `(2048, 128)`.
+        temperature: T > 0, of the loss and of the reliability. Defaults to `0.1`.
+        batch_norm: batch norm in the projector, after every Dense, the last one without a shift. Defaults to True.
+        weighted: whether pairs are weighted by their reliability. Defaults to True.
+        shuffle: whether view 2 is put in random order first. Defaults to False.
+        **kwargs: `views` (default: `keras_ssl.views.simclr()`), `preprocessing`, `seed`, `name`, `dtype`, as for
+            `SSLModel`.
+
+    Raises:
+        ValueError: if the temperature is not positive.
+
+    Example:
+
+    ```python
+    model = keras_ssl.IdentitySeeking(keras_ssl.encoders.ConvNet(), projector=(128, 64), shuffle=True)
+    model.compile("adam")
+    model.fit(images, epochs=10, batch_size=128)
+    ```
+
+    Reference:
+        Dou et al., "Identity-Seeking Self-Supervised Representation Learning for Generalizable Person
+        Re-identification", ICCV 2023.
+    """
+
+    def __init__(
+        self,
+        encoder: keras.Model,
+        projector: Sequence[int] = (2048, 128),
+        temperature: float = 0.1,
+        batch_norm: bool = True,
+        weighted: bool = True,
+        shuffle: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(encoder, **kwargs)
+        self.add_projector(projector, batch_norm=batch_norm, output_norm="scale" if batch_norm else None)
+        self.temperature = check_positive("temperature", temperature)
+        self.batch_norm = batch_norm
+        self.weighted = weighted
+        self.shuffle = shuffle
+
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.simclr()
+
+    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+        embeddings = super().embed(batch, training)
+        if self.shuffle:
+            embeddings["order"] = self.shuffled(keras.ops.cast(batch["position"], "int32"), batch)
+        return embeddings
+
+    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+        ops = keras.ops
+        z1, z2 = l2_normalize(embeddings["z1"]), l2_normalize(embeddings["z2"])
+        number = ops.arange(ops.shape(z1)[0], dtype="int32")
+        order = number
+        if self.shuffle:
+            order = embeddings["order"]
+            z2 = ops.take(z2, order, axis=0)
+        matching = bipartite_matching(ops.matmul(z1, ops.transpose(z2)))
+        reliability = pair_reliability(z1, ops.take(z2, matching, axis=0), self.temperature)
+        loss = isr_loss(z1, z2, matching, self.temperature, reliability if self.weighted else None)
+        own = ops.equal(ops.take(order, matching), number)
+        return loss, {"matched": ops.mean(ops.cast(own, "float32")), "reliability": ops.mean(reliability)}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "temperature": self.temperature,
+            "batch_norm": self.batch_norm,
+            "weighted": self.weighted,
+            "shuffle": self.shuffle,
+        }
