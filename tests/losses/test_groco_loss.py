@@ -92,6 +92,7 @@ def test_the_order_within_a_group_does_not_matter():
 def test_equal_similarities_have_the_value_of_the_docstring():
     found = float(group_ordering_loss(np.ones((1, 1), "float32"), np.ones((1, 10), "float32")))
     assert found == pytest.approx(slow_group(np.ones((1, 1)), np.ones((1, 10)), 1.0), rel=1e-5)
+    assert found == pytest.approx(0.202, abs=1e-4)
 
 
 def test_limits_hold_compiled(compiled):
