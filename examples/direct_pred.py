@@ -12,7 +12,7 @@ test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small el
 
 encoder = keras_ssl.encoders.ConvNet()
 model = keras_ssl.DirectPred(
-    encoder, (128, 64), momentum=0.96, views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
+    encoder, (128, 64), momentum=0.96, output_norm=True, views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
 )
 model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
 

@@ -27,6 +27,8 @@ class BYOL(TeacherStudent):
         predictor: widths of the predictor; the last must be the projector's. Defaults to `(4096, 256)`.
         momentum: of the teacher, at the start. Defaults to `0.996`; short runs want less (0.9 to 0.99).
         final_momentum: at the planned end. Defaults to 1.
+        output_norm: batch norm, without scale and shift, after the projector's last Dense. Defaults to False, the
+            paper's.
         **kwargs: `views` (default: `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for
             `SSLModel`.
 
@@ -54,13 +56,15 @@ class BYOL(TeacherStudent):
         predictor: Sequence[int] = (4096, 256),
         momentum: float = 0.996,
         final_momentum: float = 1.0,
+        output_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, **kwargs)
         # The authors' hidden layers have a bias although batch norm follows them.
-        self.add_projector(projector, hidden_bias=True)
+        self.add_projector(projector, hidden_bias=True, output_norm="plain" if output_norm else None)
         self.add_predictor(predictor, hidden_bias=True)
         self.add_teacher(momentum, final_momentum)
+        self.output_norm = output_norm
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
@@ -83,4 +87,8 @@ class BYOL(TeacherStudent):
         return loss, {}
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "predictor": list(self.predictor.widths)}
+        return {
+            **super().get_config(),
+            "predictor": list(self.predictor.widths),
+            "output_norm": self.output_norm,
+        }

@@ -25,6 +25,9 @@ class DirectPred(BYOL):
         projector: widths of the projector. Defaults to `(4096, 256)`.
         momentum: of the teacher, at the start. Defaults to `0.996`; short runs want less.
         final_momentum: at the planned end. Defaults to 1.
+        output_norm: batch norm, without scale and shift, after the projector's last Dense. Defaults to False, the
+            paper's. Short runs need it: all embeddings of an untrained network point one way, and a linear predictor
+            that favours the strongest direction collapses onto that one.
         eps: share of the largest eigenvalue that every direction gets besides its own. Defaults to 0.1.
         convention: what `eps` means: "paper" (default), as above, or "code", `p_j = sqrt(s_j / max_j s_j) + eps` as
             the authors released it, with `eps=0.01` in their example; up to scale that is the paper's with
@@ -57,13 +60,15 @@ class DirectPred(BYOL):
         projector: Sequence[int] = (4096, 256),
         momentum: float = 0.996,
         final_momentum: float = 1.0,
+        output_norm: bool = False,
         eps: float = 0.1,
         convention: str = "paper",
         correlation_momentum: float = 0.3,
         frequency: int = 1,
         **kwargs: Any,
     ) -> None:
-        super().__init__(encoder, projector, tuple(projector)[-1:], momentum, final_momentum, **kwargs)
+        last = tuple(projector)[-1:]
+        super().__init__(encoder, projector, last, momentum, final_momentum, output_norm, **kwargs)
         self.predictor = SymmetricPredictor(
             self.embedding_dim, correlation_momentum, eps, convention, frequency, name="predictor"
         )
