@@ -61,7 +61,7 @@ class TensorFlowStep:
         if replicas == 1:
             return embeddings
         context = tf.distribute.get_replica_context()
-        gathered = {}
+        gathered: dict[str, Tensor] = {}
         # Labels and numbers of samples go by themselves: they have no gradient, and one that is gathered together with
         # embeddings is sought all the same, on other devices than theirs.
         for floating in (True, False):
