@@ -55,6 +55,17 @@ def test_takes_ready_made_pairs_and_groups_and_learns_its_temperature():
     assert len(fixed.trainable_weights) == len(model.trainable_weights) - 1
 
 
+def test_learns_identities_from_pairs_of_images():
+    rng = np.random.RandomState(0)
+    players = np.repeat(np.arange(12), 8)  # each of a colour of their own, noisily
+    x = rng.randint(40, 216, (12, 1, 1, 3))[players] + rng.randint(-30, 31, (96, 8, 8, 3))
+    pairs = keras_ssl.data.identity_pairs(x.astype("uint8"), players, batch_size=6)
+    model = make(temperature=0.2)
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    losses = model.fit(pairs, epochs=10, verbose=0).history["loss"]
+    assert losses[-1] < 0.7 * np.log(6)
+
+
 @pytest.mark.parametrize(
     "options", [{"temperature": 0}, {"label_smoothing": 1.0}, {"temperature": 0.001}, {"label_smoothing": -0.1}]
 )

@@ -45,7 +45,6 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "mixed_barlow_twins": make(keras_ssl.MixedBarlowTwins, projector=(24, 24)),
     "tico": make(keras_ssl.TiCo, projector=(24, 12), momentum=0.9),
     "w_mse": make(keras_ssl.WMSE, projector=(24, 4), whitening_size=6, iterations=2, epsilon=0.1),
-    "mmcr": make(keras_ssl.MMCR, projector=(24, 12), manifold_weight=0.1),
     "mochi": make(keras_ssl.MoCHi, projector=(24, 12), queue_size=32, momentum=0.9, hardest=8, mixes=4, query_mixes=3),
     "direct_pred": make(keras_ssl.DirectPred, projector=(24, 12), momentum=0.9),
     "random_teacher": make(keras_ssl.RandomTeacherDistillation, projector=(12,), distance=1.0, temperature=0.1),
