@@ -36,7 +36,8 @@ class SwAV(JointEmbedding):
     Args:
         encoder: a built `keras.Model` that maps images of each crop's size to features `[N, F]`.
         projector: widths of the projector; batch norm after each hidden Dense. Defaults to `(2048, 128)`.
-        prototypes: K. Defaults to 3000; small data want a few times the number of classes.
+        prototypes: K. Defaults to 3000; small data want fewer, but a few times the projector's width D: with K near D
+            embeddings find directions in which all scores are alike.
         global_crops: number of first views that get codes. Defaults to 2.
         temperature: T > 0. Defaults to `0.1`.
         epsilon: smoothness of the codes. Defaults to `0.05`, as in the authors' recipes.
