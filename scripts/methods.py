@@ -40,7 +40,7 @@ def conformance(checks: dict[str, bool] | None) -> str:
 def row(name: str, entry: dict[str, Any]) -> str:
     runs = list(entry["runs"].values())
     cells = [name, entry["objective"], conformance(entry.get("checks")), spread(runs, "knn"), spread(runs, "linear")]
-    cells += [spread(runs, "rankme", 1), spread(runs, "images_per_second", 0), spread(runs, "peak_mb", 0)]
+    cells += [spread(runs, "rankme", 1), spread(runs, "images_per_cpu_second", 0), spread(runs, "peak_mb", 0)]
     return f"| {' | '.join(cells)} |"
 
 
@@ -71,11 +71,11 @@ def text() -> str:
         "Accuracies are of the encoder's features on the 2,000 test images of `coloured_digits`, after training by",
         f"`zoo/recipes/NAME_digits.toml` without labels for {results.get('epochs', '?')} epochs of 6,000 images: the",
         f"same encoder for every method, mean and standard deviation over {len(seeds)} seeds. Recipes were chosen on",
-        "these very images, by hand and seed 0, so small differences mean nothing. Images a second (each of them seen",
-        f"in all views) and peak memory of the process are of {results.get('machine', '?')}. Conformance is",
+        "these very images, by hand and seed 0, so small differences mean nothing. Images per CPU second (each of them",
+        f"seen in all views) and peak memory of the process are of {results.get('machine', '?')}. Conformance is",
         "`keras_ssl.testing.check_objective`, check by check.",
         "",
-        "| recipe | objective | conformance | kNN | linear | RankMe | images/s | peak MB |",
+        "| recipe | objective | conformance | kNN | linear | RankMe | images per CPU s | peak MB |",
         "|---|---|---|---|---|---|---|---|",
     ]
     if measured:
