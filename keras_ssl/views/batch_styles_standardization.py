@@ -44,6 +44,7 @@ class BatchStylesStandardization(View):
     """
 
     whole_batch = True
+    supports_jit = False  # XLA takes minutes to compile the transforms of a real batch for a CPU
 
     def __init__(self, ratio: float | Sequence[float] = (0.02, 1.0)) -> None:
         low, high = ratio if isinstance(ratio, Sequence) else (ratio, ratio)
