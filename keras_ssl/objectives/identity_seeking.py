@@ -26,8 +26,9 @@ class IdentitySeeking(JointEmbedding):
     Pass frames as ready-made views, `fit((frame1, frame2))`. With `shuffle=True` images stand in for frames: view 2
     is embedded in random order, and the matching has to find it again. Either way the untrained encoder must already
     match a good part of the pairs, for wrong pairs are learned like right ones: take views that change little, as
-    neighbouring frames do, and watch `matched`. The matching knows no videos: all instances of a batch are candidates
-    for each other. It costs O(N^3) at worst, which suits batches up to some hundreds.
+    neighbouring frames do, and watch `matched`. What such views share, colour say, is then what is learned. The
+    matching knows no videos: all instances of a batch are candidates for each other. It costs O(N^3) at worst, which
+    suits batches up to some hundreds.
     Logged: `loss` (chance value `log N`), `matched` (the fraction of rows that are matched to what stood in their own
     row before the shuffle), `reliability` (its mean), `embedding_std`.
 
