@@ -26,13 +26,13 @@ demo: $(VENV)/installed
 
 # Both backends; tests that start other backends themselves run once, under TensorFlow.
 test: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m "not long" $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m "not long" $(PYTEST_FLAGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_FLAGS)
 
 # Every method learns, and every method on more devices: about half an hour.
 test-long: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) -m long $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) -m long $(PYTEST_FLAGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
 """Measures what METHODS.md says of every method: `python benchmarks/methods.py`, then `make methods`.
 
 Every `zoo/recipes/*_digits.toml` trains for the same number of epochs, so on the same number of images, by several
-seeds, each run in a process of its own on one core; and every method goes through the conformance suite. Results are
-kept by configuration: only what changed is run again. TensorFlow backend; the conformance suite starts JAX itself.
+seeds, each run in a process of its own on one core. Results are kept by configuration: only what changed is run again.
+TensorFlow backend.
 """
 
 import hashlib
@@ -21,20 +21,17 @@ from typing import Any
 from absl import app, flags
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the small models of tests/objectives/tiny.py
-
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/methods.json", "Results, read and written.")
 ONLY = flags.DEFINE_list("only", None, "Names of the methods to measure; all where not given.")
 EPOCHS = flags.DEFINE_integer("epochs", 30, "Passes over the 6,000 training images.", lower_bound=1)
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of each method.", lower_bound=1)
-CONFORMANCE = flags.DEFINE_bool("conformance", True, "Whether to run the conformance suite.")
 WORKER = flags.DEFINE_string("worker", None, "Internal: the recipe to train in this process, as TOML.")
 
 Results = dict[str, Any]
 
 
 def methods() -> list[str]:
-    """Names of the methods: `NAME_digits` is a recipe, `tests.objectives.tiny` has a small model of NAME."""
+    """Names of the methods: `NAME_digits` is a recipe."""
     names = [path.stem.removesuffix("_digits") for path in (ROOT / "zoo" / "recipes").glob("*_digits.toml")]
     return sorted(names)
 
@@ -118,28 +115,6 @@ def trained(text: str, core: int) -> Results:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-# The conformance suite -------------------------------------------------------------------------------------------
-
-
-def conformance(names: list[str]) -> dict[str, dict[str, bool]]:
-    """Which checks hold, by method: all at once, and one by one only where one fails."""
-    from keras_ssl.testing import check_objectives
-    from keras_ssl.testing.check_objective import CHECKS, ConformanceError
-    from tests.objectives.tiny import OBJECTIVES
-
-    def holds(some: list[str], checks: tuple[str, ...]) -> bool:
-        try:
-            check_objectives({name: OBJECTIVES[name] for name in some}, checks=checks)
-        except ConformanceError as error:
-            print(error, flush=True)
-            return False
-        return True
-
-    if holds(names, CHECKS):
-        return {name: dict.fromkeys(CHECKS, True) for name in names}
-    return {name: {check: holds([name], (check,)) for check in CHECKS} for name in names}
-
-
 # All of it -------------------------------------------------------------------------------------------------------
 
 
@@ -169,7 +144,7 @@ def main(_: list[str]) -> None:
         recipe = keras_ssl.Recipe.read(f"{name}_digits")
         recipe = recipe.override(f"training.epochs={EPOCHS.value}", f"training.seed={seed}")
         key = hashlib.sha256(f"{recipe.text()}{keras_ssl.__version__}".encode()).hexdigest()[:16]
-        entry = table.setdefault(name, {"runs": {}})
+        entry = table[name]
         entry["objective"] = recipe.sections["objective"]["name"]
         if entry["runs"].get(str(seed), {}).get("key") == key:
             return
@@ -182,12 +157,11 @@ def main(_: list[str]) -> None:
         write()
 
     names = ONLY.value or methods()
+    for name in names:  # here, because the runs below write what they find while others go on
+        table.setdefault(name, {"runs": {}})
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         # Seed by seed, so that a table that is interrupted has all methods.
         list(pool.map(lambda job: run(*job), [(name, seed) for seed in range(SEEDS.value) for name in names]))
-    if CONFORMANCE.value:
-        for name, checks in conformance(names).items():
-            table[name]["checks"] = checks
     write()
 
 
