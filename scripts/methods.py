@@ -7,6 +7,7 @@ import inspect
 import json
 import statistics
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,17 @@ def text() -> str:
         "Written by `make methods` from the objectives' docstrings and `benchmarks/results/methods.json`, which",
         "`python benchmarks/methods.py` writes: do not edit.",
         "",
-        "Accuracies are of the encoder's features on the 2,000 test images of `coloured_digits`, after training by",
-        f"`zoo/recipes/NAME_digits.toml` for {results.get('epochs', '?')} epochs of 6,000 images, without labels (SupCon:",
-        f"with them): the same encoder for every method (ScatSimCLR: its own), mean over {_seeds(len(seeds))}. Recipes",
-        "were chosen on these very images, by hand and seed 0, so small differences mean nothing. Images per CPU second",
-        f"(each of them seen in all views) and peak memory of the process are of {results.get('machine', '?')}. Every",
-        "method passes the conformance suite (`keras_ssl.testing.check_objective`) in `make test` and `make test-long`;",
-        "`tests/objectives/test_learning.py` names those that do not learn these data yet.",
+        *textwrap.wrap(
+            "Accuracies are of the encoder's features on the 2,000 test images of `coloured_digits`, after training by "
+            f"`zoo/recipes/NAME_digits.toml` for {results.get('epochs', '?')} epochs of 6,000 images, without labels "
+            "(SupCon: with them): the same encoder for every method (ScatSimCLR: its own), mean over "
+            f"{_seeds(len(seeds))}. Recipes were chosen on these very images, by hand and seed 0, so small differences "
+            "mean nothing. Images per CPU second (each of them seen in all views) and peak memory of the process are of "
+            f"{results.get('machine', '?')}. Every method passes the conformance suite "
+            "(`keras_ssl.testing.check_objective`) in `make test` and `make test-long`; "
+            "`tests/objectives/test_learning.py` names those that do not learn these data yet.",
+            width=120,
+        ),
         "",
         "| recipe | objective | kNN | linear | RankMe | images per CPU s | peak MB |",
         "|---|---|---|---|---|---|---|",
