@@ -73,7 +73,7 @@ def text() -> str:
             f"`zoo/recipes/NAME_digits.toml` for {results.get('epochs', '?')} epochs of 6,000 images, without labels "
             "(SupCon: with them): the same encoder for every method (ScatSimCLR: its own), mean over "
             f"{_seeds(len(seeds))}. Recipes were chosen on these very images, by hand and seed 0, so small differences "
-            "mean nothing. Images per CPU second (each of them seen in all views) and peak memory of the process are of "
+            "mean nothing. Images per CPU second (each seen in all views) and peak memory of the process are of "
             f"{results.get('machine', '?')}. Every method passes the conformance suite "
             "(`keras_ssl.testing.check_objective`) in `make test` and `make test-long`; "
             "`tests/objectives/test_learning.py` names those that do not learn these data yet.",
