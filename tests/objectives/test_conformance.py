@@ -1,5 +1,7 @@
 """Every registered objective passes the public conformance suite."""
 
+import gc
+
 import keras
 import pytest
 
@@ -23,7 +25,7 @@ def test_config_names_every_argument(name):
 
 
 # One method of each kind: batch statistics, all pairs, teacher and predictor, queue. `make test` takes these through
-# every check on both backends, and the others through what is likely to break; `make test-long` does the rest.
+# every check on both backends, and the others through what one process can check; `make test-long` does the rest.
 KINDS = ("barlow_twins", "simclr", "byol", "moco")
 OTHERS = [name for name in OBJECTIVES if name not in KINDS]
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -39,16 +41,28 @@ def check(names, checks, **options):
     check_objectives({name: OBJECTIVES[name] for name in names}, checks=checks, **options)
 
 
+@pytest.fixture(autouse=True)
+def forget():
+    """Compiled steps of some thirty models would fill a small machine's memory."""
+    yield
+    keras.backend.clear_session()
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+    gc.collect()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [*KINDS, *(OTHERS if ON_TENSORFLOW else ())])
 def test_objective_keeps_its_contracts_on_this_backend(name):
     check([name], HERE)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
 @pytest.mark.parametrize("names", parts(OTHERS))
-def test_objectives_equal_on_the_other_backend_and_on_two_devices(names):
+def test_other_objectives_equal_on_the_other_backend_and_on_two_devices(names):
     check(names, ["backends"])
     check(names, ["replicas"], replicas=[2], backends=["tensorflow"])
 
