@@ -55,6 +55,7 @@ def test_takes_ready_made_pairs_and_groups_and_learns_its_temperature():
     assert len(fixed.trainable_weights) == len(model.trainable_weights) - 1
 
 
+@pytest.mark.long
 def test_learns_identities_from_pairs_of_images():
     rng = np.random.RandomState(0)
     players = np.repeat(np.arange(12), 8)  # each of a colour of their own, noisily
