@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.typing import Tensor
 
 
@@ -49,8 +49,7 @@ class Prototypes(keras.layers.Layer):
             ("dimension", dimension, 1),
             ("freeze_steps", freeze_steps, 0),
         ):
-            if int(value) != value or value < lowest:
-                raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
+            check_integer(name, value, lowest)
         self.count, self.dimension, self.freeze_steps = int(count), int(dimension), int(freeze_steps)
         self.kernel = self.add_weight(
             name="kernel",

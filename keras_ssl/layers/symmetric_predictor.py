@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 _CONVENTIONS = ("paper", "code")
@@ -92,8 +93,7 @@ class SymmetricPredictor(keras.layers.Layer):
         if convention not in _CONVENTIONS:
             raise ValueError(f"`convention` must be one of {_CONVENTIONS}. Received: convention={convention!r}")
         for name, value, least in (("width", width, 1), ("frequency", frequency, 0)):
-            if int(value) != value or value < least:
-                raise ValueError(f"`{name}` must be an integer of at least {least}. Received: {name}={value}")
+            check_integer(name, value, least)
         self.width, self.frequency = int(width), int(frequency)
         self.momentum, self.eps, self.convention = momentum, eps, convention
         shape = (self.width, self.width)

@@ -35,6 +35,13 @@ def check_positive(name: str, value: float) -> float:
     return value
 
 
+def check_integer(name: str, value: int, lowest: int) -> int:
+    """`value` as an integer, or an error that names the argument when it is none, or below `lowest`."""
+    if int(value) != value or value < lowest:
+        raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
+    return int(value)
+
+
 def check_pair(z1: Tensor, z2: Tensor) -> None:
     """Both views' embeddings must be matrices of one shape (as far as it is known while a step is traced)."""
     same = all(a == b or None in (a, b) for a, b in zip(z1.shape, z2.shape, strict=False))

@@ -9,8 +9,8 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
-from keras_ssl.losses.numeric import check_positive
-from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.losses.numeric import check_integer, check_positive
+from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -94,8 +94,7 @@ class DINO(TeacherStudent):
     ) -> None:
         super().__init__(encoder, **kwargs)
         for name, value, lowest in (("global_crops", global_crops, 1), ("warmup_steps", warmup_steps, 0)):
-            if int(value) != value or value < lowest:
-                raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
+            check_integer(name, value, lowest)
         self.add_projector(
             projector,
             activation="gelu",
@@ -123,11 +122,7 @@ class DINO(TeacherStudent):
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)
-        if len(views) < self.global_crops:
-            raise ValueError(
-                "There must be at least as many views as global crops. "
-                f"Received: global_crops={self.global_crops}, {len(views)} views"
-            )
+        check_crops(views, self.global_crops)
         bottlenecks = self.project(views, training)
         updates = self.updates if training and self.last_layer.freeze_steps else None
         students = [self.last_layer(z, updates=updates) for z in bottlenecks]

@@ -135,6 +135,15 @@ class TeacherStudent(JointEmbedding):
         }
 
 
+def check_crops(views: Sequence[Tensor], global_crops: int) -> None:
+    """Raises a `ValueError` where there are fewer views than global crops, which come first among them."""
+    if len(views) < global_crops:
+        raise ValueError(
+            "There must be at least as many views as global crops. "
+            f"Received: global_crops={global_crops}, {len(views)} views"
+        )
+
+
 def _joined(parts: Sequence[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=0)
 

@@ -8,10 +8,10 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.prototypes import Prototypes
-from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.swav_loss import swav_loss
-from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.objectives.joint_embedding import JointEmbedding, check_crops
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -93,8 +93,7 @@ class SwAV(JointEmbedding):
             ("queue_size", queue_size, 0),
             ("queue_start", queue_start, 0),
         ):
-            if int(value) != value or value < lowest:
-                raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
+            check_integer(name, value, lowest)
         self.add_projector(projector, hidden_bias=True, output_bias=output_norm is None, output_norm=output_norm)
         self.prototypes = Prototypes(prototypes, self.embedding_dim, freeze_steps, name="prototypes")
         self.global_crops = global_crops
@@ -113,7 +112,7 @@ class SwAV(JointEmbedding):
 
     def check_batch_size(self, batch_size: int) -> None:
         super().check_batch_size(batch_size)
-        if self.queue_size % batch_size or (self.queue_size and self.queue_size < batch_size):
+        if self.queue_size % batch_size:  # also where the queue is smaller than a batch
             raise ValueError(
                 "`queue_size` must be a multiple of the global batch. "
                 f"Received: queue_size={self.queue_size}, batch_size={batch_size}"
@@ -121,11 +120,7 @@ class SwAV(JointEmbedding):
 
     def used_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
         views = super().used_views(batch)
-        if len(views) < self.global_crops:
-            raise ValueError(
-                "There must be at least as many views as global crops. "
-                f"Received: global_crops={self.global_crops}, {len(views)} views"
-            )
+        check_crops(views, self.global_crops)
         return views
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:

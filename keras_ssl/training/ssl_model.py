@@ -171,6 +171,8 @@ class SSLModel(BackendStep, keras.Model):
     def shuffled(self, rows: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """A partner for every sample: the rows of the whole global batch in random order, those of this replica.
 
+        For what needs no gradient, such as inputs: TensorFlow's gradient of a gather takes no sparse one.
+
         Args:
             rows: a tensor `[n, ...]`, a row for each sample of the local batch.
             batch: the batch; its seed and step decide the order, so that two calls in a step give the same partners.

@@ -88,3 +88,12 @@ def test_check_pair_takes_a_batch_whose_length_is_not_known_yet():
     check_pair(keras.KerasTensor((None, 3)), keras.KerasTensor((4, 3)))
     check_pair(keras.KerasTensor((None, 3)), keras.KerasTensor((None, 3)))
     check_pair(np.zeros((4, 3)), np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("value", [0, 1.5, -3])
+def test_check_integer_names_the_argument(value):
+    from keras_ssl.losses.numeric import check_integer
+
+    assert check_integer("count", 2, 1) == 2
+    with pytest.raises(ValueError, match=f"`count` must be an integer of at least 1. Received: count={value}"):
+        check_integer("count", value, 1)
