@@ -136,8 +136,9 @@ def main(_: list[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
+    own = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     cores: Queue[int] = Queue()
-    for core in range(os.cpu_count() or 1):
+    for core in own:
         cores.put(core)
 
     def run(name: str, seed: int) -> None:
@@ -159,7 +160,7 @@ def main(_: list[str]) -> None:
     names = ONLY.value or methods()
     for name in names:  # here, because the runs below write what they find while others go on
         table.setdefault(name, {"runs": {}})
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(len(own)) as pool:
         # Seed by seed, so that a table that is interrupted has all methods.
         list(pool.map(lambda job: run(*job), [(name, seed) for seed in range(SEEDS.value) for name in names]))
     write()
