@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -36,11 +37,9 @@ class Centering(keras.layers.Layer):
     def __init__(self, dimension: int, momentum: float = 0.9, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if int(dimension) != dimension or dimension < 1:
-            raise ValueError(f"`dimension` must be a positive integer. Received: dimension={dimension}")
         if not 0 <= momentum <= 1:
             raise ValueError(f"`momentum` must lie in [0, 1]. Received: momentum={momentum}")
-        self.dimension, self.momentum = int(dimension), momentum
+        self.dimension, self.momentum = check_integer("dimension", dimension, 1), momentum
         self._centre = self.add_weight(name="centre", shape=(self.dimension,), initializer="zeros", trainable=False)
         self.built = True
 

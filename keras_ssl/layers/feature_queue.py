@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import normal_array
 from keras_ssl.typing import Tensor
 
@@ -37,8 +38,7 @@ class FeatureQueue(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("size", size), ("dimension", dimension)):
-            if int(value) != value or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+            check_integer(name, value, 1)
         self.size, self.dimension, self.seed, self.empty = int(size), int(dimension), int(seed), empty
         start = normal_array((self.size, self.dimension), self.seed)
         start *= 0.0 if empty else 1.0 / np.linalg.norm(start, axis=1, keepdims=True)

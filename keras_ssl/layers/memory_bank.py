@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from keras_ssl.layers.sample_table import SampleTable
-from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.typing import Tensor
 
 
@@ -33,12 +33,11 @@ class MemoryBank(SampleTable):
     """
 
     def __init__(self, size: int, dimension: int, momentum: float = 0.5, **kwargs: Any) -> None:
-        if isinstance(dimension, bool) or int(dimension) != dimension or dimension < 1:
-            raise ValueError(f"`dimension` must be a positive integer. Received: dimension={dimension}")
+        dimension = check_integer("dimension", dimension, 1)
         if not 0 < momentum <= 1:
             raise ValueError(f"`momentum` must lie in (0, 1]. Received: momentum={momentum}")
-        super().__init__(size, [0.0] * int(dimension), **kwargs)
-        self.dimension, self.momentum = int(dimension), momentum
+        super().__init__(size, [0.0] * dimension, **kwargs)
+        self.dimension, self.momentum = dimension, momentum
 
     @property
     def seen(self) -> Tensor:

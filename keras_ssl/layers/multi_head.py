@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -40,9 +41,7 @@ class MultiHead(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if int(heads) != heads or heads < 1:
-            raise ValueError(f"`heads` must be a positive integer. Received: heads={heads}")
-        self.heads = int(heads)
+        self.heads = check_integer("heads", heads, 1)
         self.batch_norm = batch_norm
         self.output_norm = output_norm
         self.parts = [

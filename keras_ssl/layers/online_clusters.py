@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.typing import Tensor
 
 
@@ -30,8 +30,7 @@ class OnlineClusters(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("size", size), ("count", count), ("dimension", dimension)):
-            if int(value) != value or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+            check_integer(name, value, 1)
         self.size, self.count, self.dimension = int(size), int(count), int(dimension)
         self._labels = self.add_weight(
             name="labels",

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -31,11 +32,9 @@ class RunningCovariance(keras.layers.Layer):
     def __init__(self, dimension: int, decay: float = 0.9, **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if int(dimension) != dimension or dimension < 1:
-            raise ValueError(f"`dimension` must be a positive integer. Received: dimension={dimension}")
         if not 0 <= decay < 1:
             raise ValueError(f"`decay` must lie in [0, 1). Received: decay={decay}")
-        self.dimension, self.decay = int(dimension), decay
+        self.dimension, self.decay = check_integer("dimension", dimension, 1), decay
         self._contents = self.add_weight(
             name="contents", shape=(self.dimension, self.dimension), initializer="zeros", trainable=False
         )

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -34,11 +35,9 @@ class SampleTable(keras.layers.Layer):
     def __init__(self, size: int, initial: Sequence[float], **kwargs: Any) -> None:
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        if isinstance(size, bool) or int(size) != size or size < 1:
-            raise ValueError(f"`size` must be a positive integer. Received: size={size}")
         if not len(initial):
             raise ValueError(f"`initial` must hold at least one number. Received: initial={initial}")
-        self.size = int(size)
+        self.size = check_integer("size", size, 1)
         self.initial = [float(number) for number in initial]
         start = np.tile(np.asarray(self.initial, "float32"), (self.size, 1))
         self._rows = self.add_weight(

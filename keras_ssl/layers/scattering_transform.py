@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -71,8 +72,7 @@ class ScatteringTransform2D(keras.layers.Layer):
     def __init__(self, scales: int = 2, angles: int = 8, order: int = 2, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         for name, value in (("scales", scales), ("angles", angles)):
-            if int(value) != value or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+            check_integer(name, value, 1)
         if order not in (0, 1, 2):
             raise ValueError(f"`order` must be 0, 1 or 2. Received: order={order}")
         self.scales, self.angles, self.order = int(scales), int(angles), int(order)

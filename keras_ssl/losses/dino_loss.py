@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from keras_ssl.losses.numeric import as_float, check_positive
+from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.swapped_prediction_loss import swapped_prediction_loss
 from keras_ssl.typing import Tensor
 
@@ -15,6 +16,7 @@ def dino_loss(
     student_temperature: float = 0.1,
     teacher_temperature: float | Tensor = 0.04,
     centre: Tensor | None = None,
+    sinkhorn_iterations: int = 0,
 ) -> Tensor:
     r"""Cross-entropy between the teacher's sharpened distribution of one view and the student's of another.
 
@@ -27,6 +29,8 @@ def dino_loss(
         student_temperature: T_s > 0. Defaults to `0.1`.
         teacher_temperature: T_t > 0, a number or a tensor that broadcasts with `[N, K]`. Defaults to `0.04`.
         centre: `[K]`, subtracted from the teacher's outputs; None (default) is zero.
+        sinkhorn_iterations: above 0, the targets are `sinkhorn(teacher, T_t, sinkhorn_iterations)` of each view's
+            global batch, which no centre changes; 3 is usual. Defaults to 0, the softmax.
 
     Returns:
         A scalar.
@@ -35,18 +39,24 @@ def dino_loss(
         ValueError: if a temperature is not positive, or there are too few views.
 
     Reference:
-        Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021.
+        Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021; for Sinkhorn-Knopp
+        Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023.
     """
     check_positive("student_temperature", student_temperature)
-    targets = teacher_distributions(teachers, teacher_temperature, centre)
+    targets = teacher_distributions(teachers, teacher_temperature, centre, sinkhorn_iterations)
     return swapped_prediction_loss([as_float(view) / student_temperature for view in students], targets)
 
 
 def teacher_distributions(
-    teachers: Sequence[Tensor], temperature: float | Tensor = 0.04, centre: Tensor | None = None
+    teachers: Sequence[Tensor],
+    temperature: float | Tensor = 0.04,
+    centre: Tensor | None = None,
+    sinkhorn_iterations: int = 0,
 ) -> list[Tensor]:
-    """`softmax((teacher - centre) / temperature)` of each view, as in `dino_loss`."""
+    """The teacher's distribution of each view, `[N, K]`, as in `dino_loss`."""
     if isinstance(temperature, int | float):
         check_positive("teacher_temperature", temperature)
     outputs = [as_float(view) if centre is None else as_float(view) - as_float(centre) for view in teachers]
+    if sinkhorn_iterations:
+        return [sinkhorn(view / temperature, 1.0, sinkhorn_iterations) for view in outputs]
     return [keras.ops.softmax(view / temperature, axis=1) for view in outputs]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_pair, l2_normalize
+from keras_ssl.losses.numeric import as_float, check_integer, check_pair, l2_normalize
 from keras_ssl.losses.sorting_network import soft_sort
 from keras_ssl.typing import Tensor
 
@@ -95,8 +95,7 @@ def groco_loss(
 
 def check_negatives(negatives: int, batch_size: int | None) -> None:
     """Raises where a batch of this size (None: unknown) does not hold so many negatives."""
-    if int(negatives) != negatives or negatives < 1:
-        raise ValueError(f"`negatives` must be a positive integer. Received: negatives={negatives}")
+    check_integer("negatives", negatives, 1)
     if batch_size is not None and negatives >= batch_size:
         raise ValueError(
             "A batch must hold more samples than negatives. "

@@ -1,5 +1,7 @@
 """The precision every loss computes in."""
 
+from numbers import Real
+
 import keras
 
 from keras_ssl.typing import Tensor
@@ -37,8 +39,10 @@ def check_positive(name: str, value: float) -> float:
 
 def check_integer(name: str, value: int, lowest: int) -> int:
     """`value` as an integer, or an error that names the argument when it is none, or below `lowest`."""
-    if int(value) != value or value < lowest:
-        raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value}")
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if not number or not value % 1 == 0 or value < lowest:
+        wanted = "a positive integer" if lowest == 1 else f"an integer of at least {lowest}"
+        raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
     return int(value)
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_positive
+from keras_ssl.losses.numeric import as_float, check_integer, check_positive
 from keras_ssl.typing import Tensor
 
 
@@ -32,15 +32,14 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3, present
     """
     ops = keras.ops
     check_positive("epsilon", epsilon)
-    if int(iterations) != iterations or iterations < 1:
-        raise ValueError(f"`iterations` must be a positive integer. Received: iterations={iterations}")
+    iterations = check_integer("iterations", iterations, 1)
     logs = ops.stop_gradient(as_float(scores)) / epsilon
 
     def mask(logs: Tensor) -> Tensor:
         return logs if present is None else ops.where(present[:, None], logs, ops.cast(-1e9, logs.dtype))
 
     logs = mask(logs)
-    for _ in range(int(iterations)):
+    for _ in range(iterations):
         logs = logs - ops.logsumexp(logs, axis=0, keepdims=True)
         logs = mask(logs - ops.logsumexp(logs, axis=1, keepdims=True))
     return ops.exp(logs)

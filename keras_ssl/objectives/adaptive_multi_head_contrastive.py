@@ -14,7 +14,7 @@ from keras_ssl.losses.adaptive_temperature_loss import (
     adaptive_contrastive_loss,
     temperature_from_score,
 )
-from keras_ssl.losses.numeric import check_positive, l2_normalize
+from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.typing import Logs, Tensor
 
@@ -108,8 +108,8 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
             raise ValueError(
                 f"`temperature_range` must hold 0 < low < high. Received: temperature_range={tuple(temperature_range)}"
             )
-        if hardest is not None and (int(hardest) != hardest or hardest < 1):
-            raise ValueError(f"`hardest` must be a positive integer or None. Received: hardest={hardest}")
+        if hardest is not None:
+            check_integer("hardest", hardest, 1)
         self.base = base
         self.heads = heads
         self.temperature = None if temperature is None else check_positive("temperature", temperature)

@@ -48,6 +48,8 @@ class DINO(TeacherStudent):
         output_norm: batch norm of the bottleneck, as for `MLPHead`. Defaults to None, as in the paper; "plain" keeps
             the small networks of short runs from collapsing at once, because it spreads the bottlenecks.
         centre_momentum: of the running mean. Defaults to 0.9.
+        sinkhorn_iterations: above 0, the teacher's distributions are made even over each view's global batch by so
+            many iterations of Sinkhorn-Knopp instead of by the centre, as in DINOv2 (3 there). Defaults to 0.
         momentum: of the teacher, at the start. Defaults to 0.996; short runs want less.
         final_momentum: at the planned end, along a cosine. Defaults to 1.
         **kwargs: `views` (default: `keras_ssl.views.dino()`), `preprocessing`, `seed`, `name`, `dtype`, as for
@@ -68,7 +70,8 @@ class DINO(TeacherStudent):
     ```
 
     Reference:
-        Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021.
+        Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021; for Sinkhorn-Knopp
+        Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023.
     """
 
     one_pass: ClassVar[bool] = True
@@ -88,13 +91,15 @@ class DINO(TeacherStudent):
         batch_norm: bool = False,
         output_norm: str | None = None,
         centre_momentum: float = 0.9,
+        sinkhorn_iterations: int = 0,
         momentum: float = 0.996,
         final_momentum: float | None = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, **kwargs)
-        for name, value, lowest in (("global_crops", global_crops, 1), ("warmup_steps", warmup_steps, 0)):
-            check_integer(name, value, lowest)
+        self.global_crops = check_integer("global_crops", global_crops, 1)
+        self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
+        self.sinkhorn_iterations = check_integer("sinkhorn_iterations", sinkhorn_iterations, 0)
         self.add_projector(
             projector,
             activation="gelu",
@@ -106,11 +111,9 @@ class DINO(TeacherStudent):
         self.last_layer = Prototypes(out_dim, self.embedding_dim, freeze_steps, name="last_layer")
         self.add_teacher(momentum, final_momentum)
         self.centering = Centering(out_dim, centre_momentum, name="centering")
-        self.global_crops = global_crops
         self.student_temperature = check_positive("student_temperature", student_temperature)
         self.teacher_temperature = check_positive("teacher_temperature", teacher_temperature)
         self.warmup_temperature = check_positive("warmup_temperature", warmup_temperature)
-        self.warmup_steps = warmup_steps
         self.batch_norm = batch_norm
 
     def default_views(self) -> Callable[..., list[Tensor]]:
@@ -146,8 +149,9 @@ class DINO(TeacherStudent):
         students = [view for name, view in embeddings.items() if name.startswith("s")]
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]
         temperature, centre = embeddings["temperature"][:, None], self.centering.centre
-        loss = dino_loss(students, teachers, self.student_temperature, temperature, centre)
-        targets = teacher_distributions(teachers[:1], temperature, centre)[0]
+        how = (temperature, centre, self.sinkhorn_iterations)
+        loss = dino_loss(students, teachers, self.student_temperature, *how)
+        targets = teacher_distributions(teachers[:1], *how)[0]
         entropy = -keras.ops.mean(keras.ops.sum(targets * keras.ops.log(targets + 1e-12), axis=1))
         return loss, {"teacher_entropy": entropy, "teacher_temperature": keras.ops.mean(temperature)}
 
@@ -169,4 +173,5 @@ class DINO(TeacherStudent):
             "batch_norm": self.batch_norm,
             "output_norm": self.projector.output_norm,
             "centre_momentum": self.centering.momentum,
+            "sinkhorn_iterations": self.sinkhorn_iterations,
         }

@@ -7,7 +7,7 @@ import keras
 from keras_ssl.layers.memory_bank import MemoryBank
 from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.losses.inter_image_loss import inter_image_loss
-from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.typing import Logs, Tensor
 
@@ -78,8 +78,7 @@ class InterCLR(MoCo):
         if not 0 <= inter_weight <= 1:
             raise ValueError(f"`inter_weight` must lie in [0, 1]. Received: inter_weight={inter_weight}")
         for name, value in (("dataset_size", dataset_size), ("negatives", negatives), ("pool", pool)):
-            if int(value) != value or value < 1:
-                raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+            check_integer(name, value, 1)
         if pool > dataset_size:
             raise ValueError(
                 f"`pool` must not be larger than the data set. Received: pool={pool}, dataset_size={dataset_size}"

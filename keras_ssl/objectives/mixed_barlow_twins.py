@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.barlow_twins import BarlowTwins
 from keras_ssl.typing import Logs, Tensor
 
@@ -62,10 +63,8 @@ class MixedBarlowTwins(BarlowTwins):
         super().__init__(encoder, projector, redundancy_weight, scale, **kwargs)
         if not mix_weight >= 0:
             raise ValueError(f"`mix_weight` must not be negative. Received: mix_weight={mix_weight}")
-        if int(concentration) != concentration or concentration < 1:
-            raise ValueError(f"`concentration` must be a positive integer. Received: concentration={concentration}")
         self.mix_weight = mix_weight
-        self.concentration = int(concentration)
+        self.concentration = check_integer("concentration", concentration, 1)
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         if not self.mix_weight:

@@ -8,6 +8,7 @@ import keras
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.typing import Logs, Tensor
 
@@ -71,12 +72,9 @@ class MoCHi(MoCo):
         **kwargs: Any,
     ) -> None:
         for name, number in (("mixes", mixes), ("query_mixes", query_mixes)):
-            if int(number) != number or number < 0:
-                raise ValueError(f"`{name}` must be a non-negative integer. Received: {name}={number}")
-        if int(hardest) != hardest or not 1 <= hardest <= queue_size:
-            raise ValueError(
-                f"`hardest` must be an integer in [1, {queue_size}], the queue's size. Received: hardest={hardest}"
-            )
+            check_integer(name, number, 0)
+        if check_integer("hardest", hardest, 1) > queue_size:
+            raise ValueError(f"`hardest` must be at most the queue's size, {queue_size}. Received: hardest={hardest}")
         super().__init__(
             encoder,
             projector=projector,

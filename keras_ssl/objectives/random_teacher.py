@@ -24,6 +24,10 @@ class RandomTeacherDistillation(TeacherStudent):
     is the student, so making the model changes its weights. With `distance=0` the student is the teacher: the loss and
     its gradient are zero.
 
+    Views that give two images, such as `keras_ssl.views.simclr()`, show the first to the student and the second to the
+    teacher. The student then has to tell from one what an untrained network makes of another, which leaves only what
+    the views have in common: DINO's task with a teacher that stands still.
+
     `random` holds the teacher's own weights in random order (a function of `seed`): independent weights of the very
     same distribution, whatever the initializer. Biases and scales of norms, which start alike in every network, stay as
     they are. Both networks normalise by the batch; of the teacher only the moving statistics ever change.
@@ -53,6 +57,7 @@ class RandomTeacherDistillation(TeacherStudent):
     """
 
     view_count: ClassVar[int] = 1
+    all_views: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -78,7 +83,7 @@ class RandomTeacherDistillation(TeacherStudent):
 
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)
-        (student,), (teacher,) = self.project(views, training), self.teach(views, training)
+        (student,), (teacher,) = self.project(views[:1], training), self.teach(views[-1:], training)
         return {"s1": student, "t1": teacher}
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl.layers.sample_table import SampleTable
-from keras_ssl.losses.numeric import check_positive
+from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.losses.sog_clr_loss import SogCLRTerms, check_gamma, sog_clr_terms
 from keras_ssl.objectives.simclr import SimCLR
 from keras_ssl.typing import Logs, Tensor
@@ -70,8 +70,7 @@ class SogCLR(SimCLR):
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, projector, temperature, **kwargs)
-        if isinstance(dataset_size, bool) or int(dataset_size) != dataset_size or dataset_size < 1:
-            raise ValueError(f"`dataset_size` must be a positive integer. Received: dataset_size={dataset_size}")
+        dataset_size = check_integer("dataset_size", dataset_size, 1)
         self.gamma = check_gamma(gamma)
         self.table = SampleTable(dataset_size, self.first_row(), name="table")
 

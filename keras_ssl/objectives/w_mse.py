@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.whitening_mse_loss import check_whitening_size, w_mse_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.typing import Logs, Tensor
@@ -66,12 +67,10 @@ class WMSE(JointEmbedding):
         self.add_projector(projector, hidden_bias=True, output_bias=True)
         if whitening_size is not None:
             check_whitening_size(whitening_size, self.embedding_dim)
-        if int(iterations) != iterations or iterations < 1:
-            raise ValueError(f"`iterations` must be a positive integer. Received: iterations={iterations}")
         if not 0 <= epsilon <= 1:
             raise ValueError(f"`epsilon` must lie in [0, 1]. Received: epsilon={epsilon}")
         self.whitening_size = whitening_size
-        self.iterations = int(iterations)
+        self.iterations = check_integer("iterations", iterations, 1)
         self.epsilon = epsilon
 
     def default_views(self) -> Callable[..., list[Tensor]]:

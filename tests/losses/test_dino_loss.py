@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.losses.dino_loss import dino_loss
+from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from tests.losses.test_swapped_prediction_loss import float32, softmax, views
 from tests.losses.test_swapped_prediction_loss import reference as swapped
 
@@ -19,6 +19,27 @@ def test_equals_the_loops(students, teachers):
     s, t = views(students), views(teachers, seed=1)
     found = float(dino_loss(float32(s), float32(t), centre=CENTRE.astype("float32")))
     assert found == pytest.approx(reference(s, t), rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [0.5, np.full((5, 1), 0.5, "float32")])
+def test_sinkhorn_shares_the_samples_out_among_the_outputs(temperature):
+    s, t = views(3), views(2, seed=1)
+    targets = []
+    for view in t:
+        codes = np.exp(view / 0.5)
+        for _ in range(3):
+            codes = codes / codes.sum(axis=0)
+            codes = codes / codes.sum(axis=1, keepdims=True)
+        targets.append(codes)
+    found = dino_loss(float32(s), float32(t), 0.1, temperature, sinkhorn_iterations=3)
+    assert float(found) == pytest.approx(swapped([view / 0.1 for view in s], targets), rel=1e-5)
+    even = teacher_distributions(float32(t), temperature, sinkhorn_iterations=100)
+    for codes in even:
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(codes).mean(axis=0), 0.25, atol=1e-4)
+    # A centre changes every row alike, which the shares take out again.
+    moved = dino_loss(float32(s), float32(t), 0.1, temperature, CENTRE.astype("float32"), sinkhorn_iterations=100)
+    still = dino_loss(float32(s), float32(t), 0.1, temperature, sinkhorn_iterations=100)
+    assert float(moved) == pytest.approx(float(still), rel=1e-3)
 
 
 def test_gradient_equals_finite_differences(value_and_gradients, finite_differences, tolerance):

@@ -1,8 +1,10 @@
+import re
+
 import keras
 import numpy as np
 import pytest
 
-from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.losses.numeric import as_float, check_integer, check_pair, check_positive, l2_normalize
 
 
 def numbers(tensor):
@@ -90,10 +92,10 @@ def test_check_pair_takes_a_batch_whose_length_is_not_known_yet():
     check_pair(np.zeros((4, 3)), np.zeros((4, 3)))
 
 
-@pytest.mark.parametrize("value", [0, 1.5, -3])
+@pytest.mark.parametrize("value", [0, 1.5, -3, True, "2", None, float("nan"), float("inf")])
 def test_check_integer_names_the_argument(value):
-    from keras_ssl.losses.numeric import check_integer
-
-    assert check_integer("count", 2, 1) == 2
-    with pytest.raises(ValueError, match=f"`count` must be an integer of at least 1. Received: count={value}"):
+    assert check_integer("count", 2, 1) == check_integer("count", 2.0, 1) == check_integer("count", np.int64(2), 1) == 2
+    with pytest.raises(ValueError, match=re.escape(f"`count` must be a positive integer. Received: count={value!r}")):
         check_integer("count", value, 1)
+    with pytest.raises(ValueError, match="`count` must be an integer of at least 3. Received: count=2"):
+        check_integer("count", 2, 3)

@@ -77,6 +77,15 @@ class TestRandomTeacherDistillation:
         loss, _ = model(1.0).objective({"s1": s, "t1": t})
         assert value(loss) == pytest.approx(np.mean(np.sum(p * np.log(p / q), axis=1)), rel=1e-5)
 
+    def test_of_two_views_the_teacher_sees_the_second(self):
+        m = model(0.0)
+        one, other = images().astype("float32"), images()[::-1].astype("float32")
+        batch = {"seed": 0, "step": 0, "position": np.arange(16, dtype="int32")}
+        z = m.embed({"x": (one, other), **batch}, training=False)
+        alone = m.embed({"x": (other, other), **batch}, training=False)
+        np.testing.assert_array_equal(array(z["t1"]), array(alone["t1"]))
+        np.testing.assert_allclose(array(z["s1"])[::-1], array(z["t1"]), rtol=1e-4, atol=1e-5)
+
     def test_takes_the_images_as_they_are(self):
         assert not model(1.0).views.is_random
 

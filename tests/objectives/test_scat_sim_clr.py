@@ -34,7 +34,9 @@ class TestScatSimCLR:
     def test_a_classifier_that_knows_nothing_is_at_chance(self, pretext, classes):
         made = model(pretext=pretext)
         z = draws(7, 6)
-        logs = made.objective({"z1": z, "z2": z, "logits": np.zeros((7, classes), "float32"), "label": np.arange(7) % 4})[1]
+        logs = made.objective(
+            {"z1": z, "z2": z, "logits": np.zeros((7, classes), "float32"), "label": np.arange(7) % 4}
+        )[1]
         assert value(logs["pretext"]) == pytest.approx(np.log(classes), rel=1e-5)
 
     def test_weight_zero_is_simclr_to_the_bit(self):
