@@ -2,8 +2,6 @@
 
 import sys
 
-import keras
-
 import keras_ssl
 from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
@@ -20,11 +18,12 @@ model = keras_ssl.MoCHi(
     query_mixes=16,
     projector=(128, 64),
     batch_norm=True,
-    queue_size=512,
-    momentum=0.5,
+    temperature=0.2,
+    queue_size=1024,
+    momentum=0.9,
     views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
 )
-model.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
+model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
 
 
 def knn():
@@ -32,5 +31,5 @@ def knn():
 
 
 before = knn()
-model.fit(train, batch_size=128, epochs=1 if small else 20)
+model.fit(train, batch_size=64, epochs=1 if small else 20)
 print(f"kNN accuracy: {before:.3f} untrained, {knn():.3f} pretrained")

@@ -2,8 +2,6 @@
 
 import sys
 
-import keras
-
 import keras_ssl
 from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
@@ -21,7 +19,7 @@ model = keras_ssl.NNCLR(
     temperature=0.2,
     views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
 )
-model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
+model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
 
 
 def knn():

@@ -14,9 +14,9 @@ encoder = keras_ssl.encoders.ConvNet()
 model = keras_ssl.ReSSL(
     encoder,
     (128, 64),
-    output_norm=True,
-    queue_size=1024,
-    momentum=0.96,
+    queue_size=2048,
+    teacher_temperature=0.01,
+    momentum=0.99,
     views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
 )
 model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
@@ -27,5 +27,5 @@ def knn():
 
 
 before = knn()
-model.fit(train, batch_size=32, epochs=1 if small else 20)
+model.fit(train, batch_size=64, epochs=1 if small else 20)
 print(f"kNN accuracy: {before:.3f} untrained, {knn():.3f} pretrained")

@@ -14,7 +14,7 @@ test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small el
 
 pair = views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
 encoder = keras_ssl.encoders.ConvNet()
-model = keras_ssl.WMSE(encoder, projector=(128, 16), whitening_size=128, views=pair)
+model = keras_ssl.WMSE(encoder, projector=(128, 64), whitening_size=256, views=pair)
 model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
 
 
@@ -23,5 +23,5 @@ def knn():
 
 
 before = knn()
-model.fit(train, batch_size=128, epochs=1 if small else 20)
+model.fit(train, batch_size=256, epochs=1 if small else 20)
 print(f"kNN accuracy: {before:.3f} untrained, {knn():.3f} pretrained")
