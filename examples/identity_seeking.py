@@ -13,11 +13,10 @@ train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small
 test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
-# Weak views, as two neighbouring frames are: the untrained encoder has to match a good part of them.
-frames = views.MultiView(
-    [views.Compose([views.RandomResizedCrop(scale=(0.4, 1.0)), views.ColorJitter(0.2, 0.2, 0.2, 0.03)])] * 2
-)
-model = keras_ssl.IdentitySeeking(encoder, (128, 64), temperature=0.2, shuffle=True, views=frames)
+# The untrained encoder has to match a good part of two views, and learns what it matches them by: so no colour.
+ops = [views.RandomResizedCrop(scale=(0.8, 1.0)), views.RandomGrayscale(1.0), views.ColorJitter(0.4, 0.4)]
+frames = views.MultiView([views.Compose(ops)] * 2)
+model = keras_ssl.IdentitySeeking(encoder, (128, 64), temperature=0.1, shuffle=True, views=frames)
 model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
 
 
