@@ -11,7 +11,9 @@ from keras_ssl import views
 from keras_ssl.encoders.vit import ViT
 from keras_ssl.random import Stream, draw_from
 from keras_ssl.testing.check_encoder import check_encoder
+from tests.encoders.parity_dino import CASES, GOLDEN, SIZES, draw, images
 from tests.encoders.test_token_sequence import interpolated
+from tests.encoders.unallocated import trainable_parameters
 
 TINY = {"patch_size": 4, "width": 12, "depth": 2, "heads": 3, "image_size": 16}
 DINOV2 = TINY | {"mlp": "swiglu", "registers": 2, "layer_scale": 1.0}
@@ -96,6 +98,41 @@ def test_tokens_equal_numpy_at_any_size(arguments):
         np.testing.assert_allclose(actual, np.stack(expected), atol=1e-4)
 
 
+def torch_key(path):
+    """The authors' name of the weight that has this path."""
+    layer, variable = path.split("/")
+    if layer == "tokens":
+        return {"class_token": "cls_token", "registers": "register_tokens", "position": "pos_embed"}[variable]
+    leaf = {"kernel": "weight", "gamma": "weight", "beta": "bias"}.get(variable, variable)
+    if layer in ("patch_embedding", "norm"):
+        return f"{layer.replace('embedding', 'embed.proj')}.{leaf}"
+    block, part = layer.removeprefix("block").split("_")
+    if part.startswith("scale"):
+        return f"blocks.{int(block) - 1}.ls{part[-1]}.gamma"
+    owner = {"qkv": "attn.qkv", "projection": "attn.proj"}.get(part, part)
+    return f"blocks.{int(block) - 1}.{owner}.{leaf}"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_features_equal_those_of_the_authors_code(case):
+    arguments = CASES[case][1]
+    model = ViT(**arguments)
+    mlp = {"gelu": ("fc1", "fc2"), "swiglu": ("w12", "w3")}[arguments.get("mlp", "gelu")]
+    for weight in model.weights:
+        key = torch_key(weight.path).replace(".mlp1.", f".mlp.{mlp[0]}.").replace(".mlp2.", f".mlp.{mlp[1]}.")
+        shape = tuple(weight.shape)
+        if weight.path.startswith("tokens"):
+            weight.assign(draw(key, (1, *shape))[0])
+        elif len(shape) == 4:
+            weight.assign(draw(key, (shape[3], shape[2], *shape[:2])).transpose(2, 3, 1, 0))
+        else:
+            weight.assign(draw(key, shape[::-1]).T)
+    golden = np.load(GOLDEN)
+    for size in SIZES:
+        actual = features(model, images(size))
+        np.testing.assert_allclose(actual, golden[f"{case}_{size[0]}x{size[1]}"], atol=2e-5)
+
+
 def test_poolings():
     x = np.random.default_rng(1).normal(size=(2, 16, 16, 3)).astype("float32")
     made = {kind: ViT(**DINOV2, pooling=kind) for kind in (None, "class", "mean", "class_mean")}
@@ -149,10 +186,7 @@ def parameters(width, depth, patch, positions, hidden, gated=False, layer_scale=
 )
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are the same on every backend")
 def test_parameter_counts_are_the_published_ones(arguments, sizes, published):
-    with keras.StatelessScope(initialize_variables=False):  # nothing is allocated: g would take 4.5 GB
-        model = ViT(**arguments)
-        count = sum(math.prod(weight.shape) for weight in model.weights)
-    keras.utils.clear_session()  # or the next scope would initialize them
+    count = trainable_parameters(ViT, **arguments)
     assert count == pytest.approx(published, abs=5e3 if isinstance(published, float) else 0)
     if sizes is not None:
         assert count == parameters(*sizes)
