@@ -45,7 +45,7 @@ class ViT(keras.Model):
     - DINOv2 ViT-S/14: `ViT("S", 14, image_size=518, layer_scale=1.0)`, so B and L, and `ViT("g", mlp="swiglu", ...)`;
       with registers: `registers=4, interpolate_offset=0.0, interpolate_antialias=True`;
     - MAE: `ViT("B", position="sincos", interpolate_offset=0.0)`;
-    - MoCo v3 ViT-S: the same with `heads=12`.
+    - MoCo v3: the same, but ViT-S has `heads=12`.
 
     Layer names are a public weight format: `patch_embedding`, `tokens`, and for each block from 1 `block1_norm1`,
     `block1_qkv`, `block1_projection`, `block1_scale1`, `block1_norm2`, `block1_mlp1`, `block1_mlp2`, `block1_scale2`,
@@ -63,8 +63,8 @@ class ViT(keras.Model):
         mlp_ratio: width of the hidden layer over that of the tokens. Defaults to 4.
         registers: number of registers: tokens that hold no patch, so that no patch need serve for it. Defaults to 0.
         layer_scale: the layer scale's initial value; None (default) is no layer scale. DINOv2 trains from 1e-5.
-        drop_path: probability of leaving out both branches of the last block in training (see `DropPath`); it rises
-            from 0 at the first block in equal steps. Defaults to 0; DINO trains with 0.1.
+        drop_path: probability of leaving out each of the last block's two branches in training (see `DropPath`); it
+            rises from 0 at the first block in equal steps. Defaults to 0; DINO trains with 0.1.
         position: "learned" (default), or "sincos": fixed.
         image_size: side in pixels of the images that the positions are made for, a multiple of `patch_size`.
             Images of any other size see them interpolated. Defaults to 224.
@@ -112,14 +112,14 @@ class ViT(keras.Model):
         if variant not in _VARIANTS:
             raise ValueError(f"`variant` must be one of {sorted(_VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
-        given = zip(sizes.items(), _VARIANTS[variant], strict=True)
         dim, blocks, head_count = (
-            check_integer(key, usual if value is None else value, 1) for (key, value), usual in given
+            usual if value is None else check_integer(key, value, 1)
+            for (key, value), usual in zip(sizes.items(), _VARIANTS[variant], strict=True)
         )
         if dim % head_count:
             raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
-        check_integer("patch_size", patch_size, 1)
-        check_integer("image_size", image_size, 1)
+        patch_size = check_integer("patch_size", patch_size, 1)
+        image_size = check_integer("image_size", image_size, 1)
         if image_size % patch_size:
             raise ValueError(f"`image_size` must be a multiple of {patch_size}. Received: image_size={image_size}")
         if mlp not in ("gelu", "swiglu"):
@@ -131,7 +131,9 @@ class ViT(keras.Model):
             raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
         image_shape = check_image_arguments(input_shape, pooling, _POOLINGS)
         if any(side is not None and side < patch_size for side in image_shape[:2]):
-            raise ValueError(f"Images must hold a patch of {patch_size}. Received: input_shape={input_shape}")
+            raise ValueError(
+                f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
+            )
 
         inputs = keras.Input(image_shape, name="images")
         x = keras.layers.Conv2D(

@@ -10,12 +10,15 @@ import keras_ssl
 from keras_ssl import views
 from keras_ssl.encoders.vit import ViT
 from keras_ssl.random import Stream, draw_from
-from keras_ssl.testing.check_encoder import check_encoder
+from keras_ssl.testing import check_encoder, check_objective
 from tests.encoders.parity_dino import CASES, GOLDEN, SIZES, draw, images
 from tests.encoders.test_token_sequence import interpolated
 from tests.encoders.unallocated import trainable_parameters
 
 TINY = {"patch_size": 4, "width": 12, "depth": 2, "heads": 3, "image_size": 16}
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="takes long to compile on JAX, where other tests see the same"
+)
 DINOV2 = TINY | {"mlp": "swiglu", "registers": 2, "layer_scale": 1.0}
 
 
@@ -87,6 +90,7 @@ def reference(image, weights, heads, depth, grid, swiglu):
     return layer_norm(x, weights, "norm")
 
 
+@tensorflow_only
 @pytest.mark.parametrize("arguments", [TINY, DINOV2], ids=["dino", "dinov2"])
 def test_tokens_equal_numpy_at_any_size(arguments):
     model = ViT(**arguments, pooling=None)
@@ -133,6 +137,7 @@ def test_features_equal_those_of_the_authors_code(case):
         np.testing.assert_allclose(actual, golden[f"{case}_{size[0]}x{size[1]}"], atol=2e-5)
 
 
+@tensorflow_only
 def test_poolings():
     x = np.random.default_rng(1).normal(size=(2, 16, 16, 3)).astype("float32")
     made = {kind: ViT(**DINOV2, pooling=kind) for kind in (None, "class", "mean", "class_mean")}
@@ -184,7 +189,7 @@ def parameters(width, depth, patch, positions, hidden, gated=False, layer_scale=
         ({"variant": "H", "patch_size": 14}, (1280, 32, 14, 16**2, 5120), 630.76e6),
     ],
 )
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are the same on every backend")
+@tensorflow_only
 def test_parameter_counts_are_the_published_ones(arguments, sizes, published):
     count = trainable_parameters(ViT, **arguments)
     assert count == pytest.approx(published, abs=5e3 if isinstance(published, float) else 0)
@@ -255,7 +260,7 @@ def test_conforms():
     check_encoder(ViT(**TINY | {"depth": 1}, input_shape=(8, 8, 3)), (8, 8, 3), stable_names=True)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX compiles every operation for every size")
+@tensorflow_only
 def test_one_with_everything_conforms():
     check_encoder(ViT(**DINOV2, drop_path=0.1, pooling="class_mean"), (12, 16, 3), stable_names=True)
 
@@ -301,6 +306,19 @@ def test_learns_under_an_objective_which_says_what_paths_are_dropped():
     if keras.backend.backend() == "tensorflow":  # on JAX this would take as long again to compile
         # The model's seed and step decide, and not a generator that no checkpoint holds.
         assert after_one_step(2)[0] == pytest.approx(loss, rel=1e-6)
+
+
+@pytest.mark.long
+@tensorflow_only
+def test_dropped_paths_do_not_depend_on_devices_or_on_interruptions():
+    def make():
+        encoder = ViT(**DINOV2, drop_path=0.5)
+        # At first all features are nearly the same, and the projector's batch norm would magnify rounding.
+        draw_weights(encoder)
+        flips = views.MultiView([views.RandomFlip(0.5)] * 2)
+        return keras_ssl.SimCLR(encoder, projector=(12, 8), views=flips)
+
+    check_objective(make, checks=("resume", "replicas"), replicas=(2,), backends=("tensorflow",))
 
 
 @pytest.mark.parametrize(
