@@ -102,7 +102,7 @@ class TokenSequence(keras.layers.Layer):
             own.append(ops.cast(self.registers, patches.dtype))
         before = ops.concatenate(own, axis=0)
         before = ops.broadcast_to(before, (ops.shape(patches)[0], *before.shape))
-        # float16 would round every position a second time
+        # Added in float32: half precision would round the position, and then the sum.
         placed = ops.cast(patches, position.dtype) + self._on_grid(position[1:], height, width)
         placed = ops.reshape(ops.cast(placed, patches.dtype), (-1, height * width, dim))
         return ops.concatenate([before, placed], axis=1)
@@ -116,6 +116,7 @@ class TokenSequence(keras.layers.Layer):
                 return table
         else:
             # The size is known when the program runs: without offset, a map of the grid's own size comes out as it is.
+            height, width = ops.convert_to_tensor(height), ops.convert_to_tensor(width)
             own = ops.logical_and(ops.equal(height, self.grid), ops.equal(width, self.grid))
             offset = ops.where(own, 0.0, offset)
         rows = bicubic_matrix(self.grid, height, offset, self.interpolate_antialias)
@@ -177,7 +178,8 @@ def sincos_positions(grid: int, width: int) -> np.ndarray:
     """Fixed embeddings of the positions on a square grid, after that of the class token, which is 0.
 
     The first half of the channels tells the column `x`, the second the row, each by `sin(x w_k)` for all k and then
-    `cos(x w_k)`, with `w_k = 10000^(-k / K)` and `K = width / 4`. That is MAE's order; MoCo v3's has the row first.
+    `cos(x w_k)`, with `w_k = 10000^(-k / K)` and `K = width / 4`. That is MAE's order; MoCo v3 has the row first, which
+    comes with its weights, where positions are among them.
 
     Returns:
         float32 array `[1 + grid^2, width]`, row by row.
@@ -186,7 +188,7 @@ def sincos_positions(grid: int, width: int) -> np.ndarray:
         ValueError: if `width` is not a multiple of 4.
     """
     if width % 4:
-        raise ValueError(f"Sines and cosines of two axes need a width that 4 divides. Received: width={width}")
+        raise ValueError(f"`width` must be a multiple of 4 for sines and cosines. Received: width={width}")
     frequencies = 10000.0 ** (-np.arange(width // 4) / (width / 4))
     row, column = (axis.reshape(-1, 1) * frequencies for axis in np.indices((grid, grid)))
     patches = np.concatenate([np.sin(column), np.cos(column), np.sin(row), np.cos(row)], axis=1)
