@@ -9,6 +9,9 @@ Words, booleans, integers, permutations and numbers in [0, 1) are the same bits 
 floating arithmetic makes of them (other ranges, normals) may differ in the last bit, where a compiler fuses operations.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import keras
@@ -113,6 +116,24 @@ class Stream:
         unit = ops.cast(ops.cast(bits, "int32"), "float32") * np.float32(2.0**-24)
         return unit * np.float32(high - low) + np.float32(low)
 
+    def uniform_rows(self, rows: Tensor, count: int) -> Tensor:
+        """Uniform float32 numbers `[rows, count]` for a batch that may hold the samples several times over.
+
+        Several views in one batch are such: row `i` belongs to sample `i mod N`, and the times are independent.
+
+        Args:
+            rows: number of rows, an integer or a scalar integer tensor.
+            count: how many numbers a row gets; takes as many draws.
+        """
+        ops = keras.ops
+        samples = ops.shape(self.positions)[0]
+        row = ops.arange(rows, dtype="int32")
+        time = ops.left_shift(ops.cast(row // samples, "uint32"), ops.array(24, dtype="uint32"))
+        positions = ops.take(self.positions, row % samples, axis=0) + time
+        drawn = Stream(*self.key, positions, first_draw=self._next).uniform(shape=(count,))
+        self._next += count
+        return drawn
+
     def bernoulli(self, probability: float, shape: tuple[int, ...] = ()) -> Tensor:
         """Booleans of shape `[N, *shape]`, true with the given probability (exactly never at 0, always at 1)."""
         return self.uniform(shape=shape) < np.float32(probability)
@@ -130,6 +151,24 @@ class Stream:
     def permutations(self, count: int) -> Tensor:
         """A random order of `count` things for every sample: int32 `[N, count]`."""
         return keras.ops.cast(keras.ops.argsort(self.uniform(shape=(count,)), axis=1), "int32")
+
+
+_current_stream: ContextVar[Stream | None] = ContextVar("current_stream", default=None)
+
+
+@contextmanager
+def draw_from(stream: Stream) -> Iterator[None]:
+    """Layers that are called inside the block find `stream` by `current_stream`, wherever they are nested."""
+    token = _current_stream.set(stream)
+    try:
+        yield
+    finally:
+        _current_stream.reset(token)
+
+
+def current_stream() -> Stream | None:
+    """The stream from which layers should draw, or None where nothing provides one (see `draw_from`)."""
+    return _current_stream.get()
 
 
 def normal_array(shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_ssl.random import Stream, permutation, threefry2x32
+from keras_ssl.random import Stream, current_stream, draw_from, permutation, threefry2x32
 
 SEED, STEP = 20240117, 5
 # The first three words of samples 0 and 7, the same on every backend.
@@ -85,6 +85,29 @@ def test_draws_count_on_from_request_to_request():
     parts = [to_numpy(twice.bits())[:, None], to_numpy(twice.bits((2, 2))).reshape(4, 4)]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
     np.testing.assert_array_equal(to_numpy(stream(first_draw=2).bits((3,))), whole[:, 2:])
+
+
+def test_rows_of_several_views_in_one_batch():
+    one, two = stream(3), stream(3)
+    whole = to_numpy(one.uniform(shape=(5,)))
+    rows = to_numpy(two.uniform_rows(9, 2))
+    np.testing.assert_array_equal(rows[:3], whole[:, :2])
+    np.testing.assert_array_equal(to_numpy(two.uniform_rows(3, 2)), whole[:, 2:4])  # counts on
+    expected = [[slow_threefry((SEED, STEP), (1 + (2 << 24), draw))[0] >> 8 for draw in (0, 1)]]
+    np.testing.assert_array_equal(rows[7:8] * 2**24, expected)
+
+
+def test_layers_find_the_stream_of_the_innermost_block():
+    outer, inner = stream(), stream()
+    assert current_stream() is None
+    with draw_from(outer):
+        with draw_from(inner):
+            assert current_stream() is inner
+        assert current_stream() is outer
+        with pytest.raises(RuntimeError), draw_from(inner):
+            raise RuntimeError
+        assert current_stream() is outer
+    assert current_stream() is None
 
 
 def test_positions_decide_not_places():

@@ -49,8 +49,12 @@ def features(x: Tensor, pooling: str | None) -> Tensor:
     return keras.layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(x)
 
 
-def check_image_arguments(input_shape: Sequence[int | None], pooling: str | None) -> tuple[int | None, ...]:
-    """Validates what every image encoder takes and returns `input_shape` as a tuple.
+def check_image_arguments(
+    input_shape: Sequence[int | None],
+    pooling: str | None,
+    poolings: Sequence[str | None] = ("avg", None),
+) -> tuple[int | None, ...]:
+    """Validates what every image encoder takes and returns `input_shape` as a tuple; `poolings` are those it knows.
 
     Raises:
         ValueError: if `input_shape` is not (height, width, channels) or `pooling` is unknown.
@@ -61,6 +65,7 @@ def check_image_arguments(input_shape: Sequence[int | None], pooling: str | None
             "`input_shape` must be (height, width, channels), where height and width may be None. "
             f"Received: input_shape={input_shape}"
         )
-    if pooling not in ("avg", None):
-        raise ValueError(f"`pooling` must be 'avg' or None. Received: pooling={pooling}")
+    if pooling not in poolings:
+        known = ", ".join(repr(kind) for kind in poolings[:-1])
+        raise ValueError(f"`pooling` must be {known} or {poolings[-1]!r}. Received: pooling={pooling}")
     return shape

@@ -32,8 +32,9 @@ class ResNet(keras.Model):
 
     Args:
         depth: 18, 34 (two 3x3 convolutions per block), 50, 101, 152 or 200 (bottlenecks). Defaults to 50.
-        width: factor of the number of channels of every layer, as in SimCLR and VICReg; `64 * width` must be
-            an integer. Defaults to 1.
+        width: factor of the number of channels of every layer, as SimCLR, BYOL and VICReg mean "2x" and "x2"
+            (torchvision's `wide_resnet50_2` is another network: only its bottlenecks are wider inside);
+            `64 * width` must be an integer. Defaults to 1.
         stem: "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2; or "cifar": 3x3
             convolution of stride 1 without pooling, for images of about 32 pixels. Defaults to "imagenet".
         input_shape: (height, width, channels). Defaults to (None, None, 3).

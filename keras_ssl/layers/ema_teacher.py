@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.layers.drop_path import DropPath
 from keras_ssl.schedules.cosine_momentum import cosine_momentum
 from keras_ssl.typing import Tensor
 
@@ -33,7 +34,7 @@ class EMATeacher(keras.layers.Layer):
     `teacher = m * teacher + (1 - m) * student`, with `m` rising along a cosine from `momentum` to `final_momentum`
     over the planned number of updates. The teacher receives no gradient. Its batch normalisation normalises by the
     batch and keeps moving statistics of its own (as in MoCo and BYOL): only trainable weights are averaged, unless
-    `average_statistics` is set.
+    `average_statistics` is set. It drops no paths (`DropPath`), also in training, as in DINO.
 
     Args:
         modules: the student's layers, built, in the order in which they are applied.
@@ -72,6 +73,9 @@ class EMATeacher(keras.layers.Layer):
         for module in self.modules:
             for weight in module.weights:
                 weight.trainable = False
+            for layer in module._flatten_layers():
+                if isinstance(layer, DropPath):
+                    layer.rate = 0.0
         self.built = True
 
     @keras.layers.Layer.trainable.setter

@@ -9,7 +9,7 @@ import keras
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.losses.numeric import as_float, l2_normalize
-from keras_ssl.random import Stream
+from keras_ssl.random import Stream, draw_from
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, is_views, sample_count, split_arrays
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
 from keras_ssl.training.scalar_means import ScalarMeans
@@ -31,7 +31,9 @@ else:
     )
 
 DEFAULT_BATCH_SIZE = 256
-# Draws of an objective itself, out of reach of the draws of its views: for each sample, and for a step as a whole.
+# Out of reach of the draws of the views: those of layers in the networks, and those of the objective itself, for each
+# sample and for a step as a whole.
+_FIRST_LAYER_DRAW = 2**30
 _FIRST_EXTRA_DRAW, _FIRST_STEP_DRAW, _ORDER_DRAW = 2**31, 2**31 + 2**30, 2**32 - 64
 _TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
 
@@ -364,7 +366,9 @@ class SSLModel(BackendStep, keras.Model):
 
     def _embeddings(self, batch: dict[str, Any], training: bool) -> dict[str, Tensor]:
         """`embed`, its floating tensors in float32: the precision in which replicas are joined and losses computed."""
-        embeddings = self.embed(batch, training=training)
+        stream = Stream(batch["seed"], batch["step"], batch["position"], first_draw=_FIRST_LAYER_DRAW)
+        with draw_from(stream):
+            embeddings = self.embed(batch, training=training)
         return {name: _at_least_float32(value) for name, value in embeddings.items()}
 
     def _objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:

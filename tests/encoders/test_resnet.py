@@ -7,6 +7,7 @@ import pytest
 from keras_ssl.encoders.resnet import ResNet
 from keras_ssl.testing.check_encoder import check_encoder
 from tests.encoders.parity_torchvision import GOLDEN, draw, images
+from tests.encoders.unallocated import trainable_parameters
 
 SUFFIXES = {
     "gamma": "weight",
@@ -91,6 +92,34 @@ def test_parameter_counts_are_torchvisions(depth, parameters, dimension):
     count = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert count == parameters - 1000 * dimension - 1000
     assert model.output_shape == (None, dimension)
+
+
+@pytest.mark.parametrize(
+    "depth, width, millions",
+    [
+        # SimCLR (table 6 of the paper): 24M, 94M and 375M; BYOL: 250M for ResNet-200 x2; VICReg's README: 93M and 250M.
+        (50, 2, 93.9),
+        (50, 4, 375.4),
+        (200, 2, 250.1),
+    ],
+)
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="shapes are the same on every backend")
+def test_parameter_counts_of_wide_ones_are_the_published(depth, width, millions):
+    count = trainable_parameters(ResNet, depth=depth, width=width)
+    assert round(count / 1e6, 1) == millions
+    assert count == wide_parameters({50: (3, 4, 6, 3), 200: (3, 24, 36, 3)}[depth], 64 * width)
+
+
+def wide_parameters(blocks, channels):
+    """Counted by hand: every layer `width` times as wide, as `widen` and `width_multiplier` mean it."""
+    count, inputs = 49 * 3 * channels + 2 * channels, channels
+    for stage, number in enumerate(blocks):
+        inner = channels * 2**stage
+        count += inputs * 4 * inner + 8 * inner  # the shortcut of the first block
+        for _ in range(number):
+            count += inputs * inner + 9 * inner * inner + 4 * inner * inner + 2 * (inner + inner + 4 * inner)
+            inputs = 4 * inner
+    return count
 
 
 @pytest.mark.parametrize("depth", [152, 200])

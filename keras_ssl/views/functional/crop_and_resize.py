@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from keras import ops
 
+from keras_ssl.layers.cubic_kernel import cubic_kernel
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional.per_sample import per_sample
 from keras_ssl.views.functional.separable import separable
@@ -14,14 +15,7 @@ def _triangle(distance: Tensor) -> Tensor:
     return ops.relu(1.0 - distance)
 
 
-def _cubic(distance: Tensor) -> Tensor:
-    """Keys' cubic kernel with a = -0.5, the one that PIL and torchvision use when they antialias."""
-    near = (1.5 * distance - 2.5) * distance * distance + 1.0
-    far = ((-0.5 * distance + 2.5) * distance - 4.0) * distance + 2.0
-    return ops.where(distance < 1.0, near, ops.where(distance < 2.0, far, 0.0))
-
-
-KERNELS: dict[str, Callable[[Tensor], Tensor]] = {"bilinear": _triangle, "bicubic": _cubic}
+KERNELS: dict[str, Callable[[Tensor], Tensor]] = {"bilinear": _triangle, "bicubic": cubic_kernel}
 
 
 def resize_matrix(start: Tensor, extent: Tensor, length: int, size: int, interpolation: str) -> Tensor:

@@ -1,0 +1,255 @@
+"""Vision transformers in the layout of DINO, DINOv2, MoCo v3 and MAE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from keras_ssl.encoders._blocks import check_image_arguments
+from keras_ssl.encoders.small_normal import SmallNormal
+from keras_ssl.encoders.token_sequence import TokenSequence
+from keras_ssl.layers.drop_path import DropPath
+from keras_ssl.layers.layer_scale import LayerScale
+from keras_ssl.layers.self_attention import SelfAttention
+from keras_ssl.layers.swiglu import SwiGLU
+from keras_ssl.layers.uniform_draws import UniformDraws
+from keras_ssl.losses.numeric import check_integer, check_positive
+from keras_ssl.typing import Tensor
+
+_VARIANTS = {  # width, depth, heads
+    "Ti": (192, 12, 3),
+    "S": (384, 12, 6),
+    "B": (768, 12, 12),
+    "L": (1024, 24, 16),
+    "H": (1280, 32, 16),
+    "g": (1536, 40, 24),
+}
+_POOLINGS = ("class", "mean", "class_mean", None)
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+class ViT(keras.Model):
+    """A vision transformer that maps images `[N, H, W, C]` to features `[N, D]`.
+
+    An image is cut into square patches (what is left over at its right and lower edge is not seen), each of which a
+    linear map makes a token. A class token and registers come before them, positions are added (see
+    `TokenSequence`), and `depth` blocks follow, with `g` the layer scale, where there is one:
+
+        x = x + g1 * projection(attention(qkv(norm1(x))))
+        x = x + g2 * mlp2(activation(mlp1(norm2(x))))
+
+    then a last layer normalization. The defaults are DINO's ViT-S/16. Other published ones:
+
+    - DINO ViT-S/8, B/16, B/8: `ViT("B", patch_size=8)`;
+    - DINOv2 ViT-S/14: `ViT("S", 14, image_size=518, layer_scale=1.0)`, so B and L, and `ViT("g", mlp="swiglu", ...)`;
+      with registers: `registers=4, interpolate_offset=0.0, interpolate_antialias=True`;
+    - MAE: `ViT("B", position="sincos", interpolate_offset=0.0)`;
+    - MoCo v3: the same, but ViT-S has `heads=12`.
+
+    Layer names are a public weight format: `patch_embedding`, `tokens`, and for each block from 1 `block1_norm1`,
+    `block1_qkv`, `block1_projection`, `block1_scale1`, `block1_norm2`, `block1_mlp1`, `block1_mlp2`, `block1_scale2`,
+    then `norm`. The tokens that leave a block are the output of `block1_add2`.
+
+    Args:
+        variant: width, depth and heads by name: "Ti" (192, 12, 3), "S" (384, 12, 6), "B" (768, 12, 12), "L" (1024,
+            24, 16), "H" (1280, 32, 16) or "g" (1536, 40, 24). Defaults to "S".
+        patch_size: side of a patch in pixels. Defaults to 16.
+        width: width of the tokens; None (default) is the variant's.
+        depth: number of blocks; None (default) is the variant's.
+        heads: number of heads, which must divide the width; None (default) is the variant's.
+        mlp: "gelu" (default), or "swiglu", whose hidden layer is 2/3 as wide, rounded up to a multiple of 8, which
+            leaves about as many weights.
+        mlp_ratio: width of the hidden layer over that of the tokens. Defaults to 4.
+        registers: number of registers: tokens that hold no patch, so that no patch need serve for it. Defaults to 0.
+        layer_scale: the layer scale's initial value; None (default) is no layer scale. DINOv2 trains from 1e-5.
+        drop_path: probability of leaving out each of the last block's two branches in training (see `DropPath`); it
+            rises from 0 at the first block in equal steps. Defaults to 0; DINO trains with 0.1.
+        position: "learned" (default), or "sincos": fixed.
+        image_size: side in pixels of the images that the positions are made for, a multiple of `patch_size`.
+            Images of any other size see them interpolated. Defaults to 224.
+        interpolate_offset: as for `TokenSequence`. Defaults to 0.1.
+        interpolate_antialias: as for `TokenSequence`. Defaults to False.
+        input_shape: (height, width, channels). Defaults to (None, None, 3).
+        pooling: "class" (default): the class token; "mean": the mean of the patch tokens; "class_mean": both, `[N, 2
+            * width]`, as DINOv2's linear probe takes them; None: all tokens `[N, 1 + registers + patches, width]`.
+        name: name of the model. Defaults to one made from variant and patch size, as in "vit_s16".
+
+    Raises:
+        ValueError: if an argument has none of the values above.
+
+    Example:
+
+    >>> encoder = ViT("Ti", patch_size=8, depth=2, image_size=32)
+    >>> tuple(encoder(keras.ops.zeros((2, 32, 48, 3))).shape)
+    (2, 192)
+
+    References: Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021, https://arxiv.org/abs/2010.11929; Caron
+    et al., 2021, https://arxiv.org/abs/2104.14294 (DINO); Oquab et al., 2023, https://arxiv.org/abs/2304.07193
+    (DINOv2); Darcet et al., 2024, https://arxiv.org/abs/2309.16588 (registers).
+    """
+
+    def __init__(
+        self,
+        variant: str = "S",
+        patch_size: int = 16,
+        width: int | None = None,
+        depth: int | None = None,
+        heads: int | None = None,
+        mlp: str = "gelu",
+        mlp_ratio: float = 4.0,
+        registers: int = 0,
+        layer_scale: float | None = None,
+        drop_path: float = 0.0,
+        position: str = "learned",
+        image_size: int = 224,
+        interpolate_offset: float = 0.1,
+        interpolate_antialias: bool = False,
+        input_shape: Sequence[int | None] = (None, None, 3),
+        pooling: str | None = "class",
+        name: str | None = None,
+    ) -> None:
+        if variant not in _VARIANTS:
+            raise ValueError(f"`variant` must be one of {sorted(_VARIANTS)}. Received: variant={variant!r}")
+        sizes = {"width": width, "depth": depth, "heads": heads}
+        dim, blocks, head_count = (
+            usual if value is None else check_integer(key, value, 1)
+            for (key, value), usual in zip(sizes.items(), _VARIANTS[variant], strict=True)
+        )
+        if dim % head_count:
+            raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
+        patch_size = check_integer("patch_size", patch_size, 1)
+        image_size = check_integer("image_size", image_size, 1)
+        if image_size % patch_size:
+            raise ValueError(f"`image_size` must be a multiple of {patch_size}. Received: image_size={image_size}")
+        if mlp not in ("gelu", "swiglu"):
+            raise ValueError(f"`mlp` must be 'gelu' or 'swiglu'. Received: mlp={mlp!r}")
+        check_positive("mlp_ratio", mlp_ratio)
+        if layer_scale is not None:
+            check_positive("layer_scale", layer_scale)
+        if not 0.0 <= drop_path < 1.0:
+            raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
+        image_shape = check_image_arguments(input_shape, pooling, _POOLINGS)
+        if any(side is not None and side < patch_size for side in image_shape[:2]):
+            raise ValueError(
+                f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
+            )
+
+        inputs = keras.Input(image_shape, name="images")
+        x = keras.layers.Conv2D(
+            dim,
+            patch_size,
+            patch_size,
+            data_format="channels_last",
+            kernel_initializer=SmallNormal(),
+            name="patch_embedding",
+        )(inputs)
+        x = TokenSequence(
+            image_size // patch_size,
+            registers,
+            position,
+            interpolate_offset,
+            interpolate_antialias,
+            name="tokens",
+        )(x)
+        hidden = _hidden_width(dim, mlp, mlp_ratio)
+        draws = UniformDraws(2 * blocks, name="draws")(x) if drop_path else None
+        trunk = _Trunk(blocks, head_count, mlp, hidden, layer_scale, drop_path, draws)
+        for number in range(1, blocks + 1):
+            x = trunk.block(x, number)
+        x = _norm(x, "norm")
+        name = name or f"vit_{variant.lower()}{patch_size}"
+        super().__init__(inputs=inputs, outputs=_pool(x, 1 + registers, pooling), name=name)
+
+        self.variant = variant
+        self.patch_size = patch_size
+        self.sizes = sizes
+        self.mlp = mlp
+        self.mlp_ratio = mlp_ratio
+        self.registers = registers
+        self.layer_scale = layer_scale
+        self.drop_path = drop_path
+        self.position = position
+        self.image_size = image_size
+        self.interpolate_offset = interpolate_offset
+        self.interpolate_antialias = interpolate_antialias
+        self.image_shape = image_shape
+        self.pooling = pooling
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "variant": self.variant,
+            "patch_size": self.patch_size,
+            **self.sizes,
+            "mlp": self.mlp,
+            "mlp_ratio": self.mlp_ratio,
+            "registers": self.registers,
+            "layer_scale": self.layer_scale,
+            "drop_path": self.drop_path,
+            "position": self.position,
+            "image_size": self.image_size,
+            "interpolate_offset": self.interpolate_offset,
+            "interpolate_antialias": self.interpolate_antialias,
+            "input_shape": self.image_shape,
+            "pooling": self.pooling,
+            "name": self.name,
+        }
+
+
+def _hidden_width(width: int, mlp: str, ratio: float) -> int:
+    hidden = int(width * ratio)
+    # Three matrices instead of two, so each is narrower; DINOv2 rounds up to a multiple of 8.
+    return hidden if mlp == "gelu" else (int(hidden * 2 / 3) + 7) // 8 * 8
+
+
+def _norm(x: Tensor, name: str) -> Tensor:
+    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
+
+
+def _dense(x: Tensor, units: int, name: str) -> Tensor:
+    return keras.layers.Dense(units, kernel_initializer=SmallNormal(), name=name)(x)
+
+
+@dataclass(frozen=True)
+class _Trunk:
+    """What all blocks have in common."""
+
+    depth: int
+    heads: int
+    mlp: str
+    hidden: int
+    layer_scale: float | None
+    drop_path: float
+    draws: Tensor
+
+    def block(self, x: Tensor, number: int) -> Tensor:
+        """Attention and MLP, each on the normalised tokens and added to them."""
+        name, width = f"block{number}", x.shape[-1]
+        y = _dense(_norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv")
+        y = SelfAttention(self.heads, name=f"{name}_attention")(y)
+        x = self.residual(x, _dense(y, width, f"{name}_projection"), number, 1)
+        y = _norm(x, f"{name}_norm2")
+        if self.mlp == "swiglu":
+            y = SwiGLU(name=f"{name}_gate")(_dense(y, 2 * self.hidden, f"{name}_mlp1"))
+        else:
+            y = keras.layers.Activation("gelu", name=f"{name}_activation")(_dense(y, self.hidden, f"{name}_mlp1"))
+        return self.residual(x, _dense(y, width, f"{name}_mlp2"), number, 2)
+
+    def residual(self, x: Tensor, branch: Tensor, number: int, part: int) -> Tensor:
+        """`x` and the scaled branch, which is dropped the more often the deeper it lies: the first never."""
+        if self.layer_scale is not None:
+            branch = LayerScale(self.layer_scale, name=f"block{number}_scale{part}")(branch)
+        if self.drop_path and number > 1:
+            rate = self.drop_path * (number - 1) / (self.depth - 1)
+            column = 2 * (number - 1) + part - 1
+            branch = DropPath(rate, column, name=f"block{number}_drop{part}")([branch, self.draws])
+        return keras.layers.Add(name=f"block{number}_add{part}")([x, branch])
+
+
+def _pool(x: Tensor, first_patch: int, pooling: str | None) -> Tensor:
+    if pooling is None:
+        return x
+    if pooling == "class":
+        return x[:, 0]
+    mean = keras.layers.GlobalAveragePooling1D(data_format="channels_last", name="pool")(x[:, first_patch:])
+    return mean if pooling == "mean" else keras.layers.Concatenate(name="class_mean")([x[:, 0], mean])

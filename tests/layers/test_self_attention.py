@@ -1,0 +1,51 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_ssl.layers import SelfAttention
+
+
+def reference(qkv, heads):
+    """Token by token and head by head."""
+    n, tokens, width = qkv.shape
+    dim = width // 3
+    depth = dim // heads
+    out = np.zeros((n, tokens, dim))
+    for sample in range(n):
+        for head in range(heads):
+            part = slice(head * depth, (head + 1) * depth)
+            q, k, v = (qkv[sample, :, i * dim : (i + 1) * dim][:, part] for i in range(3))
+            for token in range(tokens):
+                logits = k @ q[token] / np.sqrt(depth)
+                weights = np.exp(logits - logits.max())
+                out[sample, token, part] = weights @ v / weights.sum()
+    return out
+
+
+@pytest.mark.parametrize("heads", [1, 3])
+def test_equals_numpy(heads):
+    qkv = np.random.default_rng(0).normal(size=(2, 5, 18)).astype("float32")
+    actual = keras.ops.convert_to_numpy(SelfAttention(heads)(qkv))
+    np.testing.assert_allclose(actual, reference(qkv.astype("float64"), heads), atol=1e-5)
+
+
+def test_softmax_is_in_float32_and_large_products_do_not_overflow():
+    qkv = np.random.default_rng(0).normal(size=(1, 7, 48)).astype("float16")
+    qkv[..., :32] *= 100.0  # products of queries and keys beyond float16's 65504
+    layer = SelfAttention(1, dtype="float16")
+    actual = keras.ops.convert_to_numpy(keras.ops.cast(layer(qkv), "float32"))
+    assert np.abs(qkv[0, :, :16].astype("float32") @ qkv[0, :, 16:32].astype("float32").T).max() > 65504
+    np.testing.assert_allclose(actual, reference(qkv.astype("float64"), 1), atol=5e-3)
+
+
+def test_shapes_and_config():
+    layer = SelfAttention(4)
+    assert layer(keras.Input((None, 24))).shape == (None, None, 8)
+    assert SelfAttention.from_config(layer.get_config()).heads == 4
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"^`heads` .* Received: heads=0$"):
+        SelfAttention(0)
+    with pytest.raises(ValueError, match=r"multiple of 12 channels. Received: input_shape=\(1, 5, 18\)"):
+        SelfAttention(4)(np.zeros((1, 5, 18), "float32"))
