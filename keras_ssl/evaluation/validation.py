@@ -5,21 +5,23 @@ import numpy as np
 from keras_ssl.typing import Tensor
 
 
-def as_features(name: str, features: Tensor) -> np.ndarray:
+def as_features(name: str, features: Tensor, least: int = 1) -> np.ndarray:
     """Features as a finite array `[N, D]` of float32, or of float64 where they are that.
 
     Args:
         name: the argument's name, for messages.
         features: array or tensor of numbers.
+        least: the fewest samples that will do. Defaults to 1.
 
     Raises:
-        ValueError: if the rank is not 2, an axis is empty, the type is not a number, or a row holds NaN or
-            infinity.
+        ValueError: if the rank is not 2, an axis is empty, there are too few samples, the type is not a number,
+            or a row holds NaN or infinity.
     """
     array = np.asarray(features)
-    if array.ndim != 2 or array.size == 0:
+    if array.ndim != 2 or array.size == 0 or len(array) < least:
+        count = "one sample" if least == 1 else f"{least} samples"
         raise ValueError(
-            f"Argument `{name}` must be features [N, D] of at least one sample. Received: {name}.shape={array.shape}"
+            f"Argument `{name}` must be features [N, D] of at least {count}. Received: {name}.shape={array.shape}"
         )
     if array.dtype != np.float64:
         try:
@@ -47,7 +49,9 @@ def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
             f"Argument `{name}` must hold one label for each of the {count} rows of features. "
             f"Received: {name}.shape={array.shape}"
         )
-    if array.dtype.kind not in "biuUSO":
+    if array.dtype.kind == "O" and len({type(label) for label in array}) == 1 and isinstance(array[0], str | int):
+        array = np.array(array.tolist())  # as pandas holds strings
+    if array.dtype.kind not in "biuUS":
         raise ValueError(f"Argument `{name}` must hold integers or strings. Received: {name}.dtype={array.dtype}")
     return array
 
@@ -63,8 +67,10 @@ def same_width(name: str, features: np.ndarray, other_name: str, other: np.ndarr
 
 def l2_normalized(features: np.ndarray) -> np.ndarray:
     """Rows divided by their Euclidean norm; rows of zeros stay zeros."""
-    # Scaling by the largest entry first keeps the squares of huge or tiny numbers in range.
-    largest = np.abs(features).max(axis=1, keepdims=True)
+    # Scaling by the largest entry first keeps the squares of huge or tiny numbers in range. No array but the
+    # result is as large as the features: of half a million that would be gigabytes.
+    largest = np.maximum(features.max(axis=1, keepdims=True), -features.min(axis=1, keepdims=True))
     scaled = features / np.where(largest > 0, largest, 1)
-    norm = np.sqrt(np.sum(scaled * scaled, axis=1, keepdims=True))
-    return scaled / np.where(norm > 0, norm, 1)
+    norm = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
+    scaled /= np.where(norm > 0, norm, 1)
+    return scaled
