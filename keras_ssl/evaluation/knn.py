@@ -116,7 +116,7 @@ def _blocks(queries: np.ndarray, keys: int) -> Iterator[np.ndarray]:
 def _vote(similarity: np.ndarray, classes: np.ndarray, count: int, k: int, temperature: float) -> np.ndarray:
     """The winning class of each row of `similarity`, `[B, N]`."""
     rows = np.arange(len(similarity))[:, np.newaxis]
-    nearest = _nearest(similarity, k)
+    nearest = nearest_columns(similarity, k)
     near = similarity[rows, nearest].astype(np.float64)
     # Dividing all weights of a row by the largest changes no winner and keeps low temperatures in range.
     weights = np.exp((near - near.max(axis=1, keepdims=True)) / temperature)
@@ -125,7 +125,7 @@ def _vote(similarity: np.ndarray, classes: np.ndarray, count: int, k: int, tempe
     return votes.argmax(axis=1)
 
 
-def _nearest(similarity: np.ndarray, k: int) -> np.ndarray:
+def nearest_columns(similarity: np.ndarray, k: int) -> np.ndarray:
     """Columns of the `k` largest of each row, in ascending order; the lowest columns where values tie."""
     count = similarity.shape[1]
     nearest = np.argpartition(similarity, count - k, axis=1)[:, count - k :]

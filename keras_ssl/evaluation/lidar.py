@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.blas_threads import blas_threads
+from keras_ssl.evaluation.class_moments import group_means
 from keras_ssl.evaluation.spectrum import blocks, effective_rank
 from keras_ssl.evaluation.validation import as_features, as_labels
 from keras_ssl.losses.numeric import check_positive
@@ -72,13 +73,3 @@ def lidar(features: Tensor, groups: Tensor, delta: float = 1e-4) -> float:
         values = np.linalg.svd(whitened, compute_uv=False) ** 2
     values = values[: min(len(names) - 1, array.shape[1])]
     return effective_rank(np.where(values > 1e-12 * values.max(), values, 0), _EPSILON)
-
-
-def group_means(features: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
-    """The mean of the rows of each of `count` groups, float64 `[count, D]`; `numbers` says a row's group."""
-    sums = np.zeros((count, features.shape[1]))
-    start = 0
-    for block in blocks(features):
-        np.add.at(sums, numbers[start : start + len(block)], block)
-        start += len(block)
-    return sums / np.bincount(numbers, minlength=count)[:, np.newaxis]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.lidar import group_means
+from keras_ssl.evaluation.class_moments import group_means
 from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized
 from keras_ssl.typing import Tensor
 

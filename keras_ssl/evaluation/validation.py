@@ -37,6 +37,52 @@ def as_features(name: str, features: Tensor, least: int = 1) -> np.ndarray:
     return array
 
 
+def as_feature_maps(name: str, features: Tensor) -> np.ndarray:
+    """Dense features of frames as a finite array `[T, H, W, D]` of float32, or of float64 where they are that.
+
+    Raises:
+        ValueError: if the rank is not 4, an axis is empty, the type is not a number, or a place holds NaN or
+            infinity (its frame, row and column are named).
+    """
+    array = np.asarray(features)
+    if array.ndim != 4 or array.size == 0:
+        raise ValueError(
+            f"Argument `{name}` must be features of frames [T, H, W, D]. Received: {name}.shape={array.shape}"
+        )
+    try:
+        flat = as_features(name, array.reshape(-1, array.shape[-1]))
+    except ValueError as error:
+        if array.dtype.kind not in "fc" or np.isfinite(array).all():
+            raise
+        bad = ~np.isfinite(array).all(axis=-1)
+        frame, row, column = (int(index) for index in np.argwhere(bad)[0])
+        raise ValueError(
+            f"Argument `{name}` must be finite. Received: {name} with NaN or infinity in frame {frame}, row {row}, "
+            f"column {column} ({int(bad.sum())} such places)"
+        ) from error
+    return flat.reshape(array.shape)
+
+
+def as_masks(name: str, masks: Tensor, other_name: str, other: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Two boolean arrays `[..., H, W]` of one shape.
+
+    Raises:
+        ValueError: if the shapes differ or hold no image, or the values are not truth values (booleans, 0 and 1).
+    """
+    first, second = np.asarray(masks), np.asarray(other)
+    if first.shape != second.shape or first.ndim < 2 or first.size == 0:
+        raise ValueError(
+            f"Arguments `{name}` and `{other_name}` must be masks [..., H, W] of one shape. Received: "
+            f"{name}.shape={first.shape}, {other_name}.shape={second.shape}"
+        )
+    for argument, array in ((name, first), (other_name, second)):
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+            raise ValueError(
+                f"Argument `{argument}` must hold booleans, or 0 and 1. Received: {argument}.dtype={array.dtype}"
+            )
+    return first.astype(bool), second.astype(bool)
+
+
 def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
     """Labels as an array `[count]` of integers or strings.
 
