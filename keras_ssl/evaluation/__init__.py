@@ -12,6 +12,8 @@ from keras_ssl.evaluation.knn import knn_accuracy, knn_predict
 from keras_ssl.evaluation.label_propagation import label_propagation
 from keras_ssl.evaluation.lidar import lidar
 from keras_ssl.evaluation.linear_probe import linear_probe
+from keras_ssl.evaluation.linear_probe_grid import LinearProbeGrid, linear_probe_grid
+from keras_ssl.evaluation.linear_probe_sgd import linear_probe_sgd
 from keras_ssl.evaluation.mean_correlation import mean_correlation
 from keras_ssl.evaluation.naive_bayes_probe import NaiveBayesProbe
 from keras_ssl.evaluation.nearest_mean_classifier import NearestMeanClassifier
@@ -29,6 +31,7 @@ from keras_ssl.evaluation.video_segmentation import video_segmentation
 
 __all__ = [
     "FewShotAccuracy",
+    "LinearProbeGrid",
     "NaiveBayesProbe",
     "NearestMeanClassifier",
     "RecursiveRidge",
@@ -46,6 +49,8 @@ __all__ = [
     "label_propagation",
     "lidar",
     "linear_probe",
+    "linear_probe_grid",
+    "linear_probe_sgd",
     "mean_correlation",
     "nesum",
     "rankme",
