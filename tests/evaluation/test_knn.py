@@ -1,4 +1,5 @@
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -83,6 +84,25 @@ def test_neighbours_of_many_tiles(monkeypatch, order, k):
     expected = np.argsort(-(queries @ keys.T), axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(nearest, expected)
     np.testing.assert_array_equal(near, np.take_along_axis(queries @ keys.T, expected, axis=1))
+
+
+def test_no_matrix_of_all_distances():
+    """60,000 x 1,500 similarities would be 360 MB; a normalised copy of the features and a tile are 19."""
+    rng = np.random.default_rng(0)
+    features, queries = rng.standard_normal((60_000, 8), "float32"), rng.standard_normal((1500, 8), "float32")
+    labels = rng.integers(0, 10, 60_000)
+    tracemalloc.start()
+    predictions = knn_predict(features.astype("float16"), labels, queries.astype("float16"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    exact = features.astype("float16").astype("float64")
+    similarity = queries[:20].astype("float16").astype("float64") @ (exact / np.linalg.norm(exact, axis=1)[:, None]).T
+    similarity /= np.linalg.norm(queries[:20].astype("float16").astype("float64"), axis=1)[:, None]
+    nearest = np.argsort(-similarity, axis=1)[:, :20]
+    weights = np.exp(np.take_along_axis(similarity, nearest, axis=1) / 0.07)
+    votes = [np.bincount(labels[n], w, minlength=10) for n, w in zip(nearest, weights, strict=True)]
+    np.testing.assert_array_equal(predictions[:20], np.argmax(votes, axis=1))
 
 
 def test_ties_go_to_the_first():
