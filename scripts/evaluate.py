@@ -1,12 +1,17 @@
-"""Evaluates a pretrained encoder: nearest neighbours, linear probe, effective rank.
+"""Evaluates a pretrained encoder: classifiers on its features, retrieval, few-shot episodes, and measures of rank.
 
     python scripts/evaluate.py --model=saved_models/my_encoder --data=coloured_digits --output=results.json
 
-Prints a markdown table. Data without a test part is split: one image in five is tested on, always the same.
+Prints a markdown table with the figures, the seed, the command and the versions; the JSON file holds the same, null
+for a figure that is not finite. Data without a test part is split: one image in five is tested on, always the same.
 """
 
 import json
+import math
+import shlex
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +19,12 @@ from _cli import DATA_HELP, no_arguments, user_errors, writable_folder
 from absl import app, flags
 
 import keras_ssl
+from keras_ssl import evaluation
 from keras_ssl.callbacks.online_evaluation import labelled_split
-from keras_ssl.evaluation import extract_features, knn_accuracy, linear_probe, rankme
 from keras_ssl.hub import Card, atomic_file
 from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.recipe_data import LabelledImages, data_source
-
-_PROTOCOLS = ("knn", "linear", "rankme")
+from keras_ssl.hub.versions import versions
 
 _MODEL = flags.DEFINE_string(
     "model", None, "A name of keras_ssl.list_models(), or the folder of an export.", required=True
@@ -29,11 +33,42 @@ _DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: what the model 
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image size, for data that is made or resized. Default: that of training.", lower_bound=1
 )
-_PROTOCOLS_FLAG = flags.DEFINE_list("protocols", ["knn", "linear"], f"Any of {', '.join(_PROTOCOLS)}.")
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the results. Default: none.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
 _K = flags.DEFINE_integer("k", 20, "Number of neighbours.", lower_bound=1)
 _TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "Of the neighbours' weights.", lower_bound=0.0)
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "Of what protocols draw: episodes, splits, the order of SGD.", lower_bound=0)
+_WAYS = flags.DEFINE_integer("ways", 5, "Classes in a few-shot episode.", lower_bound=2)
+_SHOTS = flags.DEFINE_integer("shots", 1, "Labelled samples of a class in a few-shot episode.", lower_bound=1)
+
+# Of training features and labels, and of test features and labels.
+_LABELLED: dict[str, Callable[[Any, Any, Any, Any], float | dict[str, float]]] = {
+    "knn": lambda x, y, z, t: evaluation.knn_accuracy(x, y, z, t, _K.value, _TEMPERATURE.value),
+    "linear": evaluation.linear_probe,
+    "linear_grid": lambda x, y, z, t: _grid(evaluation.linear_probe_grid(x, y, z, t, seed=_SEED.value)),
+    "linear_sgd": lambda x, y, z, t: evaluation.linear_probe_sgd(x, y, z, t, seed=_SEED.value),
+    "naive_bayes": lambda x, y, z, t: evaluation.NaiveBayesProbe().fit(x, y).score(z, t),
+    "nearest_mean": lambda x, y, z, t: evaluation.NearestMeanClassifier().fit(x, y).score(z, t),
+    "ridge": lambda x, y, z, t: evaluation.RecursiveRidge().fit(x, y).score(z, t),
+    "few_shot": lambda x, y, z, t: _few_shot("few_shot", z, t, evaluation.NearestMeanClassifier()),
+    "transductive": lambda x, y, z, t: _few_shot("transductive", z, t, evaluation.TransductiveFewShot()),
+    "retrieval": lambda x, y, z, t: evaluation.retrieval(z, t, ks=[k for k in (1, 5, 10) if k < len(z)]),
+    "tolerance": lambda x, y, z, t: evaluation.tolerance(x, y),
+    "intrinsic_dimension": lambda x, y, z, t: evaluation.intrinsic_dimension(x, y, z, t, seed=_SEED.value),
+}
+# Of the training features alone.
+_LABEL_FREE: dict[str, Callable[..., float]] = {
+    "rankme": evaluation.rankme,
+    "singular_value_entropy": evaluation.singular_value_entropy,
+    "alpha_req": evaluation.alpha_req,
+    "nesum": evaluation.nesum,
+    "feature_std": evaluation.feature_std,
+    "uniformity": evaluation.uniformity,
+    "mean_correlation": evaluation.mean_correlation,
+    "two_nn": evaluation.two_nn,
+}
+_PROTOCOLS = (*_LABELLED, *_LABEL_FREE)
+_PROTOCOLS_FLAG = flags.DEFINE_list("protocols", ["knn", "linear"], f"Any of {', '.join(_PROTOCOLS)}.")
 
 
 def main(argv: list[str]) -> None:
@@ -50,11 +85,19 @@ def main(argv: list[str]) -> None:
         model = keras_ssl.load(_MODEL.value, trainable=False)
         name, images = read_data(card)
         results = evaluate(model, images)
-    report = {"model": _MODEL.value, "data": name, **results}
+    report = {
+        "model": _MODEL.value,
+        "data": name,
+        **results,
+        "seed": _SEED.value,
+        "protocols": ",".join(_PROTOCOLS_FLAG.value),
+        "command": shlex.join(["python", *sys.argv]),
+        "versions": {**versions(), **_scikit_learn()},
+    }
     print(table(report))
     if _OUTPUT.value is not None:
         with atomic_file(_OUTPUT.value) as staging:
-            staging.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            staging.write_text(json.dumps(_without_nan(report), indent=2) + "\n", encoding="utf-8")
 
 
 def read_data(card: Card) -> tuple[str, LabelledImages]:
@@ -77,30 +120,62 @@ def evaluate(model: Any, images: LabelledImages) -> dict[str, Any]:
     """The protocols' figures, the numbers of images, and the time it took."""
     start = time.perf_counter()
     protocols = _PROTOCOLS_FLAG.value
-    labelled = {"knn", "linear"} & set(protocols)
+    labelled = [name for name in protocols if name in _LABELLED]
     if images.y is None and labelled:
-        raise ValueError(f"--protocols={','.join(sorted(labelled))} needs labels. Received: data without labels")
+        raise ValueError(f"--protocols={','.join(labelled)} needs labels. Received: data without labels")
     if images.y is None:
         results: dict[str, Any] = {"train": len(images.x), "test": 0}
-        train = extract_features(model, images.x, _BATCH_SIZE.value)
+        data: tuple[Any, ...] = (extract(model, images.x),)
     else:
         x, y, x_test, y_test = labelled_split(images.x, images.y, images.x_test, images.y_test)
         results = {"train": len(x), "test": len(x_test)}
-        train, test = (extract_features(model, part, _BATCH_SIZE.value) for part in (x, x_test))
-    if "knn" in protocols:
-        results["knn"] = knn_accuracy(train, y, test, y_test, _K.value, _TEMPERATURE.value)
-    if "linear" in protocols:
-        results["linear"] = linear_probe(train, y, test, y_test)
-    if "rankme" in protocols:
-        results["rankme"] = rankme(train)
+        data = extract(model, x), y, extract(model, x_test), y_test
+    for name in protocols:
+        value = _LABELLED[name](*data) if name in _LABELLED else _LABEL_FREE[name](data[0])
+        results.update(value if isinstance(value, dict) else {name: value})
     return {**results, "seconds": round(time.perf_counter() - start, 2)}
+
+
+def extract(model: Any, images: Any) -> Any:
+    """The features of images, in batches of the flag's size."""
+    return evaluation.extract_features(model, images, _BATCH_SIZE.value)
+
+
+def _grid(found: evaluation.LinearProbeGrid) -> dict[str, float]:
+    return {"linear_grid": found.accuracy, "linear_grid_regularization": found.regularization}
+
+
+def _few_shot(name: str, features: Any, labels: Any, classifier: Any) -> dict[str, float]:
+    arguments = {"ways": _WAYS.value, "shots": _SHOTS.value, "classifier": classifier, "seed": _SEED.value}
+    found = evaluation.few_shot(features, labels, **arguments)
+    return {name: found.accuracy, f"{name}_interval": found.interval}
 
 
 def table(report: dict[str, Any]) -> str:
     """One row of a markdown table with its head."""
-    cells = {key: f"{value:.4f}" if key in _PROTOCOLS else str(value) for key, value in report.items()}
-    rule = ["---" if isinstance(value, str) else "---:" for value in report.values()]
+    cells = {key: _cell(key, value).replace("|", "\\|") for key, value in report.items()}
+    rule = ["---" if isinstance(value, str | dict) else "---:" for value in report.values()]
     return "\n".join(f"| {' | '.join(row)} |" for row in (list(cells), rule, list(cells.values())))
+
+
+def _without_nan(report: dict[str, Any]) -> dict[str, Any]:
+    """JSON knows neither NaN nor infinity."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in report.items()
+    }
+
+
+def _scikit_learn() -> dict[str, str]:
+    """Its version, if a protocol took it."""
+    return {"scikit-learn": sys.modules["sklearn"].__version__} if "sklearn" in sys.modules else {}
+
+
+def _cell(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    if isinstance(value, float) and key != "seconds":
+        return f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.4g}"
+    return str(value)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
 """Weighted nearest neighbours in feature space: what the features know without any training on labels."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized, same_width
 from keras_ssl.typing import Tensor
 
 _BLOCK = 2**22  # similarities in memory at a time
+_ROWS = 256  # queries worked off together
 
 
 def knn_predict(
@@ -56,11 +55,11 @@ def knn_predict(
     check_neighbours(k, len(keys), temperature)
 
     classes, numbers = np.unique(labels, return_inverse=True)
-    keys = l2_normalized(keys).T
-    best = [
-        _vote(l2_normalized(block) @ keys, numbers, len(classes), k, temperature)
-        for block in _blocks(queries, keys.shape[1])
-    ]
+    keys = l2_normalized(keys)
+    best = []
+    for start in range(0, len(queries), _ROWS):
+        near, nearest = nearest_neighbours(l2_normalized(queries[start : start + _ROWS]), keys, k)
+        best.append(_vote(near, numbers[nearest], len(classes), temperature))
     return classes[np.concatenate(best)]
 
 
@@ -107,25 +106,49 @@ def check_neighbours(k: int, count: int, temperature: float) -> None:
         raise ValueError(f"Argument `temperature` must be positive. Received: temperature={temperature}")
 
 
-def _blocks(queries: np.ndarray, keys: int) -> Iterator[np.ndarray]:
-    rows = max(1, _BLOCK // keys)
-    for start in range(0, len(queries), rows):
-        yield queries[start : start + rows]
+def nearest_neighbours(queries: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` largest products of each query `[B, D]` with the keys `[N, D]`, and the keys' numbers, both `[B, k]`.
+
+    In descending order; of equal products the lowest numbers. Keys are taken a tile at a time, and of all tiles but
+    the first only what exceeds the `k` found so far is looked at: of many keys that is next to nothing.
+    """
+    columns = max(k, _BLOCK // max(len(queries), _ROWS))
+    products = queries @ keys[:columns].T
+    near, nearest = _largest(products, nearest_columns(products, k), k)
+    for start in range(columns, len(keys), columns):
+        products = queries @ keys[start : start + columns].T
+        rows, found = np.nonzero(products > near[:, -1:])
+        if not len(rows):
+            continue
+        counts = np.bincount(rows, minlength=len(queries))
+        place = k + np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
+        values = np.full((len(queries), k + counts.max()), -np.inf, products.dtype)
+        numbers = np.zeros(values.shape, np.int64)
+        values[:, :k], numbers[:, :k] = near, nearest
+        values[rows, place], numbers[rows, place] = products[rows, found], start + found
+        near, order = _largest(values, np.broadcast_to(np.arange(values.shape[1]), values.shape), k)
+        nearest = np.take_along_axis(numbers, order, axis=1)
+    return near, nearest
 
 
-def _vote(similarity: np.ndarray, classes: np.ndarray, count: int, k: int, temperature: float) -> np.ndarray:
-    """The winning class of each row of `similarity`, `[B, N]`."""
-    rows = np.arange(len(similarity))[:, np.newaxis]
-    nearest = _nearest(similarity, k)
-    near = similarity[rows, nearest].astype(np.float64)
+def _largest(values: np.ndarray, columns: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The `k` largest of each row among some of its columns, in descending order, and where they are."""
+    chosen = np.take_along_axis(values, columns, axis=1)
+    order = np.argsort(-chosen, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(columns, order, axis=1)
+
+
+def _vote(near: np.ndarray, classes: np.ndarray, count: int, temperature: float) -> np.ndarray:
+    """The winning class of each row, from the similarities of its neighbours and their classes, both `[B, k]`."""
+    near = near.astype(np.float64)
     # Dividing all weights of a row by the largest changes no winner and keeps low temperatures in range.
     weights = np.exp((near - near.max(axis=1, keepdims=True)) / temperature)
-    votes = np.zeros((len(similarity), count))
-    np.add.at(votes, (rows, classes[nearest]), weights)
+    votes = np.zeros((len(near), count))
+    np.add.at(votes, (np.arange(len(near))[:, np.newaxis], classes), weights)
     return votes.argmax(axis=1)
 
 
-def _nearest(similarity: np.ndarray, k: int) -> np.ndarray:
+def nearest_columns(similarity: np.ndarray, k: int) -> np.ndarray:
     """Columns of the `k` largest of each row, in ascending order; the lowest columns where values tie."""
     count = similarity.shape[1]
     nearest = np.argpartition(similarity, count - k, axis=1)[:, count - k :]

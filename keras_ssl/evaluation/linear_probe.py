@@ -46,12 +46,27 @@ def linear_probe(
     >>> linear_probe([[0.0], [1.0], [4.0], [5.0]], [0, 0, 1, 1], [[0.5], [4.5]], [0, 1])
     1.0
     """
-    train = as_features("train_features", train_features).astype(np.float64)
+    train, labels, test, truth = probe_data(train_features, train_labels, test_features, test_labels)
+    check_probe(regularization, max_iter)
+    return accuracy_of_probe(train, labels, test, truth, regularization, max_iter)
+
+
+def probe_data(
+    train_features: Tensor, train_labels: Tensor, test_features: Tensor, test_labels: Tensor
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The checked features and labels of the training and of the test part."""
+    train = as_features("train_features", train_features)
     labels = as_labels("train_labels", train_labels, len(train))
-    test = as_features("test_features", test_features).astype(np.float64)
+    test = as_features("test_features", test_features)
     truth = as_labels("test_labels", test_labels, len(test))
     same_width("train_features", train, "test_features", test)
-    check_probe(regularization, max_iter)
+    return train, labels, test, truth
+
+
+def accuracy_of_probe(
+    train: np.ndarray, labels: np.ndarray, test: np.ndarray, truth: np.ndarray, regularization: float, max_iter: int
+) -> float:
+    """`linear_probe` of data and settings that are checked already."""
     if (labels == labels[0]).all():
         return float(np.mean(truth == labels[0]))
     try:
@@ -59,13 +74,19 @@ def linear_probe(
     except ImportError as error:
         raise ImportError("linear_probe needs scikit-learn: pip install scikit-learn") from error
 
-    mean, std = train.mean(axis=0), train.std(axis=0)
-    # A dimension whose spread is rounding error would be blown up to full size.
-    scale = np.where(std > 1e-6 * np.abs(mean), 1 / np.where(std > 0, std, 1), 0)
+    train, test = train.astype(np.float64), test.astype(np.float64)
+    mean, scale = standardization(train)
     probe = LogisticRegression(C=1 / (regularization * len(train)), max_iter=max_iter)
     with blas_threads(train.size):
         probe.fit((train - mean) * scale, labels)
     return float(np.mean(probe.predict((test - mean) * scale) == truth))
+
+
+def standardization(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What to take off each dimension, and what to multiply it by then; 0 for one that is constant."""
+    mean, std = train.mean(axis=0), train.std(axis=0)
+    # A dimension whose spread is rounding error would be blown up to full size.
+    return mean, np.where(std > 1e-6 * np.abs(mean), 1 / np.where(std > 0, std, 1), 0)
 
 
 def check_probe(regularization: float, max_iter: int) -> None:

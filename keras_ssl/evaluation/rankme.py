@@ -1,8 +1,6 @@
 """RankMe: how many dimensions features really use."""
 
-import numpy as np
-
-from keras_ssl.evaluation.blas_threads import blas_threads
+from keras_ssl.evaluation.spectrum import effective_rank, singular_values
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.typing import Tensor
 
@@ -41,11 +39,4 @@ def rankme(features: Tensor) -> float:
         Garrido et al., "RankMe: Assessing the Downstream Performance of Pretrained Self-Supervised
         Representations by Their Rank", ICML 2023.
     """
-    array = as_features("features", features).astype(np.float64)
-    with blas_threads(array.size):
-        values = np.linalg.svd(array, compute_uv=False)
-    total = values.sum()
-    if total == 0:
-        return 1.0
-    shares = values / total + _EPSILON
-    return float(np.exp(-np.sum(shares * np.log(shares))))
+    return effective_rank(singular_values(as_features("features", features)), _EPSILON)

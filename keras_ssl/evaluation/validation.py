@@ -5,21 +5,23 @@ import numpy as np
 from keras_ssl.typing import Tensor
 
 
-def as_features(name: str, features: Tensor) -> np.ndarray:
+def as_features(name: str, features: Tensor, least: int = 1) -> np.ndarray:
     """Features as a finite array `[N, D]` of float32, or of float64 where they are that.
 
     Args:
         name: the argument's name, for messages.
         features: array or tensor of numbers.
+        least: the fewest samples that will do. Defaults to 1.
 
     Raises:
-        ValueError: if the rank is not 2, an axis is empty, the type is not a number, or a row holds NaN or
-            infinity.
+        ValueError: if the rank is not 2, an axis is empty, there are too few samples, the type is not a number,
+            or a row holds NaN or infinity.
     """
     array = np.asarray(features)
-    if array.ndim != 2 or array.size == 0:
+    if array.ndim != 2 or array.size == 0 or len(array) < least:
+        count = "one sample" if least == 1 else f"{least} samples"
         raise ValueError(
-            f"Argument `{name}` must be features [N, D] of at least one sample. Received: {name}.shape={array.shape}"
+            f"Argument `{name}` must be features [N, D] of at least {count}. Received: {name}.shape={array.shape}"
         )
     if array.dtype != np.float64:
         try:
@@ -35,6 +37,52 @@ def as_features(name: str, features: Tensor) -> np.ndarray:
     return array
 
 
+def as_feature_maps(name: str, features: Tensor) -> np.ndarray:
+    """Dense features of frames as a finite array `[T, H, W, D]` of float32, or of float64 where they are that.
+
+    Raises:
+        ValueError: if the rank is not 4, an axis is empty, the type is not a number, or a place holds NaN or
+            infinity (its frame, row and column are named).
+    """
+    array = np.asarray(features)
+    if array.ndim != 4 or array.size == 0:
+        raise ValueError(
+            f"Argument `{name}` must be features of frames [T, H, W, D]. Received: {name}.shape={array.shape}"
+        )
+    try:
+        flat = as_features(name, array.reshape(-1, array.shape[-1]))
+    except ValueError as error:
+        if array.dtype.kind not in "fc" or np.isfinite(array).all():
+            raise
+        bad = ~np.isfinite(array).all(axis=-1)
+        frame, row, column = (int(index) for index in np.argwhere(bad)[0])
+        raise ValueError(
+            f"Argument `{name}` must be finite. Received: {name} with NaN or infinity in frame {frame}, row {row}, "
+            f"column {column} ({int(bad.sum())} such places)"
+        ) from error
+    return flat.reshape(array.shape)
+
+
+def as_masks(name: str, masks: Tensor, other_name: str, other: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Two boolean arrays `[..., H, W]` of one shape.
+
+    Raises:
+        ValueError: if the shapes differ or hold no image, or the values are not truth values (booleans, 0 and 1).
+    """
+    first, second = np.asarray(masks), np.asarray(other)
+    if first.shape != second.shape or first.ndim < 2 or first.size == 0:
+        raise ValueError(
+            f"Arguments `{name}` and `{other_name}` must be masks [..., H, W] of one shape. Received: "
+            f"{name}.shape={first.shape}, {other_name}.shape={second.shape}"
+        )
+    for argument, array in ((name, first), (other_name, second)):
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
+            raise ValueError(
+                f"Argument `{argument}` must hold booleans, or 0 and 1. Received: {argument}.dtype={array.dtype}"
+            )
+    return first.astype(bool), second.astype(bool)
+
+
 def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
     """Labels as an array `[count]` of integers or strings.
 
@@ -47,7 +95,9 @@ def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
             f"Argument `{name}` must hold one label for each of the {count} rows of features. "
             f"Received: {name}.shape={array.shape}"
         )
-    if array.dtype.kind not in "biuUSO":
+    if array.dtype.kind == "O" and len({type(label) for label in array}) == 1 and isinstance(array[0], str | int):
+        array = np.array(array.tolist())  # as pandas holds strings
+    if array.dtype.kind not in "biuUS":
         raise ValueError(f"Argument `{name}` must hold integers or strings. Received: {name}.dtype={array.dtype}")
     return array
 
@@ -63,8 +113,10 @@ def same_width(name: str, features: np.ndarray, other_name: str, other: np.ndarr
 
 def l2_normalized(features: np.ndarray) -> np.ndarray:
     """Rows divided by their Euclidean norm; rows of zeros stay zeros."""
-    # Scaling by the largest entry first keeps the squares of huge or tiny numbers in range.
-    largest = np.abs(features).max(axis=1, keepdims=True)
+    # Scaling by the largest entry first keeps the squares of huge or tiny numbers in range. No array but the
+    # result is as large as the features: of half a million that would be gigabytes.
+    largest = np.maximum(features.max(axis=1, keepdims=True), -features.min(axis=1, keepdims=True))
     scaled = features / np.where(largest > 0, largest, 1)
-    norm = np.sqrt(np.sum(scaled * scaled, axis=1, keepdims=True))
-    return scaled / np.where(norm > 0, norm, 1)
+    norm = np.sqrt(np.einsum("nd,nd->n", scaled, scaled))[:, np.newaxis]
+    scaled /= np.where(norm > 0, norm, 1)
+    return scaled

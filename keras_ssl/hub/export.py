@@ -1,23 +1,20 @@
 """Writing an encoder as an entry of the zoo."""
 
 import os
-import platform
-import sys
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-import keras_ssl
 from keras_ssl.hub.atomic import atomic_folder
 from keras_ssl.hub.card import CARD_NAME, HEADS_NAME, WEIGHTS_NAME, Card, library_encoders
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.heads import save_heads
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.hub.signatures import known_arguments
+from keras_ssl.hub.versions import versions
 from keras_ssl.hub.weights import load_weights, save_weights
 from keras_ssl.layers import ImagePreprocessing
 from keras_ssl.precision import dtype_policy
@@ -118,7 +115,7 @@ def export(
         "objective": {} if objective is None else _objective_table(objective),
         "recipe": {} if recipe is None else recipe.sections,
         "results": dict(results or {}),
-        "versions": _versions(),
+        "versions": versions(),
     }
     with atomic_folder(target, overwrite) as staging:
         weights = staging / WEIGHTS_NAME
@@ -226,15 +223,3 @@ def _objective_table(model: SSLModel) -> dict[str, Any]:
     config = model.get_config()
     own = [name for name in known_arguments(type(model), stop="keras.") if name not in shared and name in config]
     return {"name": type(model).__name__, "arguments": {name: config[name] for name in own}}
-
-
-def _versions() -> dict[str, str]:
-    backend = keras.backend.backend()
-    return {
-        "keras_ssl": keras_ssl.__version__,
-        "keras": keras.__version__,
-        "backend": backend,
-        backend: sys.modules[backend].__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }

@@ -1,10 +1,12 @@
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from keras_ssl.evaluation import knn_accuracy, knn_predict
+from keras_ssl.evaluation.knn import nearest_neighbours
 
 
 def data(train=300, test=120, dimensions=8, classes=5, seed=0):
@@ -59,12 +61,48 @@ def test_a_close_neighbour_outweighs_two_far_ones():
     assert knn_predict(features, [0, 1, 1], [[1.0, 0.0]], k=3, temperature=1.0) == [1]
 
 
-def test_blocks_change_nothing(monkeypatch):
+@pytest.mark.parametrize(("block", "rows"), [(1, 1), (40 * 7, 7), (100 * 500, 500)])
+def test_blocks_change_nothing(monkeypatch, block, rows):
+    """Tiles of k, 40 and 100 keys."""
     features, labels, queries, _ = data()
     whole = knn_predict(features, labels, queries)
-    for rows in (1, 7):
-        monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", rows * len(features))
-        np.testing.assert_array_equal(knn_predict(features, labels, queries), whole)
+    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", block)
+    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_ROWS", rows)
+    np.testing.assert_array_equal(knn_predict(features, labels, queries), whole)
+
+
+@pytest.mark.parametrize("order", ["random", "ascending", "descending"])
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_neighbours_of_many_tiles(monkeypatch, order, k):
+    """Small integers: exact products, most of them equal to another."""
+    rng = np.random.default_rng(0)
+    keys, queries = rng.integers(-2, 3, (200, 3)).astype("float32"), rng.integers(-2, 3, (15, 3)).astype("float32")
+    if order != "random":  # the worst case: in every tile, much exceeds what was found before
+        keys = keys[np.argsort(keys @ queries[0] * (1 if order == "ascending" else -1), kind="stable")]
+    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", 12 * 256)
+    near, nearest = nearest_neighbours(queries, keys, k)
+    expected = np.argsort(-(queries @ keys.T), axis=1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(nearest, expected)
+    np.testing.assert_array_equal(near, np.take_along_axis(queries @ keys.T, expected, axis=1))
+
+
+def test_no_matrix_of_all_distances():
+    """60,000 x 1,500 similarities would be 360 MB; a normalised copy of the features and a tile are 19."""
+    rng = np.random.default_rng(0)
+    features, queries = rng.standard_normal((60_000, 8), "float32"), rng.standard_normal((1500, 8), "float32")
+    labels = rng.integers(0, 10, 60_000)
+    tracemalloc.start()
+    predictions = knn_predict(features.astype("float16"), labels, queries.astype("float16"))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6
+    exact = features.astype("float16").astype("float64")
+    similarity = queries[:20].astype("float16").astype("float64") @ (exact / np.linalg.norm(exact, axis=1)[:, None]).T
+    similarity /= np.linalg.norm(queries[:20].astype("float16").astype("float64"), axis=1)[:, None]
+    nearest = np.argsort(-similarity, axis=1)[:, :20]
+    weights = np.exp(np.take_along_axis(similarity, nearest, axis=1) / 0.07)
+    votes = [np.bincount(labels[n], w, minlength=10) for n, w in zip(nearest, weights, strict=True)]
+    np.testing.assert_array_equal(predictions[:20], np.argmax(votes, axis=1))
 
 
 def test_ties_go_to_the_first():

@@ -9,7 +9,8 @@ def test_types():
     assert as_features("f", np.ones((2, 3), "float64")).dtype == np.float64
     assert as_features("f", [[1, 2]]).dtype == np.float32
     assert as_labels("y", ["a", "b"], 2).dtype.kind == "U"
-    assert as_labels("y", np.array(["a", "b"], object), 2).tolist() == ["a", "b"]
+    assert as_labels("y", np.array(["a", "b"], object), 2).dtype.kind == "U"
+    assert as_labels("y", np.array([3, 4], object), 2).dtype.kind == "i"
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,12 @@ def test_bad_features(features, message):
         as_features("f", features)
 
 
-@pytest.mark.parametrize("labels", [[1], [[1], [2]], [0.5, 1.5], [None, None, None]])
+def test_too_few_samples():
+    with pytest.raises(ValueError, match=r"at least 3 samples. Received: f.shape=\(2, 1\)"):
+        as_features("f", np.ones((2, 1)), least=3)
+
+
+@pytest.mark.parametrize("labels", [[1], [[1], [2]], [0.5, 1.5], [None, None], np.array(["a", 1], object)])
 def test_bad_labels(labels):
     with pytest.raises(ValueError, match=r"`y` must hold .*Received: y\."):
         as_labels("y", labels, 2)

@@ -210,7 +210,7 @@ def test_only_entries_are_overwritten(tmp_path, encoder):
     assert names(tmp_path) == ["thesis/chapter.tex"]
 
 
-@pytest.mark.parametrize("stage", ["save_weights", "load_weights", "_versions"])
+@pytest.mark.parametrize("stage", ["save_weights", "load_weights", "versions"])
 def test_nothing_half_written_stays_behind(tmp_path, encoder, monkeypatch, stage):
     def fail(*args):
         raise OSError("disk full")

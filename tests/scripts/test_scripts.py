@@ -131,22 +131,32 @@ def test_export_of_a_run_on_tensorflow_is_the_same_and_has_a_saved_model(workpla
 
 @pytest.mark.slow
 def test_evaluate_writes_a_table_and_json(workplace):
-    flags = ["--model=entry", "--protocols=knn,linear,rankme", "--output=e.json", "--k=5"]
-    said = run(SCRIPTS / "evaluate.py", *flags, cwd=workplace)
+    """Every protocol, on data large enough for few-shot episodes."""
+    (x, y), (x_test, y_test) = (keras_ssl.data.coloured_digits(split, count=300) for split in ("train", "test"))
+    np.savez(workplace / "more.npz", x=x, y=y, x_test=x_test, y_test=y_test)
+    protocols = re.findall(r'^    "(\w+)": ', (SCRIPTS / "evaluate.py").read_text(), flags=re.MULTILINE)
+    flags = [f"--protocols={','.join(protocols)}", "--output=e.json", "--k=5", "--seed=3", "--ways=3"]
+    said = run(SCRIPTS / "evaluate.py", "--model=entry", "--data=more.npz", *flags, cwd=workplace)
     head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
-    assert head == ["model", "data", "train", "test", "knn", "linear", "rankme", "seconds"]
-    assert rule == ["---"] * 2 + ["---:"] * 6
     results = json.loads((workplace / "e.json").read_text())
-    assert list(results) == head
-    assert row[:4] == ["entry", "coloured_digits", "100", "33"] and row[4] == f"{results['knn']:.4f}"
+    assert list(results) == head and len(protocols) == 20
+    assert head[:5] == ["model", "data", "train", "test", "knn"]
+    assert head[-5:] == ["seconds", "seed", "protocols", "command", "versions"]
+    assert rule == ["---"] * 2 + ["---:"] * (len(head) - 5) + ["---"] * 3
+    assert row[:4] == ["entry", "more.npz", "300", "300"] and row[4] == f"{results['knn']:.4f}"
+    assert row[-4:-2] == ["3", ",".join(protocols)] and row[-2] == results["command"]
+    assert results["command"].endswith("evaluate.py --model=entry --data=more.npz " + " ".join(flags))
+    assert results["versions"]["keras"] == keras.__version__ and f"keras {keras.__version__}" in row[-1]
+    further = {"map", "recall@1", "recall@5", "recall@10", "linear_grid_regularization"}
+    assert set(head[4:-5]) == {*protocols, *further, "few_shot_interval", "transductive_interval"} - {"retrieval"}
+    assert all(np.isfinite(results[name]) for name in head[4:-5])
 
     model = keras_ssl.load(workplace / "entry")
-    (train, y_train), (test, y_test) = (
-        keras_ssl.data.coloured_digits(split, count=count) for split, count in (("train", 100), ("test", 33))
-    )
-    train, test = (keras_ssl.evaluation.extract_features(model, x) for x in (train, test))
-    knn = keras_ssl.evaluation.knn_accuracy(train, y_train, test, y_test, k=5)
-    assert results["knn"] == pytest.approx(knn, abs=0.031)  # one image of 33 may lie on an edge
+    train, test = (keras_ssl.evaluation.extract_features(model, images) for images in (x, x_test))
+    knn = keras_ssl.evaluation.knn_accuracy(train, y, test, y_test, k=5)
+    assert results["knn"] == pytest.approx(knn, abs=0.011)  # a few images of 300 may lie on an edge
+    means = keras_ssl.evaluation.NearestMeanClassifier().fit(train, y)
+    assert results["nearest_mean"] == pytest.approx(means.score(test, y_test), abs=0.011)
     assert results["rankme"] == pytest.approx(keras_ssl.evaluation.rankme(train), rel=1e-3)
 
 
@@ -187,7 +197,7 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
     np.savez(tmp_path / "unlabelled.npz", x=keras_ssl.data.coloured_digits("train", count=40)[0])
     mistakes = {
         "No pretrained encoder has this name": ["--model=nothing"],
-        "--protocols knows knn, linear, rankme. Received: --protocols=knm": [model, "--protocols=knm"],
+        "two_nn. Received: --protocols=knm": [model, "--protocols=knm"],
         "--protocols=knn needs labels": [model, "--data=unlabelled.npz", "--protocols=knn,rankme"],
         "Received: data='nowhere'": [model, "--data=nowhere"],
         "--output: ": [model, "--output=unlabelled.npz/e.json"],
