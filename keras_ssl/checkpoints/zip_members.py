@@ -1,4 +1,4 @@
-"""Where the members of a zip archive lie, for archives that store them as they are."""
+"""Where the members of a zip archive lie, and their bytes where they are stored as they are."""
 
 import os
 import struct
@@ -19,28 +19,35 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _FULL16, _FULL32 = 2**16 - 1, 2**32 - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """A member of an archive, by what the archive's directory says of it.
 
     Args:
         name: as it stands in the directory.
         header: offset of its local header.
-        size: bytes.
+        size: bytes in the file.
         crc: CRC-32 of its bytes.
+        stored: whether its bytes stand in the file as they are, neither compressed nor encrypted.
     """
 
     name: bytes
     header: int
     size: int
     crc: int
+    stored: bool
 
     def read(self, file: BufferedIOBase) -> np.ndarray:
         """Its bytes (uint8).
 
         Raises:
-            CheckpointError: if the archive is damaged there.
+            CheckpointError: if the member is compressed or encrypted, or the archive is damaged there.
         """
+        if not self.stored:
+            raise CheckpointError(
+                f"The archive's member {short(self.name)} is compressed or encrypted, which PyTorch's never are. "
+                f"{RESAVE}"
+            )
         file.seek(self.header)
         local = file.read(_LOCAL.size)
         if len(local) < _LOCAL.size or local[:4] != b"PK\x03\x04":
@@ -64,7 +71,7 @@ def zip_members(file: BufferedIOBase) -> dict[str, Member]:
         file: open for reading, in binary.
 
     Raises:
-        CheckpointError: if the archive is damaged, compressed, encrypted, or has a name twice.
+        CheckpointError: if the archive's directory is damaged, too large, or has a name twice.
     """
     length = file.seek(0, os.SEEK_END)
     offset, size = _directory(file, length)
@@ -121,11 +128,8 @@ def _entry(directory: bytes, position: int) -> tuple[Member, int]:
     name = directory[position : position + name_length]
     extra = directory[position + name_length : position + name_length + extra_length]
     size, packed, header = _large((size, packed, header), extra)
-    if method or flags & 1 or size != packed:
-        raise CheckpointError(
-            f"The archive's member {short(name)} is compressed or encrypted, which PyTorch's never are. {RESAVE}"
-        )
-    return Member(name, header, size, crc), position + name_length + extra_length + comment_length
+    stored = not method and not flags & 1 and size == packed
+    return Member(name, header, packed, crc, stored), position + name_length + extra_length + comment_length
 
 
 def _large(values: tuple[int, int, int], extra: bytes) -> list[int]:

@@ -261,14 +261,23 @@ def overlapping(count=400):
     content = bytes(2**20)
     weights = [tensor(storage("Byte", f"{i:03}", len(content)), 0, (1,), (1,)) for i in range(count)]
     archive = zip_file(weights, {"000": content})
+    return listed_again(archive, b"archive/data/000", [b"archive/data/%03d" % i for i in range(1, count)])
+
+
+def many_members():
+    """An archive whose directory is nearly as large as it may be."""
+    archive = zip_file(array_tensor(np.ones(6, "float32"), "0"), {"0": ONES}, extra={"/000000": b""})
+    return listed_again(archive, b"000000", [b"%06d" % i for i in range(1, 300_000)])
+
+
+def listed_again(archive, member, names):
+    """The archive with the directory's entry of a member repeated under other names of the same length."""
     start, end = archive.index(b"PK\x01\x02"), archive.index(b"PK\x05\x06")
-    directory = archive[start:end]
-    position = directory.index(b"archive/data/000") - 46
-    entry = directory[position : position + 46 + len("archive/data/000")]
-    directory += b"".join(entry.replace(b"data/000", b"data/%03d" % i) for i in range(1, count))
-    tail = bytearray(archive[end:])
-    tail[12:16] = struct.pack("<L", len(directory))
-    return archive[:start] + directory + bytes(tail)
+    position = archive.index(member, start)
+    head = archive[position - 46 : position]
+    more = b"".join(head + name for name in names)
+    size = struct.pack("<L", end - start + len(more))
+    return patched(archive[:end] + more + archive[end:], b"PK\x05\x06", 12, size)
 
 
 def patched(archive, signature, offset, content):

@@ -216,6 +216,7 @@ def test_a_gibibyte_is_enough_and_nothing_is_imported_or_run(tmp_path):
     contents = REFUSED | hostile_files.both_formats(hostile_files.code(canary) | hostile_files.endless())
     for kind, values in (("heavy", hostile_files.heavy()), ("shared", hostile_files.shared())):
         contents |= {f"{kind}_{label}": zip_file(value, {"0": hostile_files.ONES}) for label, value in values.items()}
+    contents["heavy_members"] = hostile_files.many_members()
     for label, content in contents.items():
         (folder / label).write_bytes(content)
     root = Path(__file__).parents[2]
