@@ -46,7 +46,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
 
         weights = state_dict(read_checkpoint("resnet50.pth"))
     """
-    if checkpoint_prefix(path) is not None:
+    with naming(path):
+        of_tensorflow = checkpoint_prefix(path) is not None
+    if of_tensorflow:
         return read_tf_variables(path)
     with naming(path), open(path, "rb") as file:
         start = file.read(512)

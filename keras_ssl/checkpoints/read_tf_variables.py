@@ -20,12 +20,12 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> str | None:
     that is alone in it.
     """
     place = Path(path)
-    candidates = [Path(f"{place}.index"), place / "variables" / "variables.index"]
-    if place.is_dir():
+    if place.is_file():
+        candidates = [place] if place.suffix == ".index" else []
+    else:
+        candidates = [Path(f"{place}.index"), place / "variables" / "variables.index"]
         inside = sorted(place.glob("*.index"))
         candidates += inside if len(inside) == 1 else []
-    elif place.suffix == ".index":
-        candidates.append(place)
     for index in candidates:
         if index.is_file() and _is_index(index):
             return str(index)[: -len(".index")]

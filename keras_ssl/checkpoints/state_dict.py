@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.checkpoints.checkpoint_error import CheckpointError
+from keras_ssl.checkpoints.checkpoint_error import CheckpointError, short
 from keras_ssl.checkpoints.weight_problems import weight_problems
 
 # A teacher stands before its student: it is the one that papers evaluate.
@@ -31,7 +31,7 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
         Arrays by name, in the file's order.
 
     Raises:
-        ValueError: if a prefix is empty.
+        ValueError: if `keys` or `prefixes` is one text instead of several, or has an empty one.
         CheckpointError: if there are no weights, there is something else among them, or two names become the
             same.
 
@@ -41,8 +41,9 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
     >>> list(state_dict(tree))
     ['conv1.weight', 'fc.bias']
     """
-    if not all(prefixes):
-        raise ValueError(f"`prefixes` must not be empty texts. Received: prefixes={tuple(prefixes)}")
+    for name, texts in (("keys", keys), ("prefixes", prefixes)):
+        if isinstance(texts, str) or not all(texts):
+            raise ValueError(f"`{name}` must be a sequence of texts, none empty. Received: {name}={texts!r}")
     followed = []
     while isinstance(tree, Mapping):
         key = next((key for key in keys if isinstance(tree.get(key), Mapping)), None)
@@ -68,8 +69,8 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
         name = _without(str(key), prefixes)
         if name in weights:
             raise CheckpointError(
-                f"Two weights are called {name!r} without their prefixes, one of them {key!r}. Received: "
-                f"prefixes={tuple(prefixes)}"
+                f"Two weights are called {short(name)} without their prefixes, one of them {short(key)}. "
+                f"Received: prefixes={tuple(prefixes)}"
             )
         weights[name] = value
     return weights

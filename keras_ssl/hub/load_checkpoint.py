@@ -36,7 +36,7 @@ def load_checkpoint(
         prefixes: what to take from the front of the file's names. Defaults to those of common projects.
 
     Raises:
-        ValueError: if there is no table for the encoder, or a prefix is empty.
+        ValueError: if there is no table for the encoder, or `keys` or `prefixes` has an empty text.
         CheckpointError: if the file cannot be read, holds more than weights, or its weights are not the
             encoder's; the message names keys.
 

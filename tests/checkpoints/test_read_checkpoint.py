@@ -74,6 +74,8 @@ def test_what_is_not_there(tmp_path):
         read_checkpoint(tmp_path / "missing.pth")
     with pytest.raises(CheckpointError, match="cannot be read"):
         read_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_checkpoint("x" * 10_000)
 
 
 def test_every_file_that_pytorch_wrote():

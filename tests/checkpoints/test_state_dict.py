@@ -54,6 +54,8 @@ def test_what_holds_no_weights(tree, message):
         state_dict(tree)
 
 
-def test_an_empty_prefix_is_refused():
-    with pytest.raises(ValueError, match="`prefixes` must not be empty texts. Received: prefixes="):
-        state_dict({"a": A}, prefixes=("module.", ""))
+@pytest.mark.parametrize("name", ["keys", "prefixes"])
+@pytest.mark.parametrize("texts", ["module.", ("module.", "")])
+def test_one_text_or_an_empty_one_is_refused(name, texts):
+    with pytest.raises(ValueError, match=f"`{name}` must be a sequence of texts, none empty. Received: {name}="):
+        state_dict({"a": A}, **{name: texts})
