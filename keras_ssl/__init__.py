@@ -10,6 +10,7 @@ features = keras_ssl.load("saved_models/my_encoder")(images)
 
 from keras_ssl import (
     callbacks,
+    checkpoints,
     data,
     encoders,
     evaluation,
@@ -95,6 +96,7 @@ __all__ = [
     "VICReg",
     "WMSE",
     "callbacks",
+    "checkpoints",
     "data",
     "encoders",
     "evaluation",

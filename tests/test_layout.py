@@ -10,7 +10,7 @@ import keras_ssl
 ROOT = Path(__file__).parent.parent / "keras_ssl"
 LAYERS = (
     {"typing"},
-    {"random", "precision"},
+    {"random", "precision", "checkpoints"},
     {"losses"},
     {"schedules"},
     {"layers"},

@@ -7,6 +7,7 @@ from keras_ssl.hub.catalogue import list_models
 from keras_ssl.hub.export import export
 from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
+from keras_ssl.hub.load_checkpoint import load_checkpoint
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 
@@ -21,6 +22,7 @@ __all__ = [
     "list_models",
     "list_recipes",
     "load",
+    "load_checkpoint",
     "load_heads",
     "load_weights",
     "named_weights",

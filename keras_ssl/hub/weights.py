@@ -12,9 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from keras_ssl.checkpoints.weight_problems import weight_problems
 from keras_ssl.hub.atomic import atomic_file
-
-_NAMED = 5  # keys named in a message
 
 
 def named_weights(model: keras.layers.Layer) -> dict[str, Any]:
@@ -108,19 +107,16 @@ def assign_variables(variables: Mapping[str, Any], content: bytes, model_name: s
         for name in variables.keys() & tensors.keys()
         if tuple(tensors[name].shape) != tuple(variables[name].shape)
     }
-    problems = [
-        f"{what}: {_some(names)}"
-        for what, names in (
-            ("missing", sorted(variables.keys() - tensors.keys())),
-            ("not of the model", sorted(tensors.keys() - variables.keys())),
-            ("of another shape", [shapes[name] for name in sorted(shapes)]),
-        )
-        if names
-    ]
+    problems = weight_problems(
+        {
+            "missing": sorted(variables.keys() - tensors.keys()),
+            "not of the model": sorted(tensors.keys() - variables.keys()),
+            "of another shape": [shapes[name] for name in sorted(shapes)],
+        }
+    )
     if problems:
         raise ValueError(
-            f"The file's weights are not those of the model {model_name!r}; {'; '.join(problems)}. "
-            f"Received: path={source!r}"
+            f"The file's weights are not those of the model {model_name!r}; {problems}. Received: path={source!r}"
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])
@@ -158,8 +154,3 @@ def _to_numpy(variable: Any) -> np.ndarray:
     if keras.backend.standardize_dtype(variable.dtype) in ("bfloat16", "float16"):
         value = keras.ops.cast(value, "float32")
     return np.ascontiguousarray(keras.ops.convert_to_numpy(value))
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

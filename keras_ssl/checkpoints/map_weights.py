@@ -1,0 +1,88 @@
+"""Arrays under published names as the weights of an encoder."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_ssl.checkpoints.checkpoint_error import CheckpointError
+from keras_ssl.checkpoints.weight_problems import weight_problems
+from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
+
+
+def map_weights(
+    arrays: Mapping[str, np.ndarray], table: WeightTable, variables: Mapping[str, Any], source: str
+) -> dict[str, np.ndarray]:
+    """The arrays that a model's weights are to have, of a file's arrays by a table of the family.
+
+    Every key is accounted for: a key of the table that the file lacks, a key of the file that is neither in the
+    table nor ignored, and an array of another shape or without fractions are errors.
+
+    Args:
+        arrays: of the file, by key, as from `state_dict`.
+        table: of the family.
+        variables: the model's weights by name, as from `keras_ssl.hub.named_weights`; of each, only the shape
+            is used.
+        source: names the file in messages.
+
+    Returns:
+        An array of the right shape for each of `variables`, by its name.
+
+    Raises:
+        ValueError: if the table does not name each of `variables` once.
+        CheckpointError: if the file's weights are not those of the table; the message names keys.
+
+    Example:
+
+    >>> table = WeightTable({"fc.weight": MappedWeight("head/kernel", lambda array: array.T)}, (r"queue.*",))
+    >>> arrays = {"fc.weight": np.ones((2, 3)), "queue_ptr": np.zeros(1)}
+    >>> map_weights(arrays, table, {"head/kernel": np.zeros((3, 2))}, "moco.pth")["head/kernel"].shape
+    (3, 2)
+    """
+    targets = sorted(weight.name for weight in table.weights.values())
+    if targets != sorted(variables):
+        problems = {
+            "without a key": sorted(variables.keys() - set(targets)),
+            "not of the model": sorted(set(targets) - variables.keys()),
+            "twice": sorted({name for name in targets if targets.count(name) > 1}),
+        }
+        raise ValueError(
+            f"A table must name each of the model's weights once; {weight_problems(problems)}. "
+            f"Received: table of {len(targets)} weights"
+        )
+    mapped: dict[str, np.ndarray] = {}
+    shapes, kinds = [], []
+    for key, weight in table.weights.items():
+        if key not in arrays:
+            continue
+        array, shape = arrays[key], tuple(variables[weight.name].shape)
+        if array.dtype.kind != "f":
+            kinds.append(f"{key} of {array.dtype}")
+        mapped[weight.name] = _transformed(weight, array)
+        if mapped[weight.name].shape != shape:
+            shapes.append(f"{key} {array.shape} for {weight.name} {shape}")
+    problems = {
+        "missing": [key for key in table.weights if key not in arrays],
+        "extra": [key for key in arrays if key not in table.weights and not _ignored(key, table)],
+        "of another shape": shapes,
+        "not floating-point": kinds,
+    }
+    if any(problems.values()):
+        raise CheckpointError(
+            f"The file's weights are not those of this encoder; {weight_problems(problems)}. Is the encoder of the "
+            f"file's depth, width and stem? Received: source={source!r}"
+        )
+    return mapped
+
+
+def _transformed(weight: MappedWeight, array: np.ndarray) -> np.ndarray:
+    """The transformed array, or the array itself where it has too few or many dimensions: a wrong shape, too."""
+    try:
+        return weight.transform(array)
+    except ValueError:
+        return array
+
+
+def _ignored(key: str, table: WeightTable) -> bool:
+    return any(re.fullmatch(pattern, key) for pattern in table.ignored)

@@ -1,0 +1,73 @@
+"""Safetensors files as NumPy arrays."""
+
+import os
+import struct
+
+import numpy as np
+from safetensors import SafetensorError, deserialize
+
+from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming, short
+from keras_ssl.checkpoints.tensor_parts import BFLOAT16, decode_storage
+
+MAX_HEADER = 2**24  # bytes: about 100,000 tensors
+_DTYPES = {
+    "BF16": BFLOAT16,
+    "BOOL": "bool",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+    "I8": "int8",
+    "I16": "int16",
+    "I32": "int32",
+    "I64": "int64",
+    "U8": "uint8",
+    "U16": "uint16",
+    "U32": "uint32",
+    "U64": "uint64",
+}
+
+
+def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads a safetensors file as arrays by name.
+
+    Arrays have the file's dtypes, with bfloat16 as float32, which loses nothing.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Arrays by name, sorted.
+
+    Raises:
+        CheckpointError: if the file cannot be read, is damaged, or has a dtype that NumPy does not.
+
+    Example:
+
+        weights = read_safetensors("model.safetensors")
+
+    Reference: https://huggingface.co/docs/safetensors
+    """
+    with naming(path):
+        with open(path, "rb") as file:
+            start = file.read(8)
+            # The library allows headers that take more memory than any file of weights needs.
+            if len(start) < 8 or struct.unpack("<Q", start)[0] > MAX_HEADER:
+                raise CheckpointError(f"The file has no safetensors header of at most {MAX_HEADER} bytes. {DAMAGED}")
+            content = start + file.read()
+        try:
+            tensors = deserialize(content)
+        except SafetensorError as error:
+            raise CheckpointError(f"The file is not a whole safetensors file ({error}). {DAMAGED}") from error
+        return {name: _array(name, tensor["dtype"], tensor) for name, tensor in sorted(tensors)}
+
+
+def _array(name: str, dtype: str, tensor: dict) -> np.ndarray:
+    if dtype not in _DTYPES:
+        raise CheckpointError(
+            f"The tensor {short(name)} has the dtype {dtype}, which is not read. Convert it to float32 before saving."
+        )
+    raw = np.frombuffer(tensor["data"], np.uint8)
+    try:
+        return decode_storage(raw, _DTYPES[dtype]).reshape(tensor["shape"])
+    except ValueError as error:
+        raise CheckpointError(f"The tensor {short(name)} has an impossible shape ({error}). {DAMAGED}") from error

@@ -1,0 +1,102 @@
+"""The variables of TensorFlow checkpoints as NumPy arrays."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming
+
+# The end of a table of TensorFlow, little-endian.
+_INDEX_MAGIC = bytes.fromhex("57fb808b247547db")
+_SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def checkpoint_prefix(path: str | os.PathLike[str]) -> str | None:
+    """The prefix of the TensorFlow checkpoint that `path` means, or None where it means none.
+
+    It means one if it is a prefix, the prefix's `.index` file, or the folder of a SavedModel or of a checkpoint
+    that is alone in it.
+    """
+    place = Path(path)
+    if place.is_file():
+        candidates = [place] if place.suffix == ".index" else []
+    else:
+        candidates = [Path(f"{place}.index"), place / "variables" / "variables.index"]
+        inside = sorted(place.glob("*.index"))
+        candidates += inside if len(inside) == 1 else []
+    for index in candidates:
+        if index.is_file() and _is_index(index):
+            return str(index)[: -len(".index")]
+    return None
+
+
+def read_tf_variables(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Reads the variables of a TensorFlow checkpoint, or of a SavedModel, as arrays by name.
+
+    Only numbers are read, no graph: what is no number (the object graph, strings) is left out. Names are those
+    of the checkpoint, without the ending `/.ATTRIBUTES/VARIABLE_VALUE` of object checkpoints. TensorFlow reads
+    the files; it is imported by this function.
+
+    Args:
+        path: the checkpoint's prefix, its `.index` file, or the folder of a SavedModel.
+
+    Returns:
+        Arrays by name, sorted; bfloat16 as float32.
+
+    Raises:
+        CheckpointError: if there is no checkpoint, it is damaged, or TensorFlow is not installed.
+
+    Example:
+
+        variables = read_tf_variables("r50_1x_sk0/saved_model")
+
+    Reference: https://www.tensorflow.org/guide/checkpoint
+    """
+    with naming(path):
+        prefix = checkpoint_prefix(path)
+        if prefix is None:
+            raise CheckpointError("There is no TensorFlow checkpoint of this prefix or in this folder.")
+        try:
+            import tensorflow as tf
+        except ImportError as error:
+            raise CheckpointError(
+                "Reading a TensorFlow checkpoint needs TensorFlow (`pip install tensorflow`)."
+            ) from error
+        try:
+            return _read(tf, prefix)
+        except CheckpointError:
+            raise
+        except Exception as error:  # TensorFlow has many types for a damaged file, IndexError among them
+            raise CheckpointError(f"TensorFlow cannot read the checkpoint ({_first_line(error)}). {DAMAGED}") from error
+
+
+def _read(tf: Any, prefix: str) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(prefix)
+    shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+    numbers = sorted(name for name in shapes if dtypes[name].is_numpy_compatible and dtypes[name] != tf.string)
+    # TensorFlow makes room for a variable before it looks for its bytes.
+    claimed = sum(int(np.prod([max(int(n), 1) for n in shapes[name]], dtype=object)) for name in numbers)
+    folder, stem = os.path.split(prefix)
+    stored = sum(p.stat().st_size for p in Path(folder or ".").iterdir() if p.name.startswith(f"{stem}.data-"))
+    if claimed > stored:
+        raise CheckpointError(f"The checkpoint's {claimed} numbers cannot be in its {stored} bytes. {DAMAGED}")
+    variables: dict[str, np.ndarray] = {}
+    for name in numbers:
+        value = np.asarray(reader.get_tensor(name))
+        if dtypes[name] == tf.bfloat16:
+            value = value.astype(np.float32)
+        variables[name.removesuffix(_SUFFIX)] = value
+    return variables
+
+
+def _is_index(path: Path) -> bool:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - len(_INDEX_MAGIC), 0))
+        return file.read() == _INDEX_MAGIC
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

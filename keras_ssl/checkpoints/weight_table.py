@@ -1,0 +1,48 @@
+"""How the weights of another project become those of an encoder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def unchanged(array: np.ndarray) -> np.ndarray:
+    """The array itself."""
+    return array
+
+
+def conv_kernel(array: np.ndarray) -> np.ndarray:
+    """A 2D convolution's kernel `[out, in, height, width]` of PyTorch as `[height, width, in, out]`."""
+    return array.transpose(2, 3, 1, 0)
+
+
+def dense_kernel(array: np.ndarray) -> np.ndarray:
+    """A linear layer's weight `[out, in]` of PyTorch as `[in, out]`."""
+    return array.transpose(1, 0)
+
+
+@dataclass(frozen=True)
+class MappedWeight:
+    """Where a published weight goes.
+
+    Args:
+        name: of the model's weight, as `keras_ssl.hub.named_weights` has it.
+        transform: makes the model's array of the published one. Defaults to `unchanged`.
+    """
+
+    name: str
+    transform: Callable[[np.ndarray], np.ndarray] = unchanged
+
+
+@dataclass(frozen=True)
+class WeightTable:
+    """The published keys of a family of encoders.
+
+    Args:
+        weights: where each goes, by key.
+        ignored: patterns (regular expressions that match whole keys) of what a file may hold besides, and what
+            the encoder has no place for.
+    """
+
+    weights: Mapping[str, MappedWeight]
+    ignored: tuple[str, ...] = ()

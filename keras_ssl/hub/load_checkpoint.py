@@ -1,0 +1,61 @@
+"""Another project's weights in an encoder of this library."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+import keras
+
+from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict
+from keras_ssl.checkpoints.checkpoint_error import naming
+from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
+from keras_ssl.encoders import ResNet
+from keras_ssl.hub.weights import named_weights
+
+_TABLES: dict[type[keras.Model], Callable[[Iterable[str]], WeightTable]] = {ResNet: resnet_table}
+
+
+def load_checkpoint(
+    encoder: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    keys: Sequence[str] = KEYS,
+    prefixes: Sequence[str] = PREFIXES,
+) -> None:
+    """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
+
+    The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that PyTorch
+    projects publish: for a `ResNet` those of torchvision. Every key of the file is accounted for; if one is
+    missing, too many or of another shape, no weight changes. The features equal those of the other project if
+    images are normalised as it did.
+
+    Args:
+        encoder: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem.
+        path: the file.
+        keys: where in the file the weights are. Defaults to those of common projects (see
+            `keras_ssl.checkpoints.state_dict`).
+        prefixes: what to take from the front of the file's names. Defaults to those of common projects.
+
+    Raises:
+        ValueError: if there is no table for the encoder, or `keys` or `prefixes` has an empty text.
+        CheckpointError: if the file cannot be read, holds more than weights, or its weights are not the
+            encoder's; the message names keys.
+
+    Example:
+
+        encoder = keras_ssl.encoders.ResNet(50)
+        keras_ssl.hub.load_checkpoint(encoder, "resnet50.pth")
+    """
+    family = next((family for family in _TABLES if isinstance(encoder, family)), None)
+    if family is None:
+        known = ", ".join(family.__name__ for family in _TABLES)
+        raise ValueError(
+            f"`encoder` must be of a family whose published names are known: {known}. "
+            f"Received: encoder={type(encoder).__name__}"
+        )
+    variables = named_weights(encoder)
+    tree = read_checkpoint(path)
+    with naming(path):
+        arrays = state_dict(tree, keys, prefixes)
+    mapped = map_weights(arrays, _TABLES[family](variables), variables, os.fspath(path))
+    for name, variable in variables.items():
+        variable.assign(mapped[name])
