@@ -29,8 +29,9 @@ class WMSE(JointEmbedding):
         whitening_size: samples whitened together; greater than D, and a divisor of the global batch. The authors take
             2 D. Defaults to None, the whole batch.
         iterations: random cuts per step. Defaults to 1; of no use where the whole batch is whitened.
-        epsilon: shrinkage of the covariance, in [0, 1]. Defaults to `1e-4`. The authors' default is 0, where a
-            covariance that has lost its rank stops training with an error.
+        epsilon: shrinkage of the covariance, in [0, 1]. Defaults to `1e-5`. The authors' default is 0, where a
+            covariance that has lost its rank stops training with an error. From 1e-4 up, weak directions are no
+            longer blown up to full size, and embeddings may collapse after all.
         **kwargs: `views` (default: `keras_ssl.views.simclr()`), `preprocessing`, `seed`, `name`, `dtype`, as for
             `SSLModel`.
 
@@ -59,7 +60,7 @@ class WMSE(JointEmbedding):
         projector: Sequence[int] = (1024, 64),
         whitening_size: int | None = None,
         iterations: int = 1,
-        epsilon: float = 1e-4,
+        epsilon: float = 1e-5,
         **kwargs: Any,
     ) -> None:
         super().__init__(encoder, **kwargs)
