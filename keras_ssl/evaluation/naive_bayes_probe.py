@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.class_moments import ClassMoments
-from keras_ssl.evaluation.streaming_probe import StreamingProbe
+from keras_ssl.evaluation.moments_probe import MomentsProbe
 
 
-class NaiveBayesProbe(StreamingProbe):
+class NaiveBayesProbe(MomentsProbe):
     r"""Gaussian naive Bayes on features.
 
     Each class c is a normal distribution with independent dimensions, and the most probable class wins:
@@ -56,15 +55,6 @@ class NaiveBayesProbe(StreamingProbe):
         self.shared_variance = shared_variance
         self.smoothing = smoothing
 
-    def _start(self, width: int) -> None:
-        self.moments_ = ClassMoments(width)
-
-    def _add_class(self, number: int) -> None:
-        self.moments_.add_class(number)
-
-    def _update(self, features: np.ndarray, numbers: np.ndarray) -> None:
-        self.moments_.update(features, numbers)
-
     def _decision(self, features: np.ndarray) -> np.ndarray:
         prior = np.log(self.counts_ / self.counts_.sum())
         variances = self.variances_
@@ -78,14 +68,6 @@ class NaiveBayesProbe(StreamingProbe):
             for mean, variance in zip(self.means_, variances, strict=True)
         ]
         return prior - np.stack(scores, axis=1) / 2
-
-    @property
-    def means_(self) -> np.ndarray:
-        return self.moments_.means
-
-    @property
-    def counts_(self) -> np.ndarray:
-        return self.moments_.counts
 
     @property
     def variances_(self) -> np.ndarray:

@@ -2,11 +2,10 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.class_moments import ClassMoments
-from keras_ssl.evaluation.streaming_probe import StreamingProbe
+from keras_ssl.evaluation.moments_probe import MomentsProbe
 
 
-class NearestMeanClassifier(StreamingProbe):
+class NearestMeanClassifier(MomentsProbe):
     r"""Predicts the class whose mean feature is nearest.
 
     .. math:: \hat y(x) = \operatorname{argmin}_c \lVert x - \mu_c \rVert^2
@@ -32,28 +31,11 @@ class NearestMeanClassifier(StreamingProbe):
         NeurIPS 2022 workshop on distribution shifts.
     """
 
-    def _start(self, width: int) -> None:
-        self.moments_ = ClassMoments(width)
-
-    def _add_class(self, number: int) -> None:
-        self.moments_.add_class(number)
-
-    def _update(self, features: np.ndarray, numbers: np.ndarray) -> None:
-        self.moments_.update(features, numbers)
-
     def _decision(self, features: np.ndarray) -> np.ndarray:
         # From the middle of the means, so that features far from the origin lose no digits.
         middle = self.means_.mean(axis=0)
         means = self.means_ - middle
         return (features - middle) @ means.T - np.sum(means**2, axis=1) / 2
-
-    @property
-    def means_(self) -> np.ndarray:
-        return self.moments_.means
-
-    @property
-    def counts_(self) -> np.ndarray:
-        return self.moments_.counts
 
     @property
     def coef_(self) -> np.ndarray:
