@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -86,7 +87,7 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
         with advisory_lock(target):
             if not is_cached(file, target):  # nobody else has brought it meanwhile
-                if target.exists():
+                with suppress(FileNotFoundError):
                     os.replace(target, target.with_name(f"{target.name}.bad"))
                 remove_leftovers(target, LEFTOVER_AGE)
                 _download(file, target, sources, progress)

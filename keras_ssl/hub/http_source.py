@@ -5,7 +5,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
@@ -85,6 +85,7 @@ def _open(session: requests.Session, url: str, start: int, version: str | None) 
     if start and version:
         headers.update({"Range": f"bytes={start}-", "If-Range": version})
     for _ in range(REDIRECTS + 1):
+        session.trust_env = urlsplit(url).scheme == "https"  # a proxy would take http off this machine
         try:
             response = session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=TIMEOUT)
         except requests.exceptions.SSLError as error:

@@ -171,6 +171,13 @@ def test_what_is_not_the_file_never_gets_its_name(server, file, target, fault, m
     assert not target.exists() and leftovers(target) == [] and len(server.paths) == requests
 
 
+def test_a_proxy_does_not_take_http_off_this_machine(file, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    assert fetch(file, progress=False).read_bytes() == CONTENT
+
+
 def test_redirects_on_this_machine_are_followed(server, file, target):
     server.files["/elsewhere"] = CONTENT
     server.script = [Fault(status=307, headers={"Location": "/elsewhere"}), Fault(cut=9)]
@@ -417,6 +424,9 @@ print("ready", flush=True)
 sys.stdin.read(1)
 print(hashlib.sha256(download.fetch(file, progress=False).read_bytes()).hexdigest())
 """
+    if locks:
+        target.parent.mkdir(parents=True)
+        target.write_bytes(CONTENT[:-1])
     processes = [child(file, code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(8)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
@@ -426,7 +436,7 @@ print(hashlib.sha256(download.fetch(file, progress=False).read_bytes()).hexdiges
     for process in processes:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0 and output.strip() == SHA256
-    assert target.read_bytes() == CONTENT and leftovers(target) == []
+    assert target.read_bytes() == CONTENT and leftovers(target) == ["encoder.safetensors.bad"] * locks
     assert len(server.paths) == 1 if locks else len(server.paths) > 1
 
 
