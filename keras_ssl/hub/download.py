@@ -36,7 +36,7 @@ def fetch(
 ) -> Path:
     """The path of a file in the cache; it is downloaded where it is not there yet.
 
-    What is at that path always has the size and hash that are wanted: a download is written to a file of this
+    What is at that path then has the size and hash that are wanted: a download is written to a file of this
     process alone and renamed when it has been checked; a cached file is checked at each call, its size always,
     its hash once for every state of the file in a process (`KERAS_SSL_VERIFY=1`: always). One that fails is
     moved aside, to its name with `.bad` added, and downloaded again.
@@ -156,6 +156,8 @@ def _pieces(path: Path, size: int) -> Iterator[bytes]:
 
 def _sources(file: CardFile, mirrors: Iterable[str | os.PathLike[str]]) -> list[str | Path]:
     """Where to look, in order: folders give paths, addresses texts."""
+    if isinstance(mirrors, str | os.PathLike):
+        raise ValueError(f"`mirrors` must be a list of folders and addresses. Received: mirrors={mirrors!r}")
     sources: list[str | Path] = []
     for mirror in mirrors:
         text = os.fspath(mirror)

@@ -8,10 +8,11 @@ import keras_ssl
 from keras_ssl import hub
 from keras_ssl.encoders import ConvNet
 from keras_ssl.hub import Card, CardFile, DownloadError, catalogue
+from tests.hub.downloads import without_backend
 from tests.hub.entries import export_quietly, randomise, run
 from tests.hub.faulty_server import Fault, FaultyServer
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="downloads know no backend")
+pytestmark = without_backend
 
 
 @pytest.fixture
@@ -24,14 +25,11 @@ def server(shared_entry):
 
 
 @pytest.fixture
-def house(tmp_path, monkeypatch):
+def house(tmp_path, monkeypatch, cache):
     """A library with an empty zoo, and a cache."""
     for name in ("zoo", "saved_models"):
         (tmp_path / name).mkdir()
     monkeypatch.setattr(catalogue, "data_folder", lambda name: tmp_path / name)
-    for name in ("KERAS_SSL_ZOO", "KERAS_SSL_OFFLINE", "KERAS_SSL_VERIFY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KERAS_SSL_CACHE", str(tmp_path / "cache"))
     return tmp_path
 
 
@@ -123,6 +121,12 @@ def test_a_first_use_is_compared_with_later_ones_or_refused(house, server, share
     server.files["/encoder.safetensors"] = content[:-1] + bytes([content[-1] ^ 1])
     with pytest.raises(DownloadError, match="sha256 is that of the first download"):
         hub.load("distant")
+
+
+def test_weights_beside_the_card_without_a_known_hash_are_no_first_use(house, server, shared_entry):
+    target = publish(house, server, shared_entry, sha256="first-use")
+    (house / "zoo" / "encoder.safetensors").write_bytes(b"anything")
+    assert hub.load("distant").built and target.is_file() and len(server.paths) == 1
 
 
 def test_heads_are_downloaded_too(house, server, tmp_path):
