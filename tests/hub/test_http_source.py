@@ -1,4 +1,7 @@
 import io
+import shutil
+import ssl
+import subprocess
 import time
 from dataclasses import replace
 
@@ -7,7 +10,7 @@ import pytest
 
 from keras_ssl.hub import fetch
 from tests.hub.downloads import CONTENT, NAME, fails, leftovers, without_backend
-from tests.hub.faulty_server import Fault
+from tests.hub.faulty_server import Fault, FaultyServer
 
 pytestmark = without_backend
 
@@ -124,3 +127,37 @@ def test_a_secure_server_may_not_redirect_to_this_machine(file, monkeypatch):
 
 def test_an_unknown_host_or_closed_port_is_named(file, server):
     fails(replace(file, url="http://127.0.0.1:1/x"), "no connection .ConnectionError: .*refused.* .tried 5 times")
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for 127.0.0.1 that nobody has signed but itself, with its key."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl to make a certificate")
+    path = tmp_path / "certificate.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=tests"
+    options = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(path), "-out", str(tmp_path / "public.pem")]
+    subprocess.run([*command.split(), *options], check=True, capture_output=True)
+    with path.open("a") as stream:
+        stream.write((tmp_path / "public.pem").read_text())
+    return path
+
+
+def test_https_needs_a_certificate_that_is_trusted(server, file, target, certificate, monkeypatch):
+    with FaultyServer() as safe:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        safe.http.socket = context.wrap_socket(safe.http.socket, server_side=True)
+        safe.files["/x"] = CONTENT
+        safe.script = [Fault(cut=100_000), Fault(status=302, headers={"Location": f"{server.address}/{NAME}"})]
+        file = replace(file, url=f"https://127.0.0.1:{safe.http.server_address[1]}/x")
+        fails(file, "no secure connection .SSLError: .*certificate verify failed")
+        assert not target.exists() and safe.paths == []
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert fetch(file, progress=False).read_bytes() == CONTENT
+        assert safe.paths == ["/x", "/x"] and server.paths == [f"/{NAME}"]  # both are this machine
+
+
+def test_a_server_without_encryption_is_not_spoken_to_by_https(server, file):
+    fails(replace(file, url=file.url.replace("http:", "https:")), "no secure connection")
+    assert server.paths == []
