@@ -16,6 +16,7 @@ INSTALL_REQUIRES = [
     "tensorboard",  # the callback writes through it
     "absl-py",  # flags of scripts/
     "numpy>=2.0",
+    "requests>=2.32",  # downloads of weights: TLS, proxies and time-outs done right; TensorFlow brings it anyway
     "safetensors>=0.4.3",  # weight files that hold nothing but tensors
     "tomli-w>=1.0",  # writes cards and recipes; Python itself only reads TOML
     "scikit-learn>=1.4",  # the handwritten digits, the linear probe

@@ -4,6 +4,9 @@ from keras_ssl.hub.atomic import atomic_file, atomic_folder
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import list_models
+from keras_ssl.hub.download import fetch
+from keras_ssl.hub.download_error import DownloadError
+from keras_ssl.hub.environment import cache_folder
 from keras_ssl.hub.export import export
 from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
@@ -14,10 +17,13 @@ from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 __all__ = [
     "Card",
     "CardFile",
+    "DownloadError",
     "Recipe",
     "atomic_file",
     "atomic_folder",
+    "cache_folder",
     "export",
+    "fetch",
     "head_weights",
     "list_models",
     "list_recipes",

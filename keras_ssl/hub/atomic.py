@@ -1,7 +1,10 @@
 """Files and folders that appear whole or not at all."""
 
+import glob
 import os
+import re
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +36,18 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(staging, target)
     finally:
         staging.unlink(missing_ok=True)
+
+
+def remove_leftovers(path: str | os.PathLike[str], age: float) -> None:
+    """Removes what killed processes left of `atomic_file(path)`: files not written to for `age` seconds."""
+    target = Path(path)
+    for leftover in target.parent.glob(f".*-{glob.escape(target.name)}"):
+        if re.fullmatch("[0-9a-f]{32}", leftover.name[1 : -len(target.name) - 1]):
+            try:
+                if time.time() - leftover.stat().st_mtime > age:
+                    leftover.unlink()
+            except OSError:
+                pass  # another process was faster
 
 
 @contextmanager

@@ -118,8 +118,8 @@ class Card:
         if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
             raise ValueError(f"A card's `files` must be tables. Received: files={files!r}")
         for item in files:
-            if set(item) != {"name", "size", "sha256"}:
-                raise ValueError(f"A file has the keys name, size, sha256. Received: keys={sorted(item)}")
+            if set(item) - {"url"} != {"name", "size", "sha256"}:
+                raise ValueError(f"A file has the keys name, size, sha256, url. Received: keys={sorted(item)}")
         for name in ("architecture", "objective", "recipe"):  # where arguments stand, which may be None
             tables[name] = from_toml(tables.get(name, {}))
         return cls(**tables, files=tuple(CardFile(**item) for item in files))
@@ -129,8 +129,8 @@ class Card:
         tables = {name: value for name, value in asdict(self).items() if value not in ({}, None)}
         # Plain values come before tables in TOML, and the files' tables last.
         tables = {"format": FORMAT, **tables}
-        files = tables.pop("files")
-        Path(path).write_text(_HEADER + toml_text({**tables, "files": list(files)}), encoding="utf-8")
+        files = [{key: value for key, value in item.items() if value is not None} for item in tables.pop("files")]
+        Path(path).write_text(_HEADER + toml_text({**tables, "files": files}), encoding="utf-8")
 
     @property
     def weight_files(self) -> list[CardFile]:

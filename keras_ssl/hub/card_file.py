@@ -5,6 +5,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from keras_ssl.hub.address import is_allowed, shown
+
+FIRST_USE = "first-use"
+"""Stands for the sha256 of a file whose publisher gives none."""
+
 
 @dataclass(frozen=True)
 class CardFile:
@@ -13,15 +18,18 @@ class CardFile:
     Args:
         name: path relative to the card's folder, with forward slashes.
         size: in bytes.
-        sha256: of the content, 64 hexadecimal digits.
+        sha256: of the content, 64 hexadecimal digits; or "first-use" where there is a url whose publisher gives
+            none: then the first download decides (see `keras_ssl.hub.fetch`).
+        url: where it can be downloaded, by https. Defaults to None: it lies beside the card.
 
     Raises:
-        ValueError: if the name leads out of the folder, or size or hash are not of their form.
+        ValueError: if the name leads out of the folder, or size, hash or url are not of their form.
     """
 
     name: str
     size: int
     sha256: str
+    url: str | None = None
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.name).parts if isinstance(self.name, str) else ()
@@ -29,6 +37,13 @@ class CardFile:
             raise ValueError(f"A file's `name` must be a path inside the entry's folder. Received: name={self.name!r}")
         if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
             raise ValueError(f"A file's `size` must be a number of bytes. Received: size={self.size!r}")
+        if self.url is not None and not (isinstance(self.url, str) and is_allowed(self.url)):
+            raise ValueError(
+                "A file's `url` must be an address of https (http only on this machine) without user and password. "
+                f"Received: url={shown(str(self.url))!r}"
+            )
+        if self.sha256 == FIRST_USE and self.url is not None:
+            return
         if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"A file's `sha256` must be 64 hexadecimal digits. Received: sha256={self.sha256!r}")
 

@@ -1,11 +1,15 @@
 """The entries and recipes that come with the library, by name."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from keras_ssl.hub.cached_file import expected_hash
 from keras_ssl.hub.card import CARD_NAME, Card
+from keras_ssl.hub.card_file import FIRST_USE, CardFile
+from keras_ssl.hub.download import fetch
+from keras_ssl.hub.environment import cache_folder, environment_mirrors
 from keras_ssl.hub.suggestion import suggestion
 
 
@@ -15,7 +19,7 @@ class Entry:
 
     Args:
         name: what `load` calls it.
-        card_path: its card; the files that the card lists lie beside it.
+        card_path: its card; the files that the card lists lie beside it, or can be downloaded.
     """
 
     name: str
@@ -30,12 +34,34 @@ class Entry:
         """The entry's card."""
         return Card.read(self.card_path)
 
+    def locate(
+        self,
+        file: CardFile,
+        *,
+        cache_dir: str | os.PathLike[str] | None = None,
+        mirror: str | os.PathLike[str] | None = None,
+        require_hash: bool = False,
+        progress: bool = True,
+    ) -> tuple[CardFile, Path]:
+        """Where one of the card's files is, downloaded if need be: what to call `read` of, and on which folder.
+
+        A file beside the card is taken as it is; one that has a url, and no known hash or no place there, is in
+        the cache as `name/file.name`, and goes by that name in mirrors. For the arguments and errors see
+        `keras_ssl.hub.fetch`; `mirror` comes before those of the environment.
+        """
+        if file.url is None or (file.sha256 != FIRST_USE and (self.folder / file.name).is_file()):
+            return file, self.folder
+        wanted = replace(file, name=f"{self.name}/{file.name}")
+        mirrors = environment_mirrors() if mirror is None else [mirror, *environment_mirrors()]
+        target = fetch(wanted, cache_dir, mirrors, require_hash=require_hash, progress=progress)
+        return replace(wanted, sha256=expected_hash(wanted, target) or FIRST_USE), cache_folder(cache_dir)
+
 
 def list_models() -> list[str]:
     """Sorted names of the pretrained encoders that `load` knows by name.
 
     They are the folders of the package `keras_ssl.saved_models` (`saved_models/` in a source checkout) and
-    the cards of the package `keras_ssl.zoo` (`zoo/`) whose weights lie beside them.
+    the cards of the package `keras_ssl.zoo` (`zoo/`) whose weights lie beside them or can be downloaded.
 
     Raises:
         ValueError: if two entries have the same name.
@@ -105,4 +131,5 @@ def _zoo() -> list[tuple[str, Path]]:
 
 
 def _has_weights(card_path: Path) -> bool:
-    return all((card_path.parent / file.name).is_file() for file in Card.read(card_path).weight_files)
+    files = Card.read(card_path).weight_files
+    return all(file.url is not None or (card_path.parent / file.name).is_file() for file in files)

@@ -40,7 +40,16 @@ def save_heads(model: SSLModel, path: str | os.PathLike[str]) -> None:
     save_variables(head_weights(model), path)
 
 
-def load_heads(model: keras.Model, path: str | os.PathLike[str], *, verify: bool = True) -> None:
+def load_heads(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    *,
+    verify: bool = True,
+    cache_dir: str | os.PathLike[str] | None = None,
+    mirror: str | os.PathLike[str] | None = None,
+    require_hash: bool = False,
+    progress: bool = True,
+) -> None:
     """Restores heads and state that `keras_ssl.export(model, path, heads=True)` wrote, to go on pretraining.
 
     The model must be one of the same objective and arguments. Its encoder is left alone: make it by
@@ -51,11 +60,16 @@ def load_heads(model: keras.Model, path: str | os.PathLike[str], *, verify: bool
     Args:
         model: an `SSLModel`, as the recipe makes it.
         path: the folder that `export` wrote, or the name of an entry of the zoo.
-        verify: whether to compare the sha256; the size always is. Defaults to True.
+        verify: whether to compare the sha256; the size always is, and a download is. Defaults to True.
+        cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
+        mirror: a folder or base address to download from, before those of the environment and the publisher's.
+        require_hash: whether to refuse a file whose publisher gives no hash. Defaults to False.
+        progress: whether to show how far a download is. Defaults to True.
 
     Raises:
         ValueError: if the entry has no heads, its file is not the card's, or its weights are not the model's: the
             message names those that are missing, too many or of another shape.
+        DownloadError: if the file cannot be downloaded, or the cache cannot take it.
 
     Example:
 
@@ -75,4 +89,5 @@ def load_heads(model: keras.Model, path: str | os.PathLike[str], *, verify: bool
             "The entry has no heads: export the model with `heads=True` to write them. "
             f"Received: path={os.fspath(path)!r}"
         )
-    assign_variables(variables, file.read(entry.folder, verify), model.name, str(entry.folder / file.name))
+    file, folder = entry.locate(file, cache_dir=cache_dir, mirror=mirror, require_hash=require_hash, progress=progress)
+    assign_variables(variables, file.read(folder, verify), model.name, str(folder / file.name))

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -5,7 +6,10 @@ import numpy as np
 import pytest
 
 from keras_ssl.encoders import ConvNet
+from keras_ssl.hub import CardFile, http_source
+from tests.hub.downloads import CONTENT, NAME, SHA256
 from tests.hub.entries import export_quietly, randomise
+from tests.hub.faulty_server import FaultyServer
 
 
 @pytest.fixture
@@ -29,3 +33,33 @@ def shared_entry(tmp_path_factory) -> Path:
 def entry(shared_entry, tmp_path) -> Path:
     """An entry that a test may damage."""
     return Path(shutil.copytree(shared_entry, tmp_path / "copies" / "tiny"))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache, the environment's only setting; nobody waits long."""
+    for name in list(os.environ):
+        if name.startswith("KERAS_SSL_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KERAS_SSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(http_source, "BACK_OFF", 0.001)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server():
+    with FaultyServer() as server:
+        server.files[f"/{NAME}"] = CONTENT
+        yield server
+
+
+@pytest.fixture
+def file(server, cache):
+    """A file that the server has."""
+    return CardFile(NAME, len(CONTENT), SHA256, f"{server.address}/{NAME}")
+
+
+@pytest.fixture
+def target(cache):
+    """Where the file goes."""
+    return cache / NAME

@@ -33,3 +33,15 @@ def test_a_file_is_read_only_if_it_is_the_one(tmp_path):
     (tmp_path / "sub" / "a").unlink()
     with pytest.raises(ValueError, match="cannot be read.*No such file"):
         file.read(tmp_path)
+
+
+def test_only_a_first_use_with_a_url_has_no_hash():
+    with pytest.raises(ValueError, match="64 hexadecimal digits. Received: sha256='first-use'"):
+        CardFile("a", 1, "first-use")
+    assert CardFile("a", 1, "first-use", "https://example.org/a").sha256 == "first-use"
+
+
+@pytest.mark.parametrize("url", ["http://example.org/a", "a", "file:///a", "https://u:p@example.org/a", "https://", 3])
+def test_a_card_s_address_is_secure(url):
+    with pytest.raises(ValueError, match="`url` must be an address of https.*Received: url="):
+        CardFile("a", 1, "0" * 64, url)

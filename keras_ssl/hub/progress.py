@@ -1,0 +1,45 @@
+"""How far a download is."""
+
+import sys
+import time
+from collections.abc import Callable
+
+LINE_EVERY = 10.0
+"""Seconds between two lines, where no bar can be drawn."""
+
+
+def progress(name: str, size: int, shown: bool = True) -> Callable[[int], None]:
+    """A function to call with the number of bytes that are there.
+
+    On a terminal it draws Keras' progress bar; elsewhere (a log, a batch job) it writes a line to the standard
+    error at the start, at the end and every `LINE_EVERY` seconds.
+
+    Args:
+        name: of the file.
+        size: of the file in bytes.
+        shown: False for silence.
+
+    Example:
+
+    >>> progress("weights", 4, shown=False)(4)
+    """
+    if not shown:
+        return lambda position: None
+    if sys.stdout.isatty():
+        import keras  # only here: the rest of a download needs no Keras
+
+        print(f"Downloading {name}")
+        return keras.utils.Progbar(size, unit_name="byte").update
+    return _Lines(name, size)
+
+
+class _Lines:
+    def __init__(self, name: str, size: int) -> None:
+        self.name, self.size = name, size
+        self.next = 0.0
+
+    def __call__(self, position: int) -> None:
+        now = time.monotonic()
+        if now >= self.next or position == self.size:
+            self.next = now + LINE_EVERY
+            print(f"Downloading {self.name}: {position:,} of {self.size:,} bytes", file=sys.stderr, flush=True)

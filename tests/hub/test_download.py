@@ -1,0 +1,224 @@
+import errno
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_ssl
+from keras_ssl.hub import download, fetch
+from tests.hub.downloads import CONTENT, NAME, SHA256, fails, leftovers, without_backend
+from tests.hub.faulty_server import Fault
+
+pytestmark = without_backend
+
+# A child process that loads the modules of downloads alone, without Keras: it starts in a fifth of a second.
+CHILD = """
+import sys, types
+for name, folder in (("keras_ssl", sys.argv[1]), ("keras_ssl.hub", sys.argv[1] + "/hub")):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [folder]
+from keras_ssl.hub import download
+from keras_ssl.hub.card_file import CardFile
+file = CardFile(sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
+"""
+
+
+def child(file, code, **options):
+    package = str(Path(keras_ssl.__file__).parent)
+    arguments = [package, file.name, str(file.size), file.sha256, file.url]
+    return subprocess.Popen([sys.executable, "-c", CHILD + code, *arguments], text=True, **options)
+
+
+def test_a_file_is_downloaded_once(server, file, target):
+    assert fetch(file, progress=False) == target and target.read_bytes() == CONTENT
+    assert fetch(file, progress=False) == target
+    assert server.ranges == [None] and leftovers(target) == []
+
+
+def test_a_cache_and_a_name_may_be_in_any_script(server, file, tmp_path):
+    server.files["/%C3%A4%20%E5%AD%97/w.npz"] = CONTENT
+    file = replace(file, name="ä 字/w.npz")
+    path = fetch(file, tmp_path / "Ж x", mirrors=[server.address + "/"], progress=False)
+    assert path == tmp_path / "Ж x" / "ä 字" / "w.npz" and path.read_bytes() == CONTENT
+
+
+def test_addresses_are_checked_before_any_work(server, file, target):
+    for mirror in ("http://example.org/zoo", "ftp://example.org", "file:///zoo", "https://me:secret@example.org"):
+        with pytest.raises(ValueError, match="A mirror must be a folder, or an address of https") as caught:
+            fetch(file, mirrors=[mirror])
+        assert "secret" not in str(caught.value)
+    with pytest.raises(ValueError, match="`file` must have a url. Received: file="):
+        fetch(replace(file, url=None))
+    with pytest.raises(ValueError, match="`mirrors` must be a list.*Received: mirrors='/zoo'"):
+        fetch(file, mirrors="/zoo")
+    assert server.paths == [] and not target.parent.exists()
+
+
+def test_sources_are_tried_in_turn(server, file, target, tmp_path, monkeypatch):
+    (tmp_path / "short" / "tiny").mkdir(parents=True)
+    (tmp_path / "short" / NAME).write_bytes(CONTENT[:-1])
+    (tmp_path / "flipped" / "tiny").mkdir(parents=True)
+    (tmp_path / "flipped" / NAME).write_bytes(bytes([CONTENT[0] ^ 1]) + CONTENT[1:])
+    mirrors = ["/nowhere", tmp_path / "short", tmp_path / "flipped", f"{server.address}/mirror"]
+    server.script = [Fault(status=404), Fault(status=404)]
+    reasons = ["No such file", "299999 bytes instead of 300000", "have sha256 ", "404 Not Found", "404 Not Found"]
+    lines = fails(file, "cannot be downloaded", mirrors=mirrors).splitlines()[1:-1]
+    places = [str(Path(folder) / NAME) for folder in mirrors[:3]] + [f"{server.address}/mirror/{NAME}", file.url]
+    assert [line.split(": ")[0] for line in lines] == [f"- {place}" for place in places]
+    assert all(reason in line for reason, line in zip(reasons, lines, strict=True))
+    assert not target.exists() and leftovers(target) == []
+    monkeypatch.setenv("KERAS_SSL_ZOO", ", ".join(map(str, mirrors)))
+    assert fetch(file, progress=False).read_bytes() == CONTENT
+    assert server.paths == [f"/mirror/{NAME}", f"/{NAME}"] * 2
+
+
+def test_a_copy_of_a_cache_is_a_mirror(server, file, tmp_path):
+    fetch(file, progress=False)
+    path = fetch(file, tmp_path / "second", mirrors=[tmp_path / "cache"], progress=False)
+    assert path == tmp_path / "second" / NAME and path.read_bytes() == CONTENT and len(server.paths) == 1
+
+
+def test_offline_touches_no_network(file, target, tmp_path, monkeypatch):
+    fetch(file, tmp_path / "other", progress=False)
+
+    def refuse(*args, **kwargs):
+        raise RuntimeError("the network was touched")
+
+    for name in ("socket", "create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    with pytest.raises(RuntimeError, match="was touched"):  # the guard stands
+        fetch(file, progress=False)
+    monkeypatch.setenv("KERAS_SSL_OFFLINE", "1")
+    message = fails(file, "tiny/encoder.safetensors .300000 bytes, sha256 .* is not in the cache, and KERAS_SSL_OFF")
+    assert f"put the file at '{target}'" in message and SHA256 in message and f"url='{file.url}'" in message
+    fails(file, "300000 bytes, sha256 [0-9a-f]+", mirrors=["https://example.org/zoo"])
+    assert fetch(file, tmp_path / "other").read_bytes() == CONTENT
+    assert fetch(file, mirrors=["https://example.org/zoo", tmp_path / "other"], progress=False) == target
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_killed_at_any_point_it_leaves_the_file_or_none(server, file, target, tmp_path, known):
+    content = CONTENT * 4
+    server.files[f"/{NAME}"] = content
+    sha256 = hashlib.sha256(content).hexdigest()
+    file = replace(file, size=len(content), sha256=sha256 if known else "first-use")
+    server.piece, server.seconds = len(content) // 20, 0.002
+    rng = np.random.default_rng(0)
+    start = time.monotonic()
+    fetch(file, tmp_path / "other", progress=False)
+    longest = 2 * (time.monotonic() - start)
+    # Imported once, then forked: forty starts of Python would take longer than all else.
+    code = """
+import os, signal, time
+for line in sys.stdin:
+    pid = os.fork()
+    if pid == 0:
+        download.fetch(file, progress=False)
+        os._exit(0)
+    time.sleep(float(line))
+    os.kill(pid, signal.SIGKILL)
+    print(os.waitpid(pid, 0)[1], flush=True)
+"""
+    ends = []
+    with child(file, code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(40):
+            target.unlink(missing_ok=True)
+            process.stdin.write(f"{rng.uniform(0, longest)}\n")
+            process.stdin.flush()
+            status = int(process.stdout.readline())
+            assert status in (0, signal.SIGKILL)
+            ends.append(target.exists())
+            if target.exists():
+                assert target.read_bytes() == content
+            else:
+                assert status == signal.SIGKILL
+    assert 0 < sum(ends) < 40 and any(name.endswith("-encoder.safetensors") for name in leftovers(target))
+    server.seconds = 0.0
+    assert fetch(file, progress=False).read_bytes() == content
+
+
+def test_what_killed_processes_left_is_removed_after_a_day(file, target):
+    target.parent.mkdir(parents=True)
+    old, new, other = (target.parent / f".{digit * 32}-{target.name}" for digit in "abx")
+    for path in (old, new, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, time.time() - 25 * 3600))
+    fetch(file, progress=False)
+    assert leftovers(target) == sorted([new.name, other.name])
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_eight_processes_share_a_cache(server, file, target, locks):
+    server.piece, server.seconds = len(CONTENT) // 10, 0.02
+    code = "" if locks else "sys.modules['keras_ssl.hub.advisory_lock'].fcntl = None"
+    code += """
+import hashlib
+assert "keras" not in sys.modules and "numpy" not in sys.modules
+print("ready", flush=True)
+sys.stdin.read(1)
+print(hashlib.sha256(download.fetch(file, progress=False).read_bytes()).hexdigest())
+"""
+    if locks:
+        target.parent.mkdir(parents=True)
+        target.write_bytes(CONTENT[:-1])
+    processes = [child(file, code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(8)]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("x")
+        process.stdin.flush()
+    for process in processes:
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 0 and output.strip() == SHA256
+    assert target.read_bytes() == CONTENT and leftovers(target) == ["encoder.safetensors.bad"] * locks
+    assert len(server.paths) == 1 if locks else len(server.paths) > 1
+
+
+def test_a_full_disk_is_named(server, file, target):
+    code = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    download.fetch(file, progress=False)
+except OSError as error:
+    print(type(error).__name__, str(error).replace(chr(10), " "))
+"""
+    process = child(file, code, stdout=subprocess.PIPE)
+    output, _ = process.communicate(timeout=60)
+    assert output.startswith(
+        "DownloadError The cache has no room for the 300000 bytes of tiny/encoder.safetensors (File"
+    )
+    assert "KERAS_SSL_CACHE" in output and f"path='{target}'" in output
+    assert not target.exists() and leftovers(target) == [] and len(server.paths) == 1
+
+
+@pytest.mark.parametrize("when", ["write", "fsync"])
+def test_a_disk_that_fills_up_is_named(file, target, monkeypatch, when):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if when == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    else:
+        monkeypatch.setattr(download, "progress_of", lambda *args: full)
+    fails(file, "no room for the 300000 bytes .* .No space left on device.. Make room .*KERAS_SSL_CACHE")
+    assert not target.exists() and leftovers(target) == []
+
+
+def test_an_interrupted_download_leaves_nothing(file, target, monkeypatch):
+    def interrupt(position):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(download, "progress_of", lambda *args: interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        fetch(file)
+    assert not target.exists() and leftovers(target) == []

@@ -1,0 +1,65 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from keras_ssl.hub import download, fetch, http_source
+from tests.hub.downloads import CONTENT, NAME, SHA256, damage, fails, leftovers, without_backend
+
+pytestmark = without_backend
+
+
+def test_the_first_use_decides(server, file, target):
+    file = replace(file, sha256="first-use")
+    fetch(file, progress=False)
+    (lock,) = leftovers(target)
+    table = json.loads((target.parent / lock).read_text())
+    assert lock.endswith(".lock") and table == {"url": file.url, "size": file.size, "sha256": SHA256}
+    target.unlink()
+    server.files[f"/{NAME}"] = CONTENT[::-1]
+    message = fails(file, f"which must be {SHA256}")
+    assert lock in message and "delete" in message and not target.exists()
+    target.write_bytes(CONTENT[::-1])
+    fails(file, f"which must be {SHA256}")
+    server.files[f"/{NAME}"] = CONTENT
+    assert fetch(file, progress=False).read_bytes() == CONTENT
+
+
+def test_a_first_use_may_be_required_not_to_be(server, file, target):
+    with pytest.raises(ValueError, match="no hash.*Received: require_hash=True, file="):
+        fetch(replace(file, sha256="first-use"), require_hash=True)
+    assert server.paths == [] and not target.parent.exists()
+    assert fetch(file, require_hash=True, progress=False) == target
+
+
+def test_a_file_put_there_by_hand_is_a_first_use(server, file, target):
+    target.parent.mkdir(parents=True)
+    target.write_bytes(CONTENT)
+    file = replace(file, sha256="first-use")
+    assert fetch(file, progress=False) == target and server.paths == [] and len(leftovers(target)) == 1
+    damage(target, "flip")
+    assert fetch(file, progress=False).read_bytes() == CONTENT and len(server.paths) == 1
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"url": "", "sha256": ""}', "[]", "\xff"])
+def test_a_damaged_lock_file_is_not_passed_over(server, file, target, text):
+    file = replace(file, sha256="first-use")
+    fetch(file, progress=False)
+    (target.parent / leftovers(target)[0]).write_text(text, encoding="latin-1")
+    fails(file, "lock file .* cannot be read.*delete the lock file. Received: path=")
+
+
+def test_of_two_first_uses_at_once_one_decides(server, file, target, monkeypatch):
+    file = replace(file, sha256="first-use")
+    real = http_source.read_url
+
+    def beaten(url, size, stream, bar):
+        real(url, size, stream, bar)
+        monkeypatch.setattr(download, "read_url", real)
+        server.files[f"/{NAME}"] = CONTENT[::-1]
+        fetch(file, progress=False)  # as another process would, meanwhile, and it gets another file
+
+    monkeypatch.setattr(download, "read_url", beaten)
+    monkeypatch.setattr("keras_ssl.hub.advisory_lock.fcntl", None)
+    fails(file, "which was recorded meanwhile")
+    assert target.read_bytes() == CONTENT[::-1]
