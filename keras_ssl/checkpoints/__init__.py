@@ -8,6 +8,7 @@ from keras_ssl.checkpoints.read_tf_variables import read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
 from keras_ssl.checkpoints.resnet_table import resnet_table
 from keras_ssl.checkpoints.state_dict import state_dict
+from keras_ssl.checkpoints.vit_table import vit_table
 from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "read_torch",
     "resnet_table",
     "state_dict",
+    "vit_table",
 ]

@@ -21,6 +21,11 @@ def dense_kernel(array: np.ndarray) -> np.ndarray:
     return array.transpose(1, 0)
 
 
+def without_batch(array: np.ndarray) -> np.ndarray:
+    """The array without its first axis, which must be of length 1: that of a batch of one, as tokens are kept."""
+    return array.squeeze(0)
+
+
 @dataclass(frozen=True)
 class MappedWeight:
     """Where a published weight goes.
@@ -42,7 +47,10 @@ class WeightTable:
         weights: where each goes, by key.
         ignored: patterns (regular expressions that match whole keys) of what a file may hold besides, and what
             the encoder has no place for.
+        renames: other names that the same weights go by, as pairs of a pattern that matches whole keys and what takes
+            their place (`re.Match.expand`), applied one after another.
     """
 
     weights: Mapping[str, MappedWeight]
     ignored: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()

@@ -1,17 +1,21 @@
 """Another project's weights in an encoder of this library."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
-from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict
+from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict, vit_table
 from keras_ssl.checkpoints.checkpoint_error import naming
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
-from keras_ssl.encoders import ResNet
+from keras_ssl.encoders import ResNet, ViT
 from keras_ssl.hub.weights import named_weights
 
-_TABLES: dict[type[keras.Model], Callable[[Iterable[str]], WeightTable]] = {ResNet: resnet_table}
+_TABLES: dict[type[keras.Model], Callable[[Mapping[str, Any]], WeightTable]] = {
+    ResNet: resnet_table,
+    ViT: vit_table,
+}
 
 
 def load_checkpoint(
@@ -24,12 +28,14 @@ def load_checkpoint(
     """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
 
     The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that PyTorch
-    projects publish: for a `ResNet` those of torchvision. Every key of the file is accounted for; if one is
-    missing, too many or of another shape, no weight changes. The features equal those of the other project if
-    images are normalised as it did.
+    projects publish: for a `ResNet` those of torchvision (`resnet_table`), for a `ViT` those of DINO, DINOv2, MAE,
+    MoCo v3 and timm (`vit_table`). Every key of the file is accounted for; if one is missing, too many or of another
+    shape, no weight changes. The features equal those of the other project if images are normalised as it did and
+    the encoder is made as its was: no weight tells a ViT's number of heads, or how it interpolates positions.
 
     Args:
-        encoder: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem.
+        encoder: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, or a `keras_ssl.encoders.ViT` of
+            the file's sizes, whose `image_size` is that which the file's positions are for.
         path: the file.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
