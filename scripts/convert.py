@@ -27,6 +27,12 @@ _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The file to convert.", re
 _ARCHITECTURE = flags.DEFINE_string(
     "architecture", None, "The encoder, as in 'ResNet depth=50' or 'ViT variant=B patch_size=8'.", required=True
 )
+_OBJECTIVE = flags.DEFINE_string(
+    "objective",
+    None,
+    "Whose projector the file holds, as in 'BarlowTwins projector=[8192,8192,8192]': it is kept, for "
+    "keras_ssl.load_heads. Default: the encoder alone.",
+)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _KEYS = flags.DEFINE_list("keys", list(KEYS), "Keys of the file to follow to the weights, by preference.")
 _PREFIXES = flags.DEFINE_list("prefixes", list(PREFIXES), "What to take from the front of the weights' names.")
@@ -49,22 +55,27 @@ def main(argv: list[str]) -> None:
         channels = encoder.input_shape[-1]
         mean, std = numbers("mean", _MEAN.value, channels), numbers("std", _STD.value, channels)
         preprocessing = ImagePreprocessing(mean, std)
-        keras_ssl.hub.load_checkpoint(encoder, _CHECKPOINT.value, keys=_KEYS.value, prefixes=_PREFIXES.value)
-        export(encoder, preprocessing)
+        model = encoder
+        if _OBJECTIVE.value is not None:
+            given = {"encoder": encoder, "preprocessing": preprocessing}
+            model = component_from_text("objective", _OBJECTIVE.value, **given)
+        keras_ssl.hub.load_checkpoint(model, _CHECKPOINT.value, keys=_KEYS.value, prefixes=_PREFIXES.value)
+        export(model, preprocessing)
     print(f"Converted to {_OUTPUT.value}: keras_ssl.load({_OUTPUT.value!r})")
 
 
-def export(encoder: Any, preprocessing: ImagePreprocessing) -> None:
+def export(model: Any, preprocessing: ImagePreprocessing) -> None:
     """Writes the entry; what the system refuses becomes an error that names the flag."""
     try:
         keras_ssl.export(
-            encoder,
+            model,
             _OUTPUT.value,
             name=_NAME.value,
             description=_DESCRIPTION.value,
             data=_DATA.value,
             license=_LICENSE.value,
-            preprocessing=preprocessing,
+            preprocessing=preprocessing if _OBJECTIVE.value is None else "auto",
+            heads=_OBJECTIVE.value is not None,
             image_size=_SIZE.value,
             origin=origin(_CHECKPOINT.value),
             overwrite=_OVERWRITE.value,

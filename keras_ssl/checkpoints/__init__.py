@@ -2,6 +2,7 @@
 
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError
 from keras_ssl.checkpoints.map_weights import map_weights
+from keras_ssl.checkpoints.projector_table import projector_table
 from keras_ssl.checkpoints.read_checkpoint import read_checkpoint
 from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import read_tf_variables
@@ -16,6 +17,7 @@ __all__ = [
     "MappedWeight",
     "WeightTable",
     "map_weights",
+    "projector_table",
     "read_checkpoint",
     "read_safetensors",
     "read_tf_variables",

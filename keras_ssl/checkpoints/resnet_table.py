@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from keras_ssl.checkpoints.other_keys import OTHER_KEYS
-from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable, conv_kernel, unchanged
+from keras_ssl.checkpoints.weight_table import VARIABLES, MappedWeight, WeightTable, conv_kernel, unchanged
 
 # lightly's examples keep torchvision's children in order: convolution, batch norm, ReLU, pooling, four stages.
 _NUMBERED = (
@@ -13,13 +13,6 @@ _NUMBERED = (
     *((rf"{3 + stage}\.(\d+\..+)", rf"layer{stage}.\1") for stage in range(1, 5)),
 )
 _LAYER = re.compile(r"stem_(conv|bn)|stage(\d+)_block(\d+)_(?:(conv\d|bn\d)|shortcut_(conv|bn))")
-_VARIABLES = {
-    "kernel": "weight",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
 def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = OTHER_KEYS) -> WeightTable:
@@ -51,7 +44,7 @@ def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = OTHER_KEYS) ->
     for name in names:
         layer, _, variable = name.partition("/")
         match = _LAYER.fullmatch(layer)
-        if match is None or variable not in _VARIABLES:
+        if match is None or variable not in VARIABLES or variable == "bias":
             raise ValueError(f"`names` must be those of a ResNet's weights. Received: name={name!r}")
         stem, stage, block, inner, shortcut = match.groups()
         if stem:
@@ -60,5 +53,5 @@ def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = OTHER_KEYS) ->
             part = inner or f"downsample.{('conv', 'bn').index(shortcut)}"
             owner = f"layer{stage}.{int(block) - 1}.{part}"
         transform = conv_kernel if variable == "kernel" else unchanged
-        weights[f"{owner}.{_VARIABLES[variable]}"] = MappedWeight(name, transform)
+        weights[f"{owner}.{VARIABLES[variable]}"] = MappedWeight(name, transform)
     return WeightTable(weights, ignored, _NUMBERED)

@@ -5,6 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# PyTorch's names of the variables of dense layers, convolutions and batch norms.
+VARIABLES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
 
 def unchanged(array: np.ndarray) -> np.ndarray:
     """The array itself."""

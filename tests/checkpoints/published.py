@@ -4,6 +4,8 @@ Key names, shapes and the arithmetic are written down here once more, from the p
 keras_ssl checks itself.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from keras_ssl.checkpoints import read_torch
@@ -232,6 +234,20 @@ def resnet_features(weights, images):
                 x = conv_bn(x, f"{block}.downsample.0", f"{block}.downsample.1", strides)
             x = np.maximum(x + y, 0.0)
     return x.mean((1, 2))
+
+
+def projector(*widths, bias):
+    """A PyTorch `Sequential` of linear layers, batch norms and ReLUs, on the ResNet's 16 features."""
+    shapes = {}
+    for number, (inputs, outputs) in enumerate(pairwise((16, *widths))):
+        place, last = 3 * number, number == len(widths) - 1
+        shapes[f"{place}.weight"] = (outputs, inputs)
+        if bias and not last:
+            shapes[f"{place}.bias"] = (outputs,)
+        if not last:
+            names = ("weight", "bias", "running_mean", "running_var")
+            shapes |= {f"{place + 1}.{name}": (outputs,) for name in names}
+    return {key: np.abs(draw(key, shape)) for key, shape in shapes.items()}
 
 
 def numbered(weights):

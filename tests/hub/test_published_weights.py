@@ -9,8 +9,9 @@ import pytest
 from keras_ssl.checkpoints import CheckpointError
 from keras_ssl.encoders import ResNet, ViT
 from keras_ssl.hub import load_checkpoint
+from keras_ssl.objectives import BarlowTwins, VICReg
 from tests.checkpoints import make_torch_files
-from tests.checkpoints.published import RESNETS, VITS, resnet, resnet_features, vit, vit_features, write
+from tests.checkpoints.published import RESNETS, VITS, projector, resnet, resnet_features, vit, vit_features, write
 from tests.encoders.parity_dino import CASES, GOLDEN, SIZES, images
 from tests.encoders.test_vit import features
 
@@ -76,6 +77,42 @@ def test_features_of_a_resnet_at_another_size(tmp_path):
     load_checkpoint(encoder_of(), tmp_path / "weights.pth")
     actual = keras.ops.convert_to_numpy(encoder_of()(x[:, :20, :33], training=False))
     np.testing.assert_allclose(actual, resnet_features(weights, x[:, :20, :33]), atol=1e-5)
+
+
+def projections(weights, x, layers):
+    for place in range(0, 3 * layers, 3):
+        x = x @ weights[f"{place}.weight"].T + weights.get(f"{place}.bias", 0.0)
+        if place < 3 * (layers - 1):
+            norm = {key: weights[f"{place + 1}.{key}"] for key in ("weight", "bias", "running_mean", "running_var")}
+            x = (x - norm["running_mean"]) / np.sqrt(norm["running_var"] + 1e-5) * norm["weight"] + norm["bias"]
+            x = np.maximum(x, 0.0)
+    return x
+
+
+@pytest.mark.parametrize("objective, bias", [(BarlowTwins, False), (VICReg, True)])
+def test_projections_are_the_published_ones(tmp_path, objective, bias):
+    prefix = "module.projector."
+    weights, _ = resnet()
+    head = projector(12, 10, 6, bias=bias)
+    held = {f"module.backbone.{key}": array for key, array in weights.items()}
+    held |= {f"{prefix}{key}": array for key, array in head.items()} | {f"{prefix}1.num_batches_tracked": np.array(3)}
+    write(tmp_path / "weights.pth", {"epoch": 9, "model": held})
+    model = objective(ResNet(18, width=make_torch_files.WIDTH), projector=(12, 10, 6))
+    load_checkpoint(model, tmp_path / "weights.pth")
+    x = np.random.default_rng(0).normal(size=(5, 16)).astype("float32")
+    actual = keras.ops.convert_to_numpy(model.projector(x, training=False))
+    np.testing.assert_allclose(actual, projections(head, x, 3), rtol=1e-4, atol=1e-5)
+    encoder = encoder_of()
+    load_checkpoint(encoder, tmp_path / "weights.pth")  # without an objective, the projector is left out
+    for expected, loaded in zip(encoder.get_weights(), model.encoder.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, expected)
+
+    write(tmp_path / "weights.pth", {"model": held | {f"{prefix}9.weight": np.ones((2, 2), "float32")}})
+    with pytest.raises(CheckpointError, match=r"encoder; extra: projector\.9\.weight"):
+        load_checkpoint(model, tmp_path / "weights.pth")
+    write(tmp_path / "weights.pth", {"model": {key: array for key, array in held.items() if "3.weight" not in key}})
+    with pytest.raises(CheckpointError, match=r"encoder; missing: projector\.3\.weight"):
+        load_checkpoint(model, tmp_path / "weights.pth")
 
 
 def changed(tree, suffix, change):

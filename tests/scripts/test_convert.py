@@ -7,7 +7,7 @@ import pytest
 
 import keras_ssl
 from tests.checkpoints import make_torch_files
-from tests.checkpoints.published import VITS, resnet, resnet_features, vit, vit_features, write
+from tests.checkpoints.published import VITS, prefixed, projector, resnet, resnet_features, vit, vit_features, write
 from tests.encoders.test_vit import features
 from tests.scripts.test_scripts import ON_TENSORFLOW, run_repeatedly
 
@@ -19,9 +19,12 @@ VIT = "--architecture=ViT width=24 depth=3 heads=3 patch_size=4 image_size=32 la
 @pytest.mark.slow
 def test_entries_give_the_published_features(tmp_path):
     (resnet_weights, _), vit_weights = resnet(), vit(layer_scale=True)
-    write(tmp_path / "own.pth", {"ema": {f"net.{key}": array for key, array in resnet_weights.items()}})
+    head = projector(12, 6, bias=False)
+    held = prefixed("net.", resnet_weights) | prefixed("net.projector.", head)
+    write(tmp_path / "own.pth", {"ema": held})
     write(tmp_path / "dinov2.pth", VITS["dinov2"][1](vit_weights))
     card = ["--url=https://example.org/a.pth", "--license=MIT", "--data=ImageNet", "--description=Tiny.", "--name=b"]
+    card.append("--objective=BarlowTwins projector=[12, 6]")
     ends = run_repeatedly(
         "convert.py",
         ["--checkpoint=own.pth", "--keys=ema", "--prefixes=net.", RESNET, "--output=made/own", "--size=32", *card],
@@ -36,6 +39,11 @@ def test_entries_give_the_published_features(tmp_path):
     np.testing.assert_allclose(features(keras_ssl.load(tmp_path / "made" / "own"), pixels), expected, atol=1e-5)
     expected = vit_features(vit_weights, (pixels / 255 - 0.5) / (0.5, 0.4, 0.3), offset=0.1)
     np.testing.assert_allclose(features(keras_ssl.load(tmp_path / "made" / "dinov2"), pixels), expected, atol=2e-5)
+
+    encoder = keras_ssl.load(tmp_path / "made" / "own", include_preprocessing=False)
+    model = keras_ssl.BarlowTwins(encoder, projector=(12, 6))
+    keras_ssl.load_heads(model, tmp_path / "made" / "own")
+    np.testing.assert_array_equal(np.asarray(model.projector.get_weights()[0]), head["0.weight"].T)
 
     card = keras_ssl.hub.Card.read(tmp_path / "made" / "own" / "card.toml")
     content = (tmp_path / "own.pth").read_bytes()
@@ -68,6 +76,9 @@ def test_mistakes_are_one_line_and_leave_nothing(tmp_path):
         "`encoder.name` is unknown": ["--architecture=VGG"],
         "no setting 'dept'": ["--architecture=ResNet dept=18"],
         "`encoder` must be of a family whose published names are known": ["--architecture=ConvNet"],
+        "a projector's can be read and no others": ["--objective=SimSiam"],
+        "missing: projector.0.weight": ["--objective=BarlowTwins projector=[12,6]"],
+        "In 'BarlowTwins projector=0'": ["--objective=BarlowTwins projector=0"],
         "--mean must be one number or 3": ["--mean=0.5,0.5"],
         "--std must be one number or 3": ["--std=a"],
         "`std` must be positive": ["--std=0"],
