@@ -24,6 +24,9 @@ def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = OTHER_KEYS) ->
     children are known (`0.weight`, `1.running_mean`, `4.0.conv2.weight`), as in lightly's examples. Depth, width and
     stem follow from the encoder.
 
+    No weight tells how images are padded: solo-learn's ResNets for CIFAR pad their 3x3 stem by 2 pixels, this library's
+    "cifar" stem by 1, so features of those differ at the borders.
+
     Args:
         names: of the encoder's weights, as from `keras_ssl.hub.named_weights`.
         ignored: patterns of keys that a file may hold besides. Defaults to the classifiers, heads, second
