@@ -4,6 +4,7 @@ Key names, shapes and the arithmetic are written down here once more, from the p
 keras_ssl checks itself.
 """
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -204,9 +205,14 @@ VITS = {
 }
 
 
+@cache
+def _resnet18():
+    return read_torch(make_torch_files.DATA / "resnet18_stream.pt")
+
+
 def resnet():
     """A ResNet-18's weights under torchvision's names, as PyTorch saved them, and the features that it gave."""
-    file = read_torch(make_torch_files.DATA / "resnet18_stream.pt")
+    file = _resnet18()
     weights = {key.removeprefix("module."): array for key, array in file["state_dict"].items()}
     return {key: array for key, array in weights.items() if not key.startswith("fc.")}, file["features"]
 
