@@ -45,8 +45,13 @@ def writable_folder(flag: str, path: str | Path) -> Path:
     return Path(path)
 
 
-def new_entry(flag: str, path: str, overwrite: bool) -> None:
-    """Raises an error that names the flag if `keras_ssl.export` could not write to `path` later on."""
+def absent_entry(flag: str, path: str, overwrite: bool) -> None:
+    """Raises an error that names the flag if `path` exists and is not to be replaced."""
     if os.path.lexists(path) and not overwrite:
         raise ValueError(f"--{flag} exists already; --overwrite replaces it. Received: --{flag}={path}")
+
+
+def new_entry(flag: str, path: str, overwrite: bool) -> None:
+    """Raises an error that names the flag if `keras_ssl.export` could not write to `path` later on."""
+    absent_entry(flag, path, overwrite)
     writable_folder(flag, Path(path).absolute().parent)

@@ -2,12 +2,14 @@
 
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError
 from keras_ssl.checkpoints.map_weights import map_weights
+from keras_ssl.checkpoints.projector_table import projector_table
 from keras_ssl.checkpoints.read_checkpoint import read_checkpoint
 from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
 from keras_ssl.checkpoints.resnet_table import resnet_table
 from keras_ssl.checkpoints.state_dict import state_dict
+from keras_ssl.checkpoints.vit_table import vit_table
 from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
 
 __all__ = [
@@ -15,10 +17,12 @@ __all__ = [
     "MappedWeight",
     "WeightTable",
     "map_weights",
+    "projector_table",
     "read_checkpoint",
     "read_safetensors",
     "read_tf_variables",
     "read_torch",
     "resnet_table",
     "state_dict",
+    "vit_table",
 ]

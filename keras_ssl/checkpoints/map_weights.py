@@ -17,7 +17,7 @@ def map_weights(
     """The arrays that a model's weights are to have, of a file's arrays by a table of the family.
 
     Every key is accounted for: a key of the table that the file lacks, a key of the file that is neither in the
-    table nor ignored, and an array of another shape or without fractions are errors.
+    table nor ignored, two keys of the same weight, and an array of another shape or without fractions are errors.
 
     Args:
         arrays: of the file, by key, as from `state_dict`.
@@ -51,29 +51,47 @@ def map_weights(
             f"A table must name each of the model's weights once; {weight_problems(problems)}. "
             f"Received: table of {len(targets)} weights"
         )
+    keys, twice = _by_table_key(arrays, table)
     mapped: dict[str, np.ndarray] = {}
     shapes, kinds = [], []
-    for key, weight in table.weights.items():
-        if key not in arrays:
-            continue
+    for table_key, key in keys.items():
+        weight = table.weights[table_key]
         array, shape = arrays[key], tuple(variables[weight.name].shape)
         if array.dtype.kind != "f":
             kinds.append(f"{key} of {array.dtype}")
         mapped[weight.name] = _transformed(weight, array)
         if mapped[weight.name].shape != shape:
             shapes.append(f"{key} {array.shape} for {weight.name} {shape}")
+    used = {*keys.values(), *twice}
     problems = {
-        "missing": [key for key in table.weights if key not in arrays],
-        "extra": [key for key in arrays if key not in table.weights and not _ignored(key, table)],
+        "missing": [key for key in table.weights if key not in keys],
+        "extra": [key for key in arrays if key not in used and not _ignored(key, table)],
+        "twice": twice,
         "of another shape": shapes,
         "not floating-point": kinds,
     }
     if any(problems.values()):
         raise CheckpointError(
-            f"The file's weights are not those of this encoder; {weight_problems(problems)}. Is the encoder of the "
-            f"file's depth, width and stem? Received: source={source!r}"
+            f"The file's weights are not those of this encoder; {weight_problems(problems)}. Is the encoder made "
+            f"as the file's was? Received: source={source!r}"
         )
     return mapped
+
+
+def _by_table_key(arrays: Mapping[str, np.ndarray], table: WeightTable) -> tuple[dict[str, str], list[str]]:
+    """The file's key for each key of the table that it has, and further keys of the same weights."""
+    keys: dict[str, str] = {}
+    twice = []
+    for key in arrays:
+        name = key
+        for pattern, replacement in table.renames:
+            match = re.fullmatch(pattern, name)
+            name = match.expand(replacement) if match else name
+        if name in keys:
+            twice.append(key)
+        elif name in table.weights:
+            keys[name] = key
+    return keys, twice
 
 
 def _transformed(weight: MappedWeight, array: np.ndarray) -> np.ndarray:

@@ -3,32 +3,29 @@
 import re
 from collections.abc import Iterable
 
-from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable, conv_kernel, unchanged
+from keras_ssl.checkpoints.other_keys import OTHER_KEYS
+from keras_ssl.checkpoints.weight_table import VARIABLES, MappedWeight, WeightTable, conv_kernel, unchanged
 
-# What files hold besides the encoder: counters that Keras does not have, classifiers, heads, second encoders
-# and queues of SimCLR, MoCo, SwAV, Barlow Twins, VICReg, DINO and solo-learn.
-IGNORED = (
-    r".*\.num_batches_tracked",
-    r"(fc|classifier|head|heads|predictor|projector|projection_head|prototypes|bn)\..*",
-    r"(encoder_k|momentum_encoder|momentum_backbone|momentum_projector|momentum_predictor)\..*",
-    r"queue|queue_ptr|classifier|prototypes",
+# lightly's examples keep torchvision's children in order: convolution, batch norm, ReLU, pooling, four stages.
+_NUMBERED = (
+    (r"0\.(weight)", r"conv1.\1"),
+    (r"1\.(.+)", r"bn1.\1"),
+    *((rf"{3 + stage}\.(\d+\..+)", rf"layer{stage}.\1") for stage in range(1, 5)),
 )
 _LAYER = re.compile(r"stem_(conv|bn)|stage(\d+)_block(\d+)_(?:(conv\d|bn\d)|shortcut_(conv|bn))")
-_VARIABLES = {
-    "kernel": "weight",
-    "gamma": "weight",
-    "beta": "bias",
-    "moving_mean": "running_mean",
-    "moving_variance": "running_var",
-}
 
 
-def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = IGNORED) -> WeightTable:
+def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = OTHER_KEYS) -> WeightTable:
     """The table of a `keras_ssl.encoders.ResNet` whose weights have these names.
 
     The keys are torchvision's (`conv1.weight`, `bn1.running_mean`, `layer1.0.conv2.weight`,
-    `layer2.0.downsample.0.weight`). Barlow Twins, VICReg, DINO, SwAV, MoCo and solo-learn publish ResNets under
-    them once `state_dict` has taken the prefixes away. Depth, width and stem follow from the encoder.
+    `layer2.0.downsample.0.weight`). Barlow Twins, VICReg, DINO, SwAV, MoCo (v3 too), solo-learn and lightly keep
+    ResNets under them once `state_dict` has taken the prefixes away; also those of a `Sequential` of torchvision's
+    children are known (`0.weight`, `1.running_mean`, `4.0.conv2.weight`), as in lightly's examples. Depth, width and
+    stem follow from the encoder.
+
+    No weight tells how images are padded: solo-learn's ResNets for CIFAR pad their 3x3 stem by 2 pixels, this library's
+    "cifar" stem by 1, so features of those differ at the borders.
 
     Args:
         names: of the encoder's weights, as from `keras_ssl.hub.named_weights`.
@@ -50,7 +47,7 @@ def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = IGNORED) -> We
     for name in names:
         layer, _, variable = name.partition("/")
         match = _LAYER.fullmatch(layer)
-        if match is None or variable not in _VARIABLES:
+        if match is None or variable not in VARIABLES or variable == "bias":
             raise ValueError(f"`names` must be those of a ResNet's weights. Received: name={name!r}")
         stem, stage, block, inner, shortcut = match.groups()
         if stem:
@@ -59,5 +56,5 @@ def resnet_table(names: Iterable[str], ignored: tuple[str, ...] = IGNORED) -> We
             part = inner or f"downsample.{('conv', 'bn').index(shortcut)}"
             owner = f"layer{stage}.{int(block) - 1}.{part}"
         transform = conv_kernel if variable == "kernel" else unchanged
-        weights[f"{owner}.{_VARIABLES[variable]}"] = MappedWeight(name, transform)
-    return WeightTable(weights, ignored)
+        weights[f"{owner}.{VARIABLES[variable]}"] = MappedWeight(name, transform)
+    return WeightTable(weights, ignored, _NUMBERED)

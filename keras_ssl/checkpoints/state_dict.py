@@ -10,7 +10,7 @@ from keras_ssl.checkpoints.weight_problems import weight_problems
 
 # A teacher stands before its student: it is the one that papers evaluate.
 KEYS = ("state_dict", "model", "teacher", "target_encoder", "student", "encoder", "backbone")
-PREFIXES = ("module.", "encoder_q.", "base_encoder.", "backbone.")
+PREFIXES = ("module.", "encoder_q.", "base_encoder.", "teacher_backbone.", "backbone.", "vit.")
 
 
 def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = PREFIXES) -> dict[str, np.ndarray]:
@@ -25,7 +25,8 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
         tree: nested dicts.
         keys: the keys to follow, by preference. Defaults to those of common self-supervised projects, a teacher
             before its student.
-        prefixes: of names. Defaults to those of parallel training, MoCo's and other encoders with a head.
+        prefixes: of names. Defaults to those of parallel training, of MoCo's and other encoders with a head, and of
+            lightly's teachers and vision transformers.
 
     Returns:
         Arrays by name, in the file's order.

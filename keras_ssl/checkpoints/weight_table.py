@@ -5,6 +5,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# PyTorch's names of the variables of dense layers, convolutions and batch norms.
+VARIABLES = {
+    "kernel": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
 
 def unchanged(array: np.ndarray) -> np.ndarray:
     """The array itself."""
@@ -19,6 +29,11 @@ def conv_kernel(array: np.ndarray) -> np.ndarray:
 def dense_kernel(array: np.ndarray) -> np.ndarray:
     """A linear layer's weight `[out, in]` of PyTorch as `[in, out]`."""
     return array.transpose(1, 0)
+
+
+def without_batch(array: np.ndarray) -> np.ndarray:
+    """The array without its first axis, which must be of length 1: that of a batch of one, as tokens are kept."""
+    return array.squeeze(0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,10 @@ class WeightTable:
         weights: where each goes, by key.
         ignored: patterns (regular expressions that match whole keys) of what a file may hold besides, and what
             the encoder has no place for.
+        renames: other names that the same weights go by, as pairs of a pattern that matches whole keys and what takes
+            their place (`re.Match.expand`), applied one after another.
     """
 
     weights: Mapping[str, MappedWeight]
     ignored: tuple[str, ...] = ()
+    renames: tuple[tuple[str, str], ...] = ()

@@ -46,6 +46,8 @@ class Card:
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
         results: what was measured.
+        origin: of weights that another project trained: `{"url", "file", "size", "sha256"}` of its file. Empty for
+            those that this library trained.
         versions: of the library, of Keras and of the backend.
 
     Raises:
@@ -64,6 +66,7 @@ class Card:
     objective: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,7 +80,7 @@ class Card:
             _check_type(name, getattr(self, name), kind)
         if self.seed is not None:
             _check_type("seed", self.seed, int)
-        for name in ("architecture", "preprocessing", "objective", "recipe", "results", "versions"):
+        for name in ("architecture", "preprocessing", "objective", "recipe", "results", "origin", "versions"):
             _check_type(name, getattr(self, name), dict)
         _check_type("architecture.name", self.architecture.get("name"), str)
         _check_type("architecture.arguments", self.architecture.get("arguments", {}), dict)

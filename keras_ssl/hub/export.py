@@ -34,6 +34,8 @@ def export(
     recipe: Recipe | None = None,
     license: str = "Apache-2.0",
     preprocessing: ImagePreprocessing | str | None = "auto",
+    image_size: int | None = None,
+    origin: Mapping[str, Any] | None = None,
     heads: bool = False,
     overwrite: bool = False,
 ) -> Path:
@@ -71,6 +73,9 @@ def export(
         license: of the weights, an SPDX name. Defaults to "Apache-2.0".
         preprocessing: the encoder's, where `model` is a plain encoder. "auto" (default) is what `SSLModel`
             would take; None for encoders that take something else than pixels.
+        image_size: side in pixels of the images of training, for the card. Defaults to the encoder's or the recipe's,
+            where they say it.
+        origin: for weights that another project trained, what they were made from, for the card.
         heads: whether the objective's heads and state are written too, so that others can go on pretraining.
             Defaults to False.
         overwrite: whether an existing entry is replaced. Defaults to False.
@@ -111,10 +116,11 @@ def export(
             "library": from_library,
             "arguments": encoder.get_config() if from_library else {},
         },
-        "preprocessing": _preprocessing_table(layer, encoder, recipe),
+        "preprocessing": _preprocessing_table(layer, encoder, recipe, image_size),
         "objective": {} if objective is None else _objective_table(objective),
         "recipe": {} if recipe is None else recipe.sections,
         "results": dict(results or {}),
+        "origin": dict(origin or {}),
         "versions": versions(),
     }
     with atomic_folder(target, overwrite) as staging:
@@ -206,12 +212,12 @@ def _write_saved_model(encoder: keras.Model, layer: ImagePreprocessing | None, f
 
 
 def _preprocessing_table(
-    layer: ImagePreprocessing | None, encoder: keras.Model, recipe: Recipe | None
+    layer: ImagePreprocessing | None, encoder: keras.Model, recipe: Recipe | None, image_size: int | None
 ) -> dict[str, Any]:
     if layer is None:
         return {}
     table: dict[str, Any] = {"mean": layer.mean, "std": layer.std, "scale": 255}
-    size = encoder.input_shape[1]
+    size = encoder.input_shape[1] if image_size is None else image_size
     if size is None and recipe is not None:
         size = recipe.sections.get("views", {}).get("size")
     return table if size is None else {**table, "size": size}

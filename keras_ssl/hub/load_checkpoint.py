@@ -1,21 +1,28 @@
 """Another project's weights in an encoder of this library."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
-from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict
+from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict, vit_table
 from keras_ssl.checkpoints.checkpoint_error import naming
+from keras_ssl.checkpoints.projector_table import with_projector
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
-from keras_ssl.encoders import ResNet
+from keras_ssl.encoders import ResNet, ViT
+from keras_ssl.hub.heads import head_weights
 from keras_ssl.hub.weights import named_weights
+from keras_ssl.training import SSLModel
 
-_TABLES: dict[type[keras.Model], Callable[[Iterable[str]], WeightTable]] = {ResNet: resnet_table}
+_TABLES: dict[type[keras.Model], Callable[[Mapping[str, Any]], WeightTable]] = {
+    ResNet: resnet_table,
+    ViT: vit_table,
+}
 
 
 def load_checkpoint(
-    encoder: keras.Model,
+    model: keras.Model,
     path: str | os.PathLike[str],
     *,
     keys: Sequence[str] = KEYS,
@@ -24,19 +31,24 @@ def load_checkpoint(
     """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
 
     The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that PyTorch
-    projects publish: for a `ResNet` those of torchvision. Every key of the file is accounted for; if one is
-    missing, too many or of another shape, no weight changes. The features equal those of the other project if
-    images are normalised as it did.
+    projects publish: for a `ResNet` those of torchvision (`resnet_table`), for a `ViT` those of DINO, DINOv2, MAE,
+    MoCo v3 and timm (`vit_table`). Every key of the file is accounted for; if one is missing, too many or of another
+    shape, no weight changes. The features equal those of the other project if images are normalised as it did and
+    the encoder is made as its was: no weight tells a ViT's number of heads, or how it interpolates positions.
 
     Args:
-        encoder: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem.
+        model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, or a `keras_ssl.encoders.ViT` of
+            the file's sizes, whose `image_size` is that which the file's positions are for. Or an objective around
+            one that has a projector and nothing else to load, such as `BarlowTwins` or `VICReg`: then the
+            file's projector is read too (`projector_table`).
         path: the file.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
         prefixes: what to take from the front of the file's names. Defaults to those of common projects.
 
     Raises:
-        ValueError: if there is no table for the encoder, or `keys` or `prefixes` has an empty text.
+        ValueError: if there is no table for the encoder or for all of the objective's heads, or `keys` or `prefixes`
+            has an empty text.
         CheckpointError: if the file cannot be read, holds more than weights, or its weights are not the
             encoder's; the message names keys.
 
@@ -45,6 +57,7 @@ def load_checkpoint(
         encoder = keras_ssl.encoders.ResNet(50)
         keras_ssl.hub.load_checkpoint(encoder, "resnet50.pth")
     """
+    encoder = model.encoder if isinstance(model, SSLModel) else model
     family = next((family for family in _TABLES if isinstance(encoder, family)), None)
     if family is None:
         known = ", ".join(family.__name__ for family in _TABLES)
@@ -53,9 +66,13 @@ def load_checkpoint(
             f"Received: encoder={type(encoder).__name__}"
         )
     variables = named_weights(encoder)
+    table = _TABLES[family](variables)
+    if isinstance(model, SSLModel):
+        heads = head_weights(model)
+        table, variables = with_projector(table, heads), {**variables, **heads}
     tree = read_checkpoint(path)
     with naming(path):
         arrays = state_dict(tree, keys, prefixes)
-    mapped = map_weights(arrays, _TABLES[family](variables), variables, os.fspath(path))
+    mapped = map_weights(arrays, table, variables, os.fspath(path))
     for name, variable in variables.items():
         variable.assign(mapped[name])

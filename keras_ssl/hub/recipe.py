@@ -124,7 +124,7 @@ class Recipe:
             ValueError: if a setting has not this form, or the new recipe is not valid.
         """
         sections = deepcopy(self.sections)
-        parsed = [_parse(setting) for setting in settings]
+        parsed = [parse_setting(setting) for setting in settings]
         # Names first: they decide what the other settings mean.
         for section, key, value in sorted(parsed, key=lambda item: item[1] != "name"):
             table = sections.setdefault(section, {})
@@ -228,8 +228,8 @@ def _call(section: str, target: Any, **arguments: Any) -> Any:
         raise ValueError(f"In section [{section}] of the recipe: {error}") from error
 
 
-def _parse(setting: str) -> tuple[str, str, Any]:
-    """Section, key and value of a setting."""
+def parse_setting(setting: str) -> tuple[str, str, Any]:
+    """Section, key and value of a setting such as "optimizer.learning_rate=0.1", as for `Recipe.override`."""
     place, equals, text = setting.partition("=")
     section, dot, key = place.strip().partition(".")
     if not (equals and dot and section and key):

@@ -35,6 +35,19 @@ def test_every_weight_goes_to_its_place():
     np.testing.assert_array_equal(mapped["head/bias"], given["fc.bias"])
 
 
+def test_other_names_of_the_same_weights():
+    table = WeightTable(TABLE.weights, TABLE.ignored, ((r"(\d)\.(.+)", r"head.\2"), (r"head\.(.+)", r"fc.\1")))
+    given = arrays()
+    expected = map_weights(given, table, VARIABLES, "a.pth")
+    given["3.bias"] = given.pop("fc.bias")
+    mapped = map_weights(given, table, VARIABLES, "a.pth")
+    np.testing.assert_array_equal(mapped["head/bias"], expected["head/bias"])
+    with pytest.raises(CheckpointError, match=r"encoder; twice: fc\.bias\. Is"):
+        map_weights(given | {"fc.bias": np.zeros(7)}, table, VARIABLES, "a.pth")
+    with pytest.raises(CheckpointError, match=r"extra: 3\.scale\. Is"):
+        map_weights(given | {"3.scale": np.zeros(7)}, table, VARIABLES, "a.pth")
+
+
 def without(key):
     return {name: array for name, array in arrays().items() if name != key}
 

@@ -14,6 +14,7 @@ A, B = np.zeros(1), np.ones(2)
         {"epoch": 3, "features": A, "state_dict": {"module.encoder_q.conv.weight": A, "module.encoder_q.fc.bias": B}},
         {"model": {"module.backbone.conv.weight": A, "module.fc.bias": B}, "optimizer": {"state": {}}},
         {"student": {"conv.weight": B, "fc.bias": A}, "teacher": {"backbone.conv.weight": A, "backbone.fc.bias": B}},
+        {"state_dict": {"backbone.vit.conv.weight": A, "teacher_backbone.fc.bias": B}},
         {"state_dict": {"teacher": {"module.base_encoder.conv.weight": A, "fc.bias": B}}},
     ],
 )

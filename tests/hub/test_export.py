@@ -74,6 +74,15 @@ def test_a_plain_encoder_gets_what_an_objective_would_give_it(tmp_path):
     assert hub.preprocessing(tmp_path / "own").mean == 0.1
 
 
+def test_the_card_says_what_it_is_told(tmp_path, encoder):
+    origin = {"url": "https://example.org/a.pth", "size": 3}
+    export_quietly(encoder, tmp_path / "e", image_size=224, origin=origin)
+    card = hub.Card.read(tmp_path / "e" / "card.toml")
+    assert card.origin == origin and card.preprocessing["size"] == 224
+    with pytest.raises(ValueError, match="`origin` must be of type dict"):
+        hub.Card(card.name, card.architecture, card.files, origin="a.pth")
+
+
 def test_what_was_loaded_can_be_exported_again(tmp_path, shared_entry, images):
     model = hub.load(shared_entry)
     randomise(model.layers[2])

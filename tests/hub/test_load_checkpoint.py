@@ -6,6 +6,7 @@ from safetensors.numpy import save_file
 from keras_ssl.checkpoints import CheckpointError, read_torch
 from keras_ssl.encoders import ConvNet, ResNet
 from keras_ssl.hub import load_checkpoint, named_weights
+from keras_ssl.objectives import SimSiam
 from tests.checkpoints import make_torch_files
 from tests.checkpoints.test_resnet_table import published_keys
 from tests.checkpoints.torch_files import array_tensor, stream_file, zip_file
@@ -119,5 +120,11 @@ def test_keys_and_prefixes_can_be_told(tmp_path):
 
 
 def test_an_encoder_without_a_table_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="published names are known: ResNet. Received: encoder=ConvNet"):
+    with pytest.raises(ValueError, match="published names are known: ResNet, ViT. Received: encoder=ConvNet"):
         load_checkpoint(ConvNet(widths=(4,)), tmp_path / "weights.pth")
+
+
+def test_an_objective_with_more_than_a_projector_is_refused(tmp_path):
+    model = SimSiam(ResNet(18, width=WIDTH), projector=(6, 5), predictor=(4, 5))
+    with pytest.raises(ValueError, match="a projector's can be read and no others. Received: name='predictor/"):
+        load_checkpoint(model, tmp_path / "weights.pth")

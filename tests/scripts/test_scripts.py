@@ -218,7 +218,7 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["pretrain.py", "evaluate.py", "export.py"])
+@pytest.mark.parametrize("script", ["pretrain.py", "evaluate.py", "export.py", "convert.py"])
 def test_help_says_what_every_flag_is(script, tmp_path):
     said = subprocess.run(
         [sys.executable, str(SCRIPTS / script), "--help"], cwd=tmp_path, capture_output=True, text=True

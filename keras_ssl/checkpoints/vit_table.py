@@ -1,0 +1,90 @@
+"""The published keys of vision transformers in the layout of timm and DINO."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from keras_ssl.checkpoints.other_keys import OTHER_KEYS
+from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable, conv_kernel, dense_kernel, without_batch
+
+# DINOv2's and MAE's tokens in the place of masked patches, and MAE's decoder.
+_IGNORED = (*OTHER_KEYS, r"mask_token", r"decoder(_embed|_blocks|_norm|_pred)?\..*", r"decoder_pos_embed")
+# DINOv2 trains in chunks of blocks: the chunk's number comes first, the block's own stays as it is.
+_CHUNKED = (r"blocks\.\d+\.(\d+)\.(.+)", r"blocks.\1.\2")
+_TIMM_GATED = ((r"(blocks\.\d+\.mlp)\.fc1\.(.+)", r"\1.w12.\2"), (r"(blocks\.\d+\.mlp)\.fc2\.(.+)", r"\1.w3.\2"))
+
+_FIXED = {
+    "patch_embedding/kernel": ("patch_embed.proj.weight", conv_kernel),
+    "patch_embedding/bias": ("patch_embed.proj.bias", None),
+    "tokens/class_token": ("cls_token", without_batch),
+    "tokens/registers": ("register_tokens", without_batch),
+    "tokens/position": ("pos_embed", without_batch),
+    "norm/gamma": ("norm.weight", None),
+    "norm/beta": ("norm.bias", None),
+}
+_BLOCK = re.compile(r"block(\d+)_(norm[12]|qkv|projection|scale[12]|mlp[12])/(kernel|bias|gamma|beta)")
+_PARTS = {
+    "norm1": "norm1",
+    "qkv": "attn.qkv",
+    "projection": "attn.proj",
+    "norm2": "norm2",
+    "scale1": "ls1",
+    "scale2": "ls2",
+}
+_MLP = {False: {"mlp1": "mlp.fc1", "mlp2": "mlp.fc2"}, True: {"mlp1": "mlp.w12", "mlp2": "mlp.w3"}}
+
+
+def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED) -> WeightTable:
+    """The table of a `keras_ssl.encoders.ViT` that has these weights.
+
+    The keys are those of timm and DINO (`cls_token`, `pos_embed`, `patch_embed.proj.weight`, `blocks.0.norm1.weight`,
+    `blocks.0.attn.qkv.weight`, `blocks.0.attn.proj.weight`, `blocks.0.mlp.fc1.weight`, `norm.weight`), and DINOv2's
+    (`register_tokens`, `blocks.0.ls1.gamma`, `blocks.0.mlp.w12.weight`, `blocks.0.mlp.w3.weight`). MAE, MoCo v3,
+    solo-learn and lightly keep their encoders under them, the fixed positions too, once `state_dict` has taken the
+    prefixes away. DINOv2's training files, which number chunks of blocks as well (`blocks.0.3.norm1.weight`), and
+    timm's names of a SwiGLU network (`fc1`, `fc2`) are known too.
+
+    Left out are I-JEPA's encoders, which have no class token, and timm's copies of DINOv2 with registers, whose
+    positions have none for it.
+
+    Args:
+        variables: the encoder's weights by name, as from `keras_ssl.hub.named_weights`. Of the shapes, only those of
+            `block1_mlp1` and `block1_mlp2` are used, which tell whether the network is gated.
+        ignored: patterns of keys that a file may hold besides. Defaults to classifiers, heads, second encoders,
+            queues, decoders and mask tokens.
+
+    Raises:
+        ValueError: if a name is not one of a ViT.
+
+    Example:
+
+    >>> variables = {"tokens/class_token": np.zeros((1, 8)), "block1_norm1/gamma": np.zeros(8)}
+    >>> list(vit_table(variables).weights)
+    ['cls_token', 'blocks.0.norm1.weight']
+
+    References: https://github.com/facebookresearch/dino/blob/main/vision_transformer.py,
+    https://github.com/facebookresearch/dinov2/blob/main/dinov2/models/vision_transformer.py.
+    """
+    gated = _is_gated(variables)
+    parts = {**_PARTS, **_MLP[gated]}
+    weights = {}
+    for name in variables:
+        match = _BLOCK.fullmatch(name)
+        if name in _FIXED:
+            key, transform = _FIXED[name]
+        elif match is not None:
+            number, part, variable = match.groups()
+            leaf = {"kernel": "weight", "bias": "bias", "beta": "bias"}.get(variable)
+            leaf = leaf or ("gamma" if part.startswith("scale") else "weight")
+            key = f"blocks.{int(number) - 1}.{parts[part]}.{leaf}"
+            transform = dense_kernel if variable == "kernel" else None
+        else:
+            raise ValueError(f"`variables` must be those of a ViT. Received: name={name!r}")
+        weights[key] = MappedWeight(name) if transform is None else MappedWeight(name, transform)
+    return WeightTable(weights, ignored, (_CHUNKED, *(_TIMM_GATED if gated else ())))
+
+
+def _is_gated(variables: Mapping[str, Any]) -> bool:
+    """Whether a block's first layer is twice as wide as what its second takes in: gates and values."""
+    first, second = variables.get("block1_mlp1/kernel"), variables.get("block1_mlp2/kernel")
+    return first is not None and second is not None and first.shape[1] == 2 * second.shape[0]
