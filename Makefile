@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-long check format methods clean
+.PHONY: demo test test-long bench check format methods clean
 
 $(VENV)/installed: setup.py
 	@test -n "$(PYTHON)" || { echo "keras_ssl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -33,6 +33,10 @@ test: $(VENV)/installed-test
 test-long: $(VENV)/installed-test
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
+
+# Side by side with other projects, each in an environment of its own: half an hour on two cores that do nothing else.
+bench: $(VENV)/installed-test
+	$(BIN)/python benchmarks/bench.py $(BENCH_FLAGS)
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
