@@ -8,9 +8,8 @@ from keras_ssl.report.figure import draw
 from keras_ssl.report.markup import Markup, element, section, sentence
 from keras_ssl.report.part import Part
 
-_NAMED = 25  # classes beyond this have no names and numbers in the picture
-_LISTED = 40  # classes beyond this are not in the table; it begins with the worst
-_LETTERS = 14
+_LISTED = 25  # of more classes the picture has no names and numbers, and the table lists the worst
+_LETTERS = 20
 
 
 def classes_section(train: Part, test: Part | None, predicted: np.ndarray | None, k: int) -> Markup:
@@ -100,7 +99,7 @@ def _paint(figure: Any, classes: np.ndarray, matrix: np.ndarray) -> None:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
     axes.spines[:].set_visible(False)
     axes.xaxis.tick_top()
-    if len(classes) > _NAMED:
+    if len(classes) > _LISTED:
         return
     names = [name if len(name) <= _LETTERS else name[: _LETTERS - 1] + "…" for name in map(str, classes)]
     upright = max(map(len, names)) <= 3

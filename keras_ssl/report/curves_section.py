@@ -22,7 +22,7 @@ def curves_section(history: Mapping[str, Sequence[float]] | None) -> Markup:
     picture = draw(
         "curves",
         f"Curves of the training: {', '.join(curves)}",
-        (10.5, 0.3 + 1.75 * rows),
+        (10.75, 0.3 + 1.75 * rows),
         lambda figure: _paint(figure, rows, curves),
     )
     broken = [name for name, values in curves.items() if not np.isfinite(values).all()]

@@ -49,7 +49,7 @@ def draw(name: str, description: str, size: tuple[float, float], paint: Callable
     Args:
         name: distinguishes its identifiers from those of other figures of the page.
         description: for those who do not see it.
-        size: width and height in inches; the page scales it.
+        size: width and height in inches; where there is less room, the page scales it down.
         paint: draws on the `matplotlib.figure.Figure` that it is given.
     """
     check_matplotlib()
@@ -62,7 +62,7 @@ def draw(name: str, description: str, size: tuple[float, float], paint: Callable
         paint(figure)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=_NO_METADATA)
-    return _inline(stream.getvalue(), description)
+    return _inline(stream.getvalue(), description, size[0])
 
 
 def class_colours(count: int) -> list[str]:
@@ -77,11 +77,12 @@ def class_colours(count: int) -> list[str]:
     return [to_hex(colormaps["turbo"](place)) for place in np.linspace(0.05, 0.95, count)]
 
 
-def _inline(svg: str, description: str) -> Markup:
-    """What `savefig` wrote as an element of an HTML page: no prologue, namespaces, size or names of its own."""
+def _inline(svg: str, description: str, width: float) -> Markup:
+    """What `savefig` wrote as an element of an HTML page: no prologue, namespaces or names of its own."""
     svg = svg[svg.index("<svg") :]
     head, body = svg.split(">", 1)
     box = re.search(r'viewBox="[^"]*"', head)
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub(r"\s*\n\s*", "\n", body).replace(INK, "currentColor")
-    return Markup(f'<svg {box.group() if box else ""} role="img" aria-label="{escaped(description)}">{body.strip()}')
+    size = f'style="max-width:{round(96 * width)}px" {box.group() if box else ""}'
+    return Markup(f'<svg {size} role="img" aria-label="{escaped(description)}">{body.strip()}')

@@ -69,7 +69,7 @@ def _paint(figure: Any, spectra: Mapping[str, np.ndarray], dimension: int) -> No
             least = min(least, float(shares[-1]))
     axes.set_ylim(10 ** np.floor(np.log10(least)) * 0.8, 1.5)
     axes.set_xlim(0, dimension + 1)
-    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.6%}".rstrip("0%").rstrip(".") + " %")
+    axes.yaxis.set_major_formatter(lambda share, _: f"{share:.6%}".rstrip("0%").rstrip(".") + "%")
     axes.minorticks_off()
     axes.set_xlabel("number")
     axes.set_ylabel("share of the largest")

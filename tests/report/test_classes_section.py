@@ -47,8 +47,8 @@ def test_many_classes_list_the_worst():
     names = np.arange(300)
     predicted = np.where(names < 7, 299, names)
     page = parsed(classes_section(labelled(names), labelled(names), predicted, k=1))
-    assert "the 40 worst of 300" in page.text
-    assert len(rows(page)) == 40 and [row[0] for row in rows(page)[:7]] == [str(name) for name in range(7)]
+    assert "the 25 worst of 300" in page.text
+    assert len(rows(page)) == 25 and [row[0] for row in rows(page)[:7]] == [str(name) for name in range(7)]
     assert len([*page.one("svg").all("text")]) < 30
 
 

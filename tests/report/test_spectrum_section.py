@@ -19,7 +19,7 @@ def test_measures_are_those_of_the_library_and_those_already_measured():
         assert float(shown[name]) == pytest.approx(getattr(evaluation, name)(features), rel=1e-12)
     assert "50 features of 8 dimensions" in page.text and "at most 8" in page.text
     texts = [node.text for node in page.all("text")]
-    assert "as given" in texts and "centred" in texts and "100 %" in texts
+    assert "as given" in texts and "centred" in texts and "100%" in texts
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_collapsed_and_few_features(features):
 def test_a_spectrum_of_two_values_is_drawn_at_their_ratio():
     """Singular values 100 and 1: the line goes from 100 % to 1 %, of the two decades of the picture."""
     page = parsed(spectrum_section(np.array([[100.0, 0.0], [0.0, 1.0]]), {}))
-    assert {"100 %", "10 %", "1 %"} <= {node.text for node in page.all("text")}
+    assert {"100%", "10%", "1%"} <= {node.text for node in page.all("text")}
