@@ -36,9 +36,9 @@ def card_section(card: Card) -> Markup:
     return section(
         "card",
         "Files and recipe",
+        sentence(f"Made with {versions_text(card.versions)}.") if card.versions else None,
         element("table", element("thead", head), element("tbody", *rows), class_="files"),
         element("pre", recipe) if recipe else sentence("The card holds no recipe."),
-        sentence(f"Made with {versions_text(card.versions)}.") if card.versions else None,
     )
 
 

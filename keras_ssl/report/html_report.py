@@ -118,8 +118,7 @@ def _title(results: Mapping[str, Any], card: Card | None) -> str:
 
 def _head(results: Mapping[str, Any], card: Card | None) -> Markup:
     """The title, the first figures in large type, and the card's main facts."""
-    counts = ("train", "test", "seconds", "seed")
-    figures = [(name, value) for name, value in results.items() if is_figure(value) and name not in counts]
+    figures = [(name, value) for name, value in results.items() if is_figure(value) and not _is_side_figure(name)]
     tiles = [
         element("div", element("b", shown(name, value)), element("span", name)) for name, value in figures[:_TILES]
     ]
@@ -130,6 +129,11 @@ def _head(results: Mapping[str, Any], card: Card | None) -> Markup:
         element("div", *tiles, class_="tiles") if tiles else None,
         None if card is None else card_facts(card),
     )
+
+
+def _is_side_figure(name: str) -> bool:
+    """Whether a figure says how others came about, and not what an encoder is worth."""
+    return name in ("train", "test", "seconds", "seed") or name.endswith(("_interval", "_regularization"))
 
 
 def _page(title: str, head: Markup, sections: Markup) -> str:

@@ -9,7 +9,16 @@ from keras_ssl.report import Part, html_report
 from tests.report.pages import HOSTILE, card, clusters, parsed
 
 SECTIONS = ["results", "curves", "spectrum", "classes", "map", "neighbours"]
-RESULTS = {"model": "tiny", "data": "clusters", "train": 60, "test": 30, "knn": 0.96, "seed": 0, "command": "python x"}
+RESULTS = {
+    "model": "tiny",
+    "data": "clusters",
+    "train": 60,
+    "test": 30,
+    "a_interval": 0.1,
+    "knn": 0.96,
+    "seed": 0,
+    "command": "python x",
+}
 
 
 def sections(page):
