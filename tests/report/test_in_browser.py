@@ -35,10 +35,22 @@ def move_to(browser, plane, left, top):
     """The pointer to a place of an element, given in fractions of it."""
     from selenium.webdriver import ActionChains
 
-    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", plane)
+    # The page hears of its scrolling a frame later, and hides the tip: the pointer moves after that.
+    browser.execute_async_script(
+        "arguments[0].scrollIntoView({block: 'center'});"
+        "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[1])))",
+        plane,
+    )
     size = plane.rect
     offset = round((left - 0.5) * size["width"]), round((top - 0.5) * size["height"])
     ActionChains(browser).move_to_element_with_offset(plane, *offset).perform()
+
+
+def until(browser, condition):
+    """Waits for what the page does in its own time."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(browser, 10, poll_frequency=0.05).until(lambda _: condition())
 
 
 def test_no_error_and_no_request(page, address):
@@ -69,7 +81,8 @@ def test_the_pointer_shows_the_sample(page, plane_number):
     distances = np.linalg.norm(places[:, None] - places[None], axis=2) + 9 * np.eye(len(places))
     number = int(distances.min(axis=1).argmax())
     move_to(page, plane, *places[number])
-    assert tip.is_displayed() and tip.text.split("\n")[:2] == [TEST.labels[number], f"no. {number}"]
+    until(page, tip.is_displayed)
+    assert tip.text.split("\n")[:2] == [TEST.labels[number], f"no. {number}"]
     rings = page.find_elements("css selector", ".ring")
     assert len(rings) == 2 and all(ring.is_displayed() for ring in rings)
 
@@ -79,18 +92,24 @@ def test_the_pointer_shows_the_sample(page, plane_number):
     np.testing.assert_allclose(np.median(shown), TEST.images[number, 0, 0, 0], atol=3)
 
     move_to(page, plane, 0.003, 0.003)
-    assert not tip.is_displayed() and not any(ring.is_displayed() for ring in rings)
+    until(page, lambda: not tip.is_displayed())
+    assert not any(ring.is_displayed() for ring in rings)
     assert console_errors(page) == []
 
 
 def test_the_browser_itself_refuses_requests_and_foreign_scripts(page):
-    page.execute_script("new Image().src = 'http://127.0.0.1:9/picture.png'")
-    page.execute_async_script(
+    page.execute_script(
+        "new Image().src = 'http://127.0.0.1:9/picture.png';"
         "const script = document.createElement('script'); script.textContent = \"document.title = 'hacked'\";"
-        "document.body.append(script); setTimeout(arguments[0], 100)"
+        "document.body.append(script)"
     )
-    errors = console_errors(page)
-    assert any("img-src" in error for error in errors) and any("script-src" in error for error in errors)
+    errors = []
+
+    def both_refused():
+        errors.extend(console_errors(page))
+        return all(any(kind in error for error in errors) for kind in ("img-src", "script-src"))
+
+    until(page, both_refused)
     assert page.title == "tiny"
 
 
