@@ -23,7 +23,18 @@ INSTALL_REQUIRES = [
 ]
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
-    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "ruff==0.17.6", "mypy==2.4.1"],
+    "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
+    # selenium drives a headless Chromium, in which the tests open the pages we write
+    "test": [
+        "jax>=0.5",
+        "matplotlib>=3.9",
+        "pytest>=8",
+        "pytest-xdist>=3",
+        "pillow",
+        "selenium>=4.20",
+        "ruff==0.17.6",
+        "mypy==2.4.1",
+    ],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
 }
 
@@ -41,7 +52,7 @@ def data_packages(name: str, folder: str) -> list[str]:
 
 packages = find_packages(include=["keras_ssl", "keras_ssl.*"])
 package_dir = {"": "."}
-package_data: dict[str, list[str]] = {"keras_ssl": ["py.typed"]}
+package_data: dict[str, list[str]] = {"keras_ssl": ["py.typed"], "keras_ssl.report": ["*.css", "*.js"]}
 for _name, _folder in DATA_PACKAGES.items():
     for _package in data_packages(_name, _folder):
         packages.append(_package)

@@ -4,6 +4,8 @@
 
 Prints a markdown table with the figures, the seed, the command and the versions; the JSON file holds the same, null
 for a figure that is not finite. Data without a test part is split: one image in five is tested on, always the same.
+--report=report.html writes a page with the figures, the card, the spectrum, a confusion matrix, a map and nearest
+neighbours; --logdir=runs/1 gives it the curves of the training.
 """
 
 import json
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from _cli import DATA_HELP, no_arguments, user_errors, writable_folder
 from absl import app, flags
 
@@ -25,6 +28,9 @@ from keras_ssl.hub import Card, atomic_file
 from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.recipe_data import LabelledImages, data_source
 from keras_ssl.hub.versions import versions
+from keras_ssl.report import Part, html_report, read_history
+from keras_ssl.report.figure import check_matplotlib
+from keras_ssl.report.neighbours_section import check_queries
 
 _MODEL = flags.DEFINE_string(
     "model", None, "A name of keras_ssl.list_models(), or the folder of an export.", required=True
@@ -34,6 +40,15 @@ _SIZE = flags.DEFINE_integer(
     "size", None, "Image size, for data that is made or resized. Default: that of training.", lower_bound=1
 )
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the results. Default: none.")
+_REPORT = flags.DEFINE_string("report", None, "HTML file for a report; needs matplotlib. Default: none.")
+_LOGDIR = flags.DEFINE_string("logdir", None, "Folder of the run, for the report's curves. Default: none.")
+_QUERY = flags.DEFINE_multi_integer(
+    "query",
+    None,
+    "Number of an image, of the test part where there is one, whose neighbours the report shows; may be repeated. "
+    "Default: some are drawn.",
+    lower_bound=0,
+)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
 _K = flags.DEFINE_integer("k", 20, "Number of neighbours.", lower_bound=1)
 _TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "Of the neighbours' weights.", lower_bound=0.0)
@@ -81,10 +96,11 @@ def main(argv: list[str]) -> None:
             )
         if _OUTPUT.value is not None:
             writable_folder("output", Path(_OUTPUT.value).absolute().parent)
+        history = prepare_report()
         card = find(_MODEL.value).read_card()
         model = keras_ssl.load(_MODEL.value, trainable=False)
         name, images = read_data(card)
-        results = evaluate(model, images)
+        results, parts = evaluate(model, images)
     report = {
         "model": _MODEL.value,
         "data": name,
@@ -98,6 +114,30 @@ def main(argv: list[str]) -> None:
     if _OUTPUT.value is not None:
         with atomic_file(_OUTPUT.value) as staging:
             staging.write_text(json.dumps(_without_nan(report), indent=2) + "\n", encoding="utf-8")
+    if _REPORT.value is not None:
+        page = html_report(
+            report,
+            *parts,
+            card=card,
+            history=history,
+            k=_K.value,
+            temperature=_TEMPERATURE.value,
+            queries=_QUERY.value,
+            seed=_SEED.value,
+        )
+        with atomic_file(_REPORT.value) as staging:
+            staging.write_text(page, encoding="utf-8")
+
+
+def prepare_report() -> dict[str, list[float]] | None:
+    """The curves for the report, if there are to be any; an error if the report could not be written later on."""
+    if _REPORT.value is None:
+        if _LOGDIR.value is not None or _QUERY.value:
+            raise ValueError("--logdir and --query are for the report. Received: --report=None")
+        return None
+    check_matplotlib()
+    writable_folder("report", Path(_REPORT.value).absolute().parent)
+    return None if _LOGDIR.value is None else read_history(_LOGDIR.value)
 
 
 def read_data(card: Card) -> tuple[str, LabelledImages]:
@@ -116,29 +156,36 @@ def read_data(card: Card) -> tuple[str, LabelledImages]:
     return name, source.read(**arguments)
 
 
-def evaluate(model: Any, images: LabelledImages) -> dict[str, Any]:
-    """The protocols' figures, the numbers of images, and the time it took."""
+def evaluate(model: Any, images: LabelledImages) -> tuple[dict[str, Any], list[Part]]:
+    """The protocols' figures, the numbers of images and the time it took; and the parts that were evaluated."""
     start = time.perf_counter()
     protocols = _PROTOCOLS_FLAG.value
     labelled = [name for name in protocols if name in _LABELLED]
     if images.y is None and labelled:
         raise ValueError(f"--protocols={','.join(labelled)} needs labels. Received: data without labels")
-    if images.y is None:
-        results: dict[str, Any] = {"train": len(images.x), "test": 0}
-        data: tuple[Any, ...] = (extract(model, images.x),)
-    else:
-        x, y, x_test, y_test = labelled_split(images.x, images.y, images.x_test, images.y_test)
-        results = {"train": len(x), "test": len(x_test)}
-        data = extract(model, x), y, extract(model, x_test), y_test
+    split: tuple[Any, ...] = (images.x, None)
+    if images.y is not None:
+        split = labelled_split(images.x, images.y, images.x_test, images.y_test)
+    check_queries(_QUERY.value, len(split[-2]))
+    parts = [
+        Part(extract(model, x), x, _named(y, images.classes)) for x, y in zip(split[::2], split[1::2], strict=True)
+    ]
+    data = [array for part in parts for array in (part.features, part.labels)]
+    results: dict[str, Any] = {"train": len(parts[0]), "test": len(parts[1]) if len(parts) > 1 else 0}
     for name in protocols:
         value = _LABELLED[name](*data) if name in _LABELLED else _LABEL_FREE[name](data[0])
         results.update(value if isinstance(value, dict) else {name: value})
-    return {**results, "seconds": round(time.perf_counter() - start, 2)}
+    return {**results, "seconds": round(time.perf_counter() - start, 2)}, parts
 
 
 def extract(model: Any, images: Any) -> Any:
     """The features of images, in batches of the flag's size."""
     return evaluation.extract_features(model, images, _BATCH_SIZE.value)
+
+
+def _named(labels: Any, classes: tuple[str, ...] | None) -> Any:
+    """Labels by the names of their classes, where there are any."""
+    return labels if labels is None or classes is None else np.asarray(classes)[labels]
 
 
 def _grid(found: evaluation.LinearProbeGrid) -> dict[str, float]:

@@ -19,6 +19,7 @@ LAYERS = (
     {"objectives"},
     {"evaluation"},
     {"callbacks", "hub", "testing"},
+    {"report"},
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__",))

@@ -27,12 +27,14 @@ class LabelledImages:
         y: labels `[N]`, or None.
         x_test: images of the test part, or None where the data has none.
         y_test: their labels.
+        classes: names of the labels 0, 1, ..., where the data tells them.
     """
 
     x: np.ndarray
     y: np.ndarray | None = None
     x_test: np.ndarray | None = None
     y_test: np.ndarray | None = None
+    classes: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -125,14 +127,14 @@ def _npz(path: Path) -> LabelledImages:
 def _folder(train: Path, test: Path | None, size: int, labelled: bool | str = "auto") -> LabelledImages:
     x, y, classes = load_folder(train, size, labelled)
     if test is None or y is None:
-        return LabelledImages(x, y)
+        return LabelledImages(x, y, classes=classes or None)
     x_test, y_test, test_classes = load_folder(test, size, labelled)
     if test_classes != classes:
         raise ValueError(
             "Both parts of a folder must have the same classes. "
             f"Received: {str(train)!r} with {list(classes)}, {str(test)!r} with {list(test_classes)}"
         )
-    return LabelledImages(x, y, x_test, y_test)
+    return LabelledImages(x, y, x_test, y_test, classes)
 
 
 def _parts(path: Path) -> tuple[Path, Path | None]:

@@ -72,7 +72,8 @@ def test_a_folder_is_streamed_and_read(tmp_path):
     batches, labelled = training_batches(source, {"size": 8}, batch_size=4, seed=1)
     assert len(batches) == 2 and batches[0]["x"].shape == (4, 8, 8, 3)
     assert labelled.x.shape == (10, 8, 8, 3) and sorted(labelled.y) == [0] * 5 + [1] * 5
-    assert labelled.x_test is None
+    assert labelled.x_test is None and labelled.classes == ("cat", "dog")
+    assert source.read(size=8, labelled=False).classes is None
     unlabelled = training_batches(source, {"size": 8, "labelled": False}, batch_size=4, seed=1)
     assert unlabelled[1] is None
 
@@ -82,7 +83,7 @@ def test_a_folder_in_two_parts(tmp_path):
     photos(tmp_path / "val", count=2)
     source = data_source(str(tmp_path))
     images = source.read(size=8)
-    assert len(images.x) == 10 and len(images.x_test) == 4
+    assert len(images.x) == 10 and len(images.x_test) == 4 and images.classes == ("cat", "dog")
     assert len(training_batches(source, {"size": 8}, batch_size=2, seed=0)[0]) == 5
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from tests.report.pages import parsed
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -136,6 +137,7 @@ def test_evaluate_writes_a_table_and_json(workplace):
     np.savez(workplace / "more.npz", x=x, y=y, x_test=x_test, y_test=y_test)
     protocols = re.findall(r'^    "(\w+)": ', (SCRIPTS / "evaluate.py").read_text(), flags=re.MULTILINE)
     flags = [f"--protocols={','.join(protocols)}", "--output=e.json", "--k=5", "--seed=3", "--ways=3"]
+    flags += ["--report=e.html", "--logdir=run", "--query=7"]
     said = run(SCRIPTS / "evaluate.py", "--model=entry", "--data=more.npz", *flags, cwd=workplace)
     head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
     results = json.loads((workplace / "e.json").read_text())
@@ -150,6 +152,17 @@ def test_evaluate_writes_a_table_and_json(workplace):
     further = {"map", "recall@1", "recall@5", "recall@10", "linear_grid_regularization"}
     assert set(head[4:-5]) == {*protocols, *further, "few_shot_interval", "transductive_interval"} - {"retrieval"}
     assert all(np.isfinite(results[name]) for name in head[4:-5])
+
+    page = parsed((workplace / "e.html").read_text().removeprefix("<!doctype html>"))
+    cells = {cell.attributes["data-name"]: cell for cell in page.one(id="results").all("td", data_name=True)}
+    assert {name: json.loads(cell.attributes["data-value"]) for name, cell in cells.items()} == {
+        name: results[name] for name in ("train", "test", *head[4:-5], "seconds")
+    }
+    assert page.one("h1").text == "entry on more.npz" and results["command"] in page.one(id="results").text
+    assert f"{round(300 * results['knn'])} of 300 right" in page.one(id="classes").text
+    history = json.loads((workplace / "run" / "history.json").read_text())
+    assert all(any(text.text.startswith(name) for text in page.one(id="curves").all("text")) for name in history)
+    assert [strip.one("figure", class_="query").one("span").text for strip in page.all(class_="strip")] == ["no. 7"]
 
     model = keras_ssl.load(workplace / "entry")
     train, test = (keras_ssl.evaluation.extract_features(model, images) for images in (x, x_test))
@@ -194,6 +207,7 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
 @pytest.mark.slow
 def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path):
     model = f"--model={workplace / 'entry'}"
+    unlabelled = [model, "--data=unlabelled.npz", "--protocols=rankme"]
     np.savez(tmp_path / "unlabelled.npz", x=keras_ssl.data.coloured_digits("train", count=40)[0])
     mistakes = {
         "No pretrained encoder has this name": ["--model=nothing"],
@@ -201,12 +215,18 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
         "--protocols=knn needs labels": [model, "--data=unlabelled.npz", "--protocols=knn,rankme"],
         "Received: data='nowhere'": [model, "--data=nowhere"],
         "--output: ": [model, "--output=unlabelled.npz/e.json"],
+        "--report: ": [model, "--report=unlabelled.npz/e.html"],
+        "--logdir and --query are for the report": [model, "--query=1"],
+        "holds neither history.json nor": [model, f"--report={tmp_path / 'e.html'}", f"--logdir={tmp_path}"],
+        "`queries` must be numbers below 40": [*unlabelled, f"--report={tmp_path / 'e.html'}", "--query=40"],
     }
-    fine = [model, "--data=unlabelled.npz", "--protocols=rankme"]
+    fine = [*unlabelled, f"--report={workplace / 'unlabelled.html'}"]
     *ends, (error, said) = run_repeatedly("evaluate.py", *mistakes.values(), fine, cwd=tmp_path)
     for (line, _), message in zip(ends, mistakes, strict=True):
         assert line is not None and "error: " in line and message in line and "Received: " in line
     assert error is None and "| rankme |" in said
+    page = parsed((workplace / "unlabelled.html").read_text().removeprefix("<!doctype html>"))
+    assert "needs labels" in page.one(id="classes").text and len(list(page.all(class_="strip"))) == 8
 
     mistakes = {
         "recipe.toml is missing": [f"--logdir={tmp_path}", "--output=x"],

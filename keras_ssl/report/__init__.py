@@ -1,0 +1,11 @@
+"""A page that shows what was learned: one HTML file, drawn by matplotlib, that needs no network."""
+
+from keras_ssl.report.html_report import html_report
+from keras_ssl.report.part import Part
+from keras_ssl.report.read_history import read_history
+
+__all__ = [
+    "Part",
+    "html_report",
+    "read_history",
+]
