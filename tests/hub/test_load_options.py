@@ -129,3 +129,24 @@ def test_a_mirror_and_a_cache_may_be_given(house, server):
     server.files["/copy/far/net.pth"] = server.files["/far/net.pth"]
     hub.load("far", mirror=f"{server.address}/copy", cache_dir=house / "own", progress=False)
     assert server.paths == ["/copy/far/net.pth"] and (house / "own" / "far" / "net.pth").is_file()
+
+
+@pytest.mark.parametrize("name, side", [("dino_vits16", 224), ("simclr_resnet50", 224)])
+def test_the_matching_transform_of_photos_comes_without_a_download(name, side):
+    prepare = hub.preprocessing(name, crop=True)
+    photo = np.random.default_rng(0).integers(0, 256, (1, 240, 300, 3)).astype("uint8")
+    made = keras.ops.convert_to_numpy(prepare(photo))
+    assert made.shape == (1, side, side, 3)
+    card = hub.catalogue.find(name).read_card()
+    unit = keras.ops.convert_to_numpy(card.build_crop()(photo))
+    expected = (unit - card.preprocessing["mean"]) / card.preprocessing["std"]
+    np.testing.assert_allclose(made, expected, atol=1e-5)
+
+
+def test_what_the_publisher_does_not_say_must_be_chosen(shared_entry):
+    with pytest.raises(ValueError, match="does not say how its publisher interpolates.*Received: interpolation=None"):
+        hub.preprocessing("mocov3_resnet50", crop=True)
+    crop = hub.preprocessing("mocov3_resnet50", crop=True, interpolation="bicubic").layers[0]
+    assert (crop.size, crop.resize, crop.proportion, crop.interpolation) == (224, 256, None, "bicubic")
+    with pytest.raises(ValueError, match="does not say how images come to their size. Received: preprocessing="):
+        hub.preprocessing(shared_entry, crop=True)
