@@ -208,7 +208,7 @@ def test_a_disk_that_fills_up_is_named(file, target, monkeypatch, when):
         monkeypatch.setattr(os, "fsync", full)
     else:
         monkeypatch.setattr(download, "progress_of", lambda *args: full)
-    fails(file, "no room for .*300000 bytes; No space left on device... Make room .*KERAS_SSL_CACHE")
+    fails(file, "no room for .*300000 bytes; No space left on device.. Make room .*KERAS_SSL_CACHE")
     assert not target.exists() and leftovers(target) == []
 
 
