@@ -9,6 +9,7 @@ import keras
 
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.center_crop import CenterCrop
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
 from keras_ssl.layers import ImagePreprocessing
@@ -18,6 +19,18 @@ WEIGHTS_NAME = "encoder.safetensors"
 HEADS_NAME = "heads.safetensors"
 FORMAT = 1
 
+_TABLES = (
+    "architecture",
+    "preprocessing",
+    "objective",
+    "recipe",
+    "results",
+    "claims",
+    "paper",
+    "origin",
+    "checkpoint",
+    "versions",
+)
 _HEADER = """\
 # Written by keras_ssl.export. The word "none" stands for None.
 """
@@ -41,13 +54,21 @@ class Card:
         seed: of the run, or None.
         saved_model: whether the entry's folder is a SavedModel too.
         preprocessing: `{"mean", "std", "scale", "size"}`: pixels are divided by `scale` (255) where they are
-            integers, then normalised; `size` is the image size of training, where it is known. Empty for
-            encoders that take something else than pixels.
+            integers, then normalised; `size` is the image size of training, or for published weights of their
+            evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter side)
+            or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
+            left out. Empty for encoders that take something else than pixels.
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
-        results: what was measured.
-        origin: of weights that another project trained: `{"url", "file", "size", "sha256"}` of its file. Empty for
-            those that this library trained.
+        results: what was measured, by this library.
+        claims: what the publisher of the weights says to have measured: `{"url": where, ...}`.
+        paper: `{"title", "url"}`.
+        origin: of weights that another project trained: `{"url", "file", "size", "sha256"}`, the project's page or
+            file and what its file was. Empty for those that this library trained.
+        checkpoint: of weights in another project's file and under its names: `{"path"}`, the name of one of `files`
+            that `keras_ssl.hub.load_checkpoint` reads, and where the defaults will not do, its `keys` and `prefixes`;
+            `heads`, the name of the file with encoder and projector, which is fetched only to go on pretraining.
+            Empty where the weights are in a safetensors file of this library.
         versions: of the library, of Keras and of the backend.
 
     Raises:
@@ -66,7 +87,10 @@ class Card:
     objective: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    paper: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -80,7 +104,7 @@ class Card:
             _check_type(name, getattr(self, name), kind)
         if self.seed is not None:
             _check_type("seed", self.seed, int)
-        for name in ("architecture", "preprocessing", "objective", "recipe", "results", "origin", "versions"):
+        for name in _TABLES:
             _check_type(name, getattr(self, name), dict)
         _check_type("architecture.name", self.architecture.get("name"), str)
         _check_type("architecture.arguments", self.architecture.get("arguments", {}), dict)
@@ -88,7 +112,9 @@ class Card:
             raise ValueError(
                 f"A card's `preprocessing` must say mean and std. Received: preprocessing={self.preprocessing!r}"
             )
-        if len(self.weight_files) != 1:
+        if self.checkpoint:
+            self._check_checkpoint()
+        elif len(self.weight_files) != 1:
             names = [file.name for file in self.files]
             raise ValueError(f"A card must list one .safetensors file, besides heads. Received: files={names}")
 
@@ -121,11 +147,11 @@ class Card:
         if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
             raise ValueError(f"A card's `files` must be tables. Received: files={files!r}")
         for item in files:
-            if set(item) - {"url"} != {"name", "size", "sha256"}:
+            if set(item) - {"url"} != {"name", "size", "sha256"} and set(item) != {"name", "sha256", "url"}:
                 raise ValueError(f"A file has the keys name, size, sha256, url. Received: keys={sorted(item)}")
         for name in ("architecture", "objective", "recipe"):  # where arguments stand, which may be None
             tables[name] = from_toml(tables.get(name, {}))
-        return cls(**tables, files=tuple(CardFile(**item) for item in files))
+        return cls(**tables, files=tuple(CardFile(**{"size": None, **item}) for item in files))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes the card as TOML; empty tables and an unknown seed are left out."""
@@ -135,23 +161,38 @@ class Card:
         files = [{key: value for key, value in item.items() if value is not None} for item in tables.pop("files")]
         Path(path).write_text(_HEADER + toml_text({**tables, "files": files}), encoding="utf-8")
 
+    def _check_checkpoint(self) -> None:
+        unknown = sorted(set(self.checkpoint) - {"path", "keys", "prefixes", "heads"})
+        names = [file.name for file in self.files]
+        if unknown or self.checkpoint.get("path") not in names or self.checkpoint.get("heads", names[0]) not in names:
+            raise ValueError(
+                "A card's `checkpoint` has the keys path and heads, which name files of the card, keys and prefixes. "
+                f"Received: checkpoint={self.checkpoint!r}, files={names}"
+            )
+
     @property
     def weight_files(self) -> list[CardFile]:
-        """The files of weights that `load` reads; a valid card has one."""
+        """The files that `load` reads: one of this library, or those of another project's checkpoint."""
+        if self.checkpoint:
+            return [file for file in self.files if file.name != self.checkpoint.get("heads")]
         return [file for file in self.files if file.name.endswith(".safetensors") and file.name != HEADS_NAME]
 
     @property
     def heads_file(self) -> CardFile | None:
-        """The file that `load_heads` reads, or None where the entry has none."""
-        return next((file for file in self.files if file.name == HEADS_NAME), None)
+        """The file that gives an objective its heads, or None where the entry has none."""
+        name = self.checkpoint.get("heads") if self.checkpoint else HEADS_NAME
+        return next((file for file in self.files if file.name == name), None)
 
-    def build_encoder(self) -> keras.Model:
+    def build_encoder(self, **changes: Any) -> keras.Model:
         """The encoder without its trained weights: a class of this library called with the card's arguments.
+
+        Args:
+            **changes: arguments in place of the card's.
 
         Raises:
             ValueError: if the class is not one of `keras_ssl.encoders`, or does not take the arguments.
         """
-        name, arguments = self.architecture["name"], self.architecture.get("arguments", {})
+        name, arguments = self.architecture["name"], {**self.architecture.get("arguments", {}), **changes}
         kinds = library_encoders()
         if not self.architecture.get("library", True) or name not in kinds:
             raise ValueError(
@@ -173,6 +214,30 @@ class Card:
         if not self.preprocessing:
             return None
         return ImagePreprocessing(self.preprocessing["mean"], self.preprocessing["std"], name="preprocessing")
+
+    def build_crop(self, interpolation: str | None = None) -> CenterCrop:
+        """The layer that makes images of any size those of the publisher's evaluation.
+
+        Args:
+            interpolation: in place of the card's; needed where the card does not say it. Defaults to None.
+
+        Raises:
+            ValueError: if the card does not say how images come to their size.
+        """
+        known = {"interpolation": interpolation} if interpolation else {}
+        table = {**self.preprocessing, **known}
+        if "size" not in table or not {"resize", "crop_proportion"} & set(table):
+            raise ValueError(
+                f"The card does not say how images come to their size. Received: preprocessing={self.preprocessing!r}"
+            )
+        if "interpolation" not in table:
+            raise ValueError(
+                'The card does not say how its publisher interpolates: choose, mostly "bilinear" or "bicubic". '
+                "Received: interpolation=None"
+            )
+        return CenterCrop(
+            table["size"], table.get("resize"), table.get("crop_proportion"), table["interpolation"], name="crop"
+        )
 
 
 def library_encoders() -> dict[str, type[keras.Model]]:
