@@ -88,7 +88,7 @@ def test_pretrain_leaves_logs_recipe_weights_and_results(workplace):
     assert not [name for name in names if name.startswith(".")]
     assert list((run_folder / "train").glob("events.*"))
     history = json.loads((run_folder / "history.json").read_text())
-    assert {"loss", "embedding_std", "knn_accuracy", "images_per_second"} == set(history)
+    assert {"loss", "embedding_std", "gradient_norm", "knn_accuracy", "images_per_second"} == set(history)
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
     results = json.loads((run_folder / "results.json").read_text())
     assert results["knn_accuracy"] == history["knn_accuracy"][-1] and results["seconds"] > 0
