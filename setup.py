@@ -23,7 +23,8 @@ INSTALL_REQUIRES = [
 ]
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
-    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "ruff==0.17.6", "mypy==2.4.1"],
+    # selenium drives a headless Chromium, in which the tests open the pages we write
+    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "selenium>=4.20", "ruff==0.17.6", "mypy==2.4.1"],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
 }
 

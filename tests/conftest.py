@@ -8,6 +8,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
+from tests.browser import browser, chromium  # noqa: F401 (fixtures)
+
 # This file is read before any test module and imports no backend: KERAS_BACKEND decides which.
 
 
