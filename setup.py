@@ -13,7 +13,8 @@ VERSION = re.findall(r'__version__ = "(.+)"', (HERE / "keras_ssl" / "__init__.py
 INSTALL_REQUIRES = [
     "tensorflow>=2.18",  # first backend: tf.data, tf.distribute, SavedModel
     "keras>=3.15.1",  # earlier releases lack security fixes
-    "tensorboard",  # the callback writes through it
+    "tensorboard",  # the callback writes its files by it
+    "pillow",  # PNG in these files; tensorboard itself asks for it too
     "absl-py",  # flags of scripts/
     "numpy>=2.0",
     "requests>=2.32",  # downloads of weights: TLS, proxies and time-outs done right; TensorFlow brings it anyway
@@ -24,7 +25,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     # selenium drives a headless Chromium, in which the tests open the pages we write
-    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "selenium>=4.20", "ruff==0.17.6", "mypy==2.4.1"],
+    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "selenium>=4.20", "ruff==0.17.6", "mypy==2.4.1"],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
 }
 
