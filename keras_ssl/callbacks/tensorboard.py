@@ -96,7 +96,8 @@ class TensorBoard(keras.callbacks.Callback):
         self._steps = self._steps_before = steps_done(self.model)
         self._epochs = 0
         self._drawn: int | None = None  # the number of epochs done when pictures were last made
-        self._seen: tuple[int, Logs] = (0, {})
+        self._sums: Logs = {}  # over the steps since the last point, which are so many:
+        self._pending = 0
         if self.hparams:
             self._writer.hparams(self.hparams)
         self._writer.flush()
@@ -107,19 +108,23 @@ class TensorBoard(keras.callbacks.Callback):
             self._draw_views()
             self._writer.flush()
         self._steps_before = self._steps
-        self._seen = (0, {})
+        self._means: tuple[int, Logs] = (0, {})  # after so many steps of this epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        done = batch + 1
-        self._steps = max(self._steps, self._steps_before + done)  # a thread may be late
-        before, means = self._seen
-        if self.update_freq == "epoch" or done - before < int(self.update_freq):
+        self._steps = max(self._steps, self._steps_before + batch + 1)  # a thread may be late
+        if self.update_freq == "epoch" or not logs:
             return
-        # Keras hands out means over the epoch so far: those over the last steps are what these differ by.
-        now = {name: float(value) for name, value in (logs or {}).items()}
-        last = {name: (done * mean - before * means.get(name, 0.0)) / (done - before) for name, mean in now.items()}
-        self._seen = (done, now)
-        self._scalars("step", {**settings(self.model), **last}, self._steps)
+        # Keras hands out means over the epoch so far: the steps' own values are what the sums grow by.
+        (before, means), done = self._means, batch + 1
+        self._means = done, {name: float(value) for name, value in logs.items()}
+        for name, mean in self._means[1].items():
+            grown = done * mean - before * means.get(name, 0.0)
+            self._sums[name] = self._sums.get(name, 0.0) + grown
+        self._pending += done - before
+        if self._pending >= int(self.update_freq):
+            last = {name: total / self._pending for name, total in self._sums.items()}
+            self._scalars("step", {**settings(self.model), **last}, self._steps)
+            self._sums, self._pending = {}, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._epochs = epoch + 1
