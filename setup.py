@@ -25,7 +25,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     # selenium drives a headless Chromium, in which the tests open the pages we write
-    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "selenium>=4.20", "ruff==0.17.6", "mypy==2.4.1"],
+    "test": ["jax>=0.5", "pytest>=8", "pytest-xdist>=3", "pillow", "selenium>=4.20", "ruff==0.17.6", "mypy==2.4.1"],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
 }
 

@@ -60,8 +60,10 @@ def main(argv: list[str]) -> None:
         logdir = writable_folder("logdir", _LOGDIR.value)
         if (logdir / "model.weights.h5").exists() and not _OVERWRITE.value:
             raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+        for old in logdir.glob("events.out.tfevents.*") if _OVERWRITE.value else ():
+            old.unlink()  # or its curves would run into the new ones
+        callbacks.append(tensorboard(logdir, recipe, labelled, batches))
         recipe.write(logdir / "recipe.toml")
-    callbacks.append(tensorboard(logdir, recipe, labelled, batches))
 
     start = time.perf_counter()
     epochs = recipe.sections["training"]["epochs"]
