@@ -13,7 +13,8 @@ VERSION = re.findall(r'__version__ = "(.+)"', (HERE / "keras_ssl" / "__init__.py
 INSTALL_REQUIRES = [
     "tensorflow>=2.18",  # first backend: tf.data, tf.distribute, SavedModel
     "keras>=3.15.1",  # earlier releases lack security fixes
-    "tensorboard",  # the callback writes through it
+    "tensorboard",  # the callback writes its files by it
+    "pillow",  # PNG in these files; tensorboard itself asks for it too
     "absl-py",  # flags of scripts/
     "numpy>=2.0",
     "requests>=2.32",  # downloads of weights: TLS, proxies and time-outs done right; TensorFlow brings it anyway

@@ -68,6 +68,7 @@ def pretrain(recipe: keras_ssl.Recipe, digits: Digits, output: Path) -> keras_ss
     training = recipe.sections["training"]
     model = recipe.build_model()
     images = digits["train"][0]
+    test_images, test_labels = (part[:1000] for part in digits["test"])
     model.compile(recipe.build_optimizer(len(images) // training["batch_size"]), jit_compile=training["jit_compile"])
     model.fit(
         images,
@@ -77,7 +78,7 @@ def pretrain(recipe: keras_ssl.Recipe, digits: Digits, output: Path) -> keras_ss
         callbacks=[
             callbacks.Throughput(training["batch_size"]),
             callbacks.OnlineKNN(*digits["train"], *digits["test"], every=5),
-            keras.callbacks.TensorBoard(str(output / "tensorboard")),
+            callbacks.TensorBoard(output / "tensorboard", test_images, test_labels, hparams=recipe.sections),
         ],
     )
     return model

@@ -4,11 +4,11 @@ r"""Pretrains an encoder by a recipe.
     python scripts/pretrain.py --recipe=barlow_twins_cifar10 --data=photos/ --epochs=200 \
         --set optimizer.learning_rate=0.1 --set views.size=64 --logdir=runs/2 --export=saved_models/photos
 
-The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files,
-history.json, results.json and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
+The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files (curves, the
+actual views, spectrum and similarities, the features in the projector, the recipe), history.json, results.json
+and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
 """
 
-import importlib.util
 import json
 import time
 from pathlib import Path
@@ -20,6 +20,7 @@ from absl import app, flags
 
 import keras_ssl
 from keras_ssl.hub import atomic_file, list_recipes
+from keras_ssl.random import permutation
 from keras_ssl.training.batch import check_inputs
 
 _RECIPE = flags.DEFINE_string(
@@ -37,6 +38,8 @@ _EXPORT = flags.DEFINE_string(
 _KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measurements.", lower_bound=1)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
 _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
+
+_SAMPLES = 1000  # shown in TensorBoard
 
 
 def main(argv: list[str]) -> None:
@@ -57,8 +60,10 @@ def main(argv: list[str]) -> None:
         logdir = writable_folder("logdir", _LOGDIR.value)
         if (logdir / "model.weights.h5").exists() and not _OVERWRITE.value:
             raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+        for old in logdir.glob("events.out.tfevents.*") if _OVERWRITE.value else ():
+            old.unlink()  # or its curves would run into the new ones
+        callbacks.append(tensorboard(logdir, recipe, labelled, batches))
         recipe.write(logdir / "recipe.toml")
-    callbacks += tensorboard(logdir)
 
     start = time.perf_counter()
     epochs = recipe.sections["training"]["epochs"]
@@ -98,16 +103,15 @@ def measurements(labelled: Any, batch_size: int) -> list[keras.callbacks.Callbac
     return [knn, *callbacks]
 
 
-def tensorboard(logdir: Path) -> list[keras.callbacks.Callback]:
-    """Keras' TensorBoard callback, which writes through TensorFlow on every backend."""
-    if keras.backend.backend() != "tensorflow":
-        if importlib.util.find_spec("tensorflow") is None:
-            print("TensorBoard's files are written by TensorFlow, which is not installed: see history.json.")
-            return []
-        import tensorflow as tf
-
-        tf.config.set_visible_devices([], "GPU")  # the accelerator's memory is the backend's
-    return [keras.callbacks.TensorBoard(str(logdir), write_graph=False)]
+def tensorboard(logdir: Path, recipe: keras_ssl.Recipe, labelled: Any, batches: Any) -> keras.callbacks.Callback:
+    """Curves, views, spectrum and projector of some samples: of the test part where there is one."""
+    images, labels = batches[0]["x"], None
+    if labelled is not None:
+        test = labelled.x_test is not None
+        images, labels = (labelled.x_test, labelled.y_test) if test else (labelled.x, labelled.y)
+        chosen = permutation(len(images), seed=0, epoch=0)[:_SAMPLES]
+        images, labels = images[chosen], labels[chosen]
+    return keras_ssl.callbacks.TensorBoard(logdir, images, labels, hparams=recipe.sections)
 
 
 def write_json(path: Path, values: Any) -> None:

@@ -1,9 +1,10 @@
-"""What watches training: evaluation of the features, throughput."""
+"""What watches training: evaluation of the features, throughput, TensorBoard."""
 
 from keras_ssl.callbacks.check_writable import check_writable
 from keras_ssl.callbacks.online_knn import OnlineKNN
 from keras_ssl.callbacks.online_linear_probe import OnlineLinearProbe
 from keras_ssl.callbacks.online_rankme import OnlineRankMe
+from keras_ssl.callbacks.tensorboard import TensorBoard
 from keras_ssl.callbacks.throughput import Throughput
 
-__all__ = ["OnlineKNN", "OnlineLinearProbe", "OnlineRankMe", "Throughput", "check_writable"]
+__all__ = ["OnlineKNN", "OnlineLinearProbe", "OnlineRankMe", "TensorBoard", "Throughput", "check_writable"]

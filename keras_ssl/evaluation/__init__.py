@@ -18,6 +18,7 @@ from keras_ssl.evaluation.mean_correlation import mean_correlation
 from keras_ssl.evaluation.naive_bayes_probe import NaiveBayesProbe
 from keras_ssl.evaluation.nearest_mean_classifier import NearestMeanClassifier
 from keras_ssl.evaluation.nesum import nesum
+from keras_ssl.evaluation.pair_similarities import pair_similarities
 from keras_ssl.evaluation.rankme import rankme
 from keras_ssl.evaluation.recursive_ridge import RecursiveRidge
 from keras_ssl.evaluation.region_similarity import region_similarity
@@ -53,6 +54,7 @@ __all__ = [
     "linear_probe_sgd",
     "mean_correlation",
     "nesum",
+    "pair_similarities",
     "rankme",
     "region_similarity",
     "retrieval",

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import keras
 
+from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -34,6 +35,8 @@ class JaxStep:
 
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         (_, (logs, embeddings, non_trainable, before)), gradients = gradient(trainable)
+        with keras.StatelessScope(state_mapping=fixed):
+            logs["gradient_norm"] = gradient_norm(self.optimizer, gradients)
         trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
 
         mapping = [

@@ -55,6 +55,9 @@ class SSLModel(BackendStep, keras.Model):
     (or [0, 1] floating) images and makes views of them inside the step. Views are a pure function of the seed, the
     step (the weight `step`, saved with the model) and the sample's position in the global batch.
 
+    Besides what the objective logs, training logs `embedding_std` (see `_spread`) and `gradient_norm`, the length of
+    the step's gradient before it is clipped.
+
     Args:
         encoder: any built `keras.Model` that maps a batch of inputs to features `[N, D]`.
         views: what makes the views: an op of `keras_ssl.views` that returns a list of them, such as

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -27,9 +28,10 @@ class TensorFlowStep:
             # Every replica computes the loss of the whole global batch, so the gradient that comes back through the
             # gather is the sum of `replicas` equal ones.
             scaled = self.optimizer.scale_loss(loss / replicas)
-        gradients = tape.gradient(scaled, variables)
+        gradients = self._sum_over_replicas(tape.gradient(scaled, variables), replicas)
+        logs["gradient_norm"] = gradient_norm(self.optimizer, gradients)
         before = tf.identity(tf.convert_to_tensor(self.optimizer.iterations))
-        self.optimizer.apply(self._sum_over_replicas(gradients, replicas), variables)
+        self.optimizer.apply(gradients, variables)
         updated = tf.not_equal(tf.convert_to_tensor(self.optimizer.iterations), before)
         logs = {**logs, **self._after_step(embeddings, updated)}
         self.step.assign_add(1)

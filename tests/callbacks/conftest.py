@@ -1,6 +1,12 @@
+import sys
+from types import ModuleType
+
 import keras
 import numpy as np
 import pytest
+
+if keras.backend.backend() == "jax":  # TensorBoard's own switch: its reader then does without TensorFlow
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("tensorboard.compat.notf"))
 
 
 class Autoencoder(keras.Model):

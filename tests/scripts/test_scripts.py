@@ -87,9 +87,9 @@ def test_pretrain_leaves_logs_recipe_weights_and_results(workplace):
     names = {path.name for path in run_folder.iterdir()}
     assert {"recipe.toml", "model.weights.h5", "history.json", "results.json"} <= names
     assert not [name for name in names if name.startswith(".")]
-    assert list((run_folder / "train").glob("events.*"))
+    assert list(run_folder.glob("events.*")) and (run_folder / "projector_config.pbtxt").exists()
     history = json.loads((run_folder / "history.json").read_text())
-    assert {"loss", "embedding_std", "knn_accuracy", "images_per_second"} == set(history)
+    assert {"loss", "embedding_std", "gradient_norm", "knn_accuracy", "images_per_second"} == set(history)
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
     results = json.loads((run_folder / "results.json").read_text())
     assert results["knn_accuracy"] == history["knn_accuracy"][-1] and results["seconds"] > 0

@@ -1,0 +1,84 @@
+"""Event files read back by TensorBoard's own reader."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.plugins.hparams import metadata as hparams
+from tensorboard.util.tensor_util import make_ndarray
+
+from keras_ssl.callbacks.event_writer import EventWriter, check_local_folder, encode_png
+
+
+def events(folder):
+    (path,) = folder.glob("events.out.tfevents.*")
+    return list(EventFileLoader(str(path)).Load())
+
+
+def written(folder, write):
+    """The only value that `write` gives a new writer to write, and its step."""
+    writer = EventWriter(folder)
+    write(writer)
+    writer.close()
+    first, event = events(folder)
+    assert first.file_version == "brain.Event:2"
+    (value,) = event.summary.value
+    return value, event.step
+
+
+def test_scalar(tmp_path):
+    value, step = written(tmp_path, lambda writer: writer.scalar("epoch/loss", 0.1, step=7))
+    assert (value.tag, step, value.metadata.plugin_data.plugin_name) == ("epoch/loss", 7, "scalars")
+    assert make_ndarray(value.tensor) == np.float32(0.1)
+
+
+def test_image_is_pixel_for_pixel_the_same(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    value, step = written(tmp_path, lambda writer: writer.image("views", pixels, step=2, description="Left."))
+    width, height, png = make_ndarray(value.tensor)
+    assert (width, height, step) == (b"7", b"5", 2)
+    assert value.metadata.summary_description == "Left." and value.metadata.plugin_data.plugin_name == "images"
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(png))), pixels)
+    assert encode_png(pixels) == png
+
+
+def test_histogram(tmp_path):
+    value, _ = written(tmp_path, lambda writer: writer.histogram("h", np.array([0, 1, 4]), np.array([0.5, 2]), step=0))
+    np.testing.assert_array_equal(make_ndarray(value.tensor), [[0, 1, 0.5], [1, 4, 2]])
+    assert value.metadata.plugin_data.plugin_name == "histograms"
+
+
+def test_settings_keep_their_types(tmp_path):
+    value, _ = written(tmp_path, lambda writer: writer.hparams({"a": True, "b": 2, "c": 0.5, "d": "x"}))
+    assert value.tag == hparams.SESSION_START_INFO_TAG
+    found = hparams.parse_session_start_info_plugin_data(value.metadata.plugin_data.content).hparams
+    kinds = {
+        name: (field.WhichOneof("kind"), getattr(field, field.WhichOneof("kind"))) for name, field in found.items()
+    }
+    expected = {"a": ("bool_value", True), "b": ("number_value", 2.0), "c": ("number_value", 0.5)}
+    assert kinds == {**expected, "d": ("string_value", "x")}
+
+
+def test_what_is_flushed_can_be_read_before_the_end(tmp_path):
+    writer = EventWriter(tmp_path)
+    writer.scalar("loss", 1.0, step=0)
+    writer.flush()
+    assert len(events(tmp_path)) == 2
+    writer.close()
+
+
+def test_two_writers_share_a_folder(tmp_path):
+    for _ in range(2):
+        EventWriter(tmp_path).close()
+    assert len(list(tmp_path.glob("events.*"))) == 2
+
+
+def test_addresses_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="`log_dir` must be a folder of this machine. Received: log_dir='gs://runs'"):
+        check_local_folder("log_dir", "gs://runs")
+    with pytest.raises(ValueError, match="Received: folder='s3://runs'"):
+        EventWriter("s3://runs")
+    assert list(tmp_path.iterdir()) == []
