@@ -1,0 +1,133 @@
+"""Writes for every family a checkpoint, the features of its images, and what PyTorch's safe reader says it holds.
+
+    python -m tests.parity.make_files FOLDER
+
+runs in PyTorch's own environment: it makes `NAME.pth`, `NAME.npz` and `NAME.json`.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tests.checkpoints import make_torch_files
+from tests.parity import torch_models
+from tests.parity.families import FAMILIES, images
+from tests.parity.tree import described
+
+
+def prefixed(prefix, state):
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def mlp(prefix, *widths):
+    """A head that is not the encoder's: linear layers, with batch norms and ReLUs between."""
+    layers = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        layers += [torch.nn.Linear(inputs, outputs, bias=False), torch.nn.BatchNorm1d(outputs), torch.nn.ReLU()]
+    return prefixed(f"{prefix}.", torch.nn.Sequential(*layers[:-2]).state_dict())
+
+
+def plain(model, other):
+    return model.state_dict()
+
+
+def swav(model, other):
+    return prefixed("module.", model.state_dict() | mlp("projection_head", 8, 6, 4)) | {
+        "module.prototypes.weight": torch.ones(3, 4)
+    }
+
+
+def moco_v3(model, other):
+    head = "head" if isinstance(model, torch_models.ViT) else "fc"
+    encoders = prefixed("module.base_encoder.", model.state_dict() | mlp(head, 8, 6, 4))
+    encoders |= prefixed("module.momentum_encoder.", other.state_dict() | mlp(head, 8, 6, 4))
+    trained = mlp("", 8, 6, 4).values()
+    parameters = [value.requires_grad_() for value in trained if value.is_floating_point()]
+    optimizer = torch.optim.SGD(parameters, 0.1, momentum=0.9)
+    sum(parameter.sum() for parameter in parameters).backward()
+    optimizer.step()  # so that it has something to remember
+    return {
+        "epoch": 300,
+        "arch": "vit_small",
+        "state_dict": encoders | mlp("module.predictor", 4, 6, 4),
+        "optimizer": optimizer.state_dict(),
+        "scaler": {"scale": 65536.0, "growth_factor": 2.0, "_growth_tracker": 3},
+    }
+
+
+def vicreg_full(model, other):
+    held = prefixed("module.backbone.", model.state_dict()) | mlp("module.projector", 8, 6, 4)
+    return {"epoch": 1000, "model": held, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]}}
+
+
+def dino_full(model, other):
+    return {
+        "student": prefixed("module.backbone.", other.state_dict()) | mlp("module.head.mlp", 8, 6, 4),
+        "teacher": prefixed("backbone.", model.state_dict()) | mlp("head.mlp", 8, 6, 4),
+        "epoch": 800,
+        "dino_loss": {"center": torch.zeros(1, 5)},
+    }
+
+
+def mae(model, other):
+    return {"model": model.state_dict()}
+
+
+def as_numpy(value):
+    """The same tree with arrays for tensors and names for dtypes and devices."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if isinstance(value, dict):
+        return {key: as_numpy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_numpy(item) for item in value]
+    return str(value).removeprefix("torch.") if isinstance(value, torch.dtype | torch.device) else value
+
+
+def save(folder, name, tree, **options):
+    """The file, and beside it what PyTorch reads from it without running anything."""
+    path = folder / f"{name}.pth"
+    torch.save(tree, path, **options)
+    weights_only = options.get("pickle_protocol", 2) == 2  # what PyTorch's own safe reader is for
+    held = described(as_numpy(torch.load(path, weights_only=weights_only)))
+    (folder / f"{name}.json").write_text(json.dumps(held))
+
+
+def write_family(folder, name):
+    family = FAMILIES[name]
+    kind, arguments = family.torch
+    model, other = (torch_models.randomise(getattr(torch_models, kind)(**arguments), seed) for seed in (0, 1))
+    features = {}
+    with torch.no_grad():
+        for size in family.sizes:
+            features[f"{size[0]}x{size[1]}"] = model(torch.from_numpy(images(name, size)).permute(0, 3, 1, 2)).numpy()
+    np.savez(folder / f"{name}.npz", **features)
+    tree = globals()[family.layout](model, other)
+    save(folder, name, tree, _use_new_zipfile_serialization=not family.stream)
+
+
+def write_values(folder):
+    """Everything that a checkpoint may hold, in both formats and every protocol."""
+    values = {key: value for key, value in make_torch_files.content().items() if key not in ("args", "numpy")}
+    for protocol in (2, 3, 4, 5):
+        for zipped in (True, False):
+            options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
+            save(folder, f"values_{'zip' if zipped else 'stream'}_{protocol}", values, **options)
+
+
+def main(folder):
+    torch.manual_seed(0)
+    write_values(folder)
+    for name in FAMILIES:
+        start = time.monotonic()
+        write_family(folder, name)
+        print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
