@@ -9,6 +9,7 @@ import keras
 
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.golden import GOLDEN_NAME
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
 from keras_ssl.layers import ImagePreprocessing
@@ -17,6 +18,7 @@ CARD_NAME = "card.toml"
 WEIGHTS_NAME = "encoder.safetensors"
 HEADS_NAME = "heads.safetensors"
 FORMAT = 1
+_NOT_ENCODERS = (HEADS_NAME, GOLDEN_NAME)
 
 _HEADER = """\
 # Written by keras_ssl.export. The word "none" stands for None.
@@ -90,7 +92,9 @@ class Card:
             )
         if len(self.weight_files) != 1:
             names = [file.name for file in self.files]
-            raise ValueError(f"A card must list one .safetensors file, besides heads. Received: files={names}")
+            raise ValueError(
+                f"A card must list one .safetensors file, besides heads and golden features. Received: files={names}"
+            )
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Card":
@@ -138,7 +142,7 @@ class Card:
     @property
     def weight_files(self) -> list[CardFile]:
         """The files of weights that `load` reads; a valid card has one."""
-        return [file for file in self.files if file.name.endswith(".safetensors") and file.name != HEADS_NAME]
+        return [file for file in self.files if file.name.endswith(".safetensors") and file.name not in _NOT_ENCODERS]
 
     @property
     def heads_file(self) -> CardFile | None:
