@@ -22,14 +22,15 @@ def is_cached(file: CardFile, target: Path) -> bool:
         OSError: if there is a file that cannot be read, or whose hash cannot be recorded.
     """
     try:
-        if target.stat().st_size != file.size:
+        size = target.stat().st_size
+        if file.size not in (None, size):
             return False
         digest = file_hash(target)
     except (FileNotFoundError, NotADirectoryError):
         return False
     expected = expected_hash(file, target)
     if expected is None and file.url is not None:
-        expected = record_hash(target, file.url, file.size, digest)
+        expected = record_hash(target, file.url, size, digest)
     return digest == expected
 
 

@@ -20,6 +20,18 @@ HEADS_NAME = "heads.safetensors"
 FORMAT = 1
 _NOT_ENCODERS = (HEADS_NAME, GOLDEN_NAME)
 
+_TABLES = (
+    "architecture",
+    "preprocessing",
+    "objective",
+    "recipe",
+    "results",
+    "claims",
+    "paper",
+    "origin",
+    "checkpoint",
+    "versions",
+)
 _HEADER = """\
 # Written by keras_ssl.export. The word "none" stands for None.
 """
@@ -43,13 +55,21 @@ class Card:
         seed: of the run, or None.
         saved_model: whether the entry's folder is a SavedModel too.
         preprocessing: `{"mean", "std", "scale", "size"}`: pixels are divided by `scale` (255) where they are
-            integers, then normalised; `size` is the image size of training, where it is known. Empty for
-            encoders that take something else than pixels.
+            integers, then normalised; `size` is the image size of training, or for published weights of their
+            evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter side)
+            or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
+            left out. Empty for encoders that take something else than pixels.
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
-        results: what was measured.
-        origin: of weights that another project trained: `{"url", "file", "size", "sha256"}` of its file. Empty for
-            those that this library trained.
+        results: what was measured, by this library.
+        claims: what the publisher of the weights says to have measured: `{"url": where, ...}`.
+        paper: `{"title", "url"}`.
+        origin: of weights that another project trained: `{"url", "file", "size", "sha256"}`, the project's page or
+            file and what its file was. Empty for those that this library trained.
+        checkpoint: of weights in another project's file and under its names: `{"path"}`, the name of one of `files`
+            that `keras_ssl.hub.load_checkpoint` reads, and where the defaults will not do, its `keys` and `prefixes`;
+            `heads`, the name of the file with encoder and projector, which is fetched only to go on pretraining.
+            Empty where the weights are in a safetensors file of this library.
         versions: of the library, of Keras and of the backend.
 
     Raises:
@@ -68,7 +88,10 @@ class Card:
     objective: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    claims: dict[str, Any] = field(default_factory=dict)
+    paper: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -82,7 +105,7 @@ class Card:
             _check_type(name, getattr(self, name), kind)
         if self.seed is not None:
             _check_type("seed", self.seed, int)
-        for name in ("architecture", "preprocessing", "objective", "recipe", "results", "origin", "versions"):
+        for name in _TABLES:
             _check_type(name, getattr(self, name), dict)
         _check_type("architecture.name", self.architecture.get("name"), str)
         _check_type("architecture.arguments", self.architecture.get("arguments", {}), dict)
@@ -90,7 +113,9 @@ class Card:
             raise ValueError(
                 f"A card's `preprocessing` must say mean and std. Received: preprocessing={self.preprocessing!r}"
             )
-        if len(self.weight_files) != 1:
+        if self.checkpoint:
+            self._check_checkpoint()
+        elif len(self.weight_files) != 1:
             names = [file.name for file in self.files]
             raise ValueError(
                 f"A card must list one .safetensors file, besides heads and golden features. Received: files={names}"
@@ -125,11 +150,11 @@ class Card:
         if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
             raise ValueError(f"A card's `files` must be tables. Received: files={files!r}")
         for item in files:
-            if set(item) - {"url"} != {"name", "size", "sha256"}:
+            if set(item) - {"url"} != {"name", "size", "sha256"} and set(item) != {"name", "sha256", "url"}:
                 raise ValueError(f"A file has the keys name, size, sha256, url. Received: keys={sorted(item)}")
         for name in ("architecture", "objective", "recipe"):  # where arguments stand, which may be None
             tables[name] = from_toml(tables.get(name, {}))
-        return cls(**tables, files=tuple(CardFile(**item) for item in files))
+        return cls(**tables, files=tuple(CardFile(**{"size": None, **item}) for item in files))
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Writes the card as TOML; empty tables and an unknown seed are left out."""
@@ -139,23 +164,38 @@ class Card:
         files = [{key: value for key, value in item.items() if value is not None} for item in tables.pop("files")]
         Path(path).write_text(_HEADER + toml_text({**tables, "files": files}), encoding="utf-8")
 
+    def _check_checkpoint(self) -> None:
+        unknown = sorted(set(self.checkpoint) - {"path", "keys", "prefixes", "heads"})
+        names = [file.name for file in self.files]
+        if unknown or self.checkpoint.get("path") not in names or self.checkpoint.get("heads", names[0]) not in names:
+            raise ValueError(
+                "A card's `checkpoint` has the keys path and heads, which name files of the card, keys and prefixes. "
+                f"Received: checkpoint={self.checkpoint!r}, files={names}"
+            )
+
     @property
     def weight_files(self) -> list[CardFile]:
-        """The files of weights that `load` reads; a valid card has one."""
+        """The files that `load` reads: one of this library, or those of another project's checkpoint."""
+        if self.checkpoint:
+            return [file for file in self.files if file.name != self.checkpoint.get("heads")]
         return [file for file in self.files if file.name.endswith(".safetensors") and file.name not in _NOT_ENCODERS]
 
     @property
     def heads_file(self) -> CardFile | None:
-        """The file that `load_heads` reads, or None where the entry has none."""
-        return next((file for file in self.files if file.name == HEADS_NAME), None)
+        """The file that gives an objective its heads, or None where the entry has none."""
+        name = self.checkpoint.get("heads") if self.checkpoint else HEADS_NAME
+        return next((file for file in self.files if file.name == name), None)
 
-    def build_encoder(self) -> keras.Model:
+    def build_encoder(self, **changes: Any) -> keras.Model:
         """The encoder without its trained weights: a class of this library called with the card's arguments.
+
+        Args:
+            **changes: arguments in place of the card's.
 
         Raises:
             ValueError: if the class is not one of `keras_ssl.encoders`, or does not take the arguments.
         """
-        name, arguments = self.architecture["name"], self.architecture.get("arguments", {})
+        name, arguments = self.architecture["name"], {**self.architecture.get("arguments", {}), **changes}
         kinds = library_encoders()
         if not self.architecture.get("library", True) or name not in kinds:
             raise ValueError(

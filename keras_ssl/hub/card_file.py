@@ -17,7 +17,7 @@ class CardFile:
 
     Args:
         name: path relative to the card's folder, with forward slashes.
-        size: in bytes.
+        size: in bytes; None where the sha256 is "first-use" and the publisher does not give it either.
         sha256: of the content, 64 hexadecimal digits; or "first-use" where there is a url whose publisher gives
             none: then the first download decides (see `keras_ssl.hub.fetch`).
         url: where it can be downloaded, by https. Defaults to None: it lies beside the card.
@@ -27,7 +27,7 @@ class CardFile:
     """
 
     name: str
-    size: int
+    size: int | None
     sha256: str
     url: str | None = None
 
@@ -35,14 +35,16 @@ class CardFile:
         parts = PurePosixPath(self.name).parts if isinstance(self.name, str) else ()
         if not parts or ".." in parts or parts[0] == "/" or re.search(r"[\\:\0]", self.name):
             raise ValueError(f"A file's `name` must be a path inside the entry's folder. Received: name={self.name!r}")
-        if not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0:
+        first_use = self.sha256 == FIRST_USE and self.url is not None
+        unknown = self.size is None and first_use
+        if not unknown and (not isinstance(self.size, int) or isinstance(self.size, bool) or self.size < 0):
             raise ValueError(f"A file's `size` must be a number of bytes. Received: size={self.size!r}")
         if self.url is not None and not (isinstance(self.url, str) and is_allowed(self.url)):
             raise ValueError(
                 "A file's `url` must be an address of https (http only on this machine) without user and password. "
                 f"Received: url={shown(str(self.url))!r}"
             )
-        if self.sha256 == FIRST_USE and self.url is not None:
+        if first_use:
             return
         if not isinstance(self.sha256, str) or not re.fullmatch("[0-9a-f]{64}", self.sha256):
             raise ValueError(f"A file's `sha256` must be 64 hexadecimal digits. Received: sha256={self.sha256!r}")
@@ -53,6 +55,11 @@ class CardFile:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return cls(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
+
+    @property
+    def size_text(self) -> str:
+        """The size for a message."""
+        return "size unknown" if self.size is None else f"{self.size} bytes"
 
     def read(self, folder: Path, verify: bool = True) -> bytes:
         """The file's content: what was checked is what is returned.
@@ -67,7 +74,7 @@ class CardFile:
         path = folder / self.name
         try:
             size = path.stat().st_size
-            if size != self.size:
+            if self.size is not None and size != self.size:
                 raise ValueError(
                     f"A file is not the one that its card describes: it must have {self.size} bytes. "
                     f"Received: path={str(path)!r} of {size} bytes"

@@ -10,6 +10,7 @@ from keras_ssl.hub.card import CARD_NAME, Card
 from keras_ssl.hub.card_file import FIRST_USE, CardFile
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.environment import cache_folder, environment_mirrors
+from keras_ssl.hub.license_gate import is_non_commercial
 from keras_ssl.hub.suggestion import suggestion
 
 
@@ -54,14 +55,21 @@ class Entry:
         wanted = replace(file, name=f"{self.name}/{file.name}")
         mirrors = environment_mirrors() if mirror is None else [mirror, *environment_mirrors()]
         target = fetch(wanted, cache_dir, mirrors, require_hash=require_hash, progress=progress)
-        return replace(wanted, sha256=expected_hash(wanted, target) or FIRST_USE), cache_folder(cache_dir)
+        digest = expected_hash(wanted, target) or FIRST_USE
+        return replace(wanted, size=target.stat().st_size, sha256=digest), cache_folder(cache_dir)
 
 
-def list_models() -> list[str]:
+def list_models(*, non_commercial: bool = False) -> list[str]:
     """Sorted names of the pretrained encoders that `load` knows by name.
 
     They are the folders of the package `keras_ssl.saved_models` (`saved_models/` in a source checkout) and
     the cards of the package `keras_ssl.zoo` (`zoo/`) whose weights lie beside them or can be downloaded.
+
+    What is listed can be loaded by its name alone, and used for anything: who picks a name here need not read
+    licences. So those whose publisher forbids commercial use are listed only on demand.
+
+    Args:
+        non_commercial: whether to list those too that `load` gives only with `accept_license`. Defaults to False.
 
     Raises:
         ValueError: if two entries have the same name.
@@ -71,7 +79,8 @@ def list_models() -> list[str]:
     >>> isinstance(list_models(), list)
     True
     """
-    return sorted(entries())
+    found = entries()
+    return sorted(name for name in found if non_commercial or not is_non_commercial(found[name].read_card()))
 
 
 def entries() -> dict[str, Entry]:

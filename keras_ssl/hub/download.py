@@ -50,7 +50,8 @@ def fetch(
 
     Args:
         file: name, size, sha256 and url of the file. Where its sha256 is "first-use" the first download is
-            recorded in a lock file beside it, and later ones must match.
+            recorded in a lock file beside it, and later ones must match. Where its size is None too, a source
+            must say how many bytes it sends.
         cache_dir: the cache. Defaults to `cache_folder()`.
         mirrors: tried before `file.url`. Defaults to those of `KERAS_SSL_ZOO`.
         require_hash: whether "first-use" is refused. Defaults to False.
@@ -106,7 +107,7 @@ def _download(file: CardFile, target: Path, sources: list[str | Path], shown_pro
             with atomic_file(target) as staging:
                 digest = _write(source, file, expected, staging, progress_of(file.name, file.size, shown_progress))
                 if expected is None and file.url is not None:
-                    recorded = record_hash(target, file.url, file.size, digest)
+                    recorded = record_hash(target, file.url, staging.stat().st_size, digest)
                     if recorded != digest:
                         raise SourceError(f"sha256 {digest} came instead of {recorded}, which was recorded meanwhile")
             return
@@ -124,7 +125,7 @@ def _write(source: str | Path, file: CardFile, expected: str | None, staging: Pa
                 _read_path(source, file.size, stream, bar)
             else:
                 read_url(source, file.size, stream, bar)
-            if stream.tell() != file.size:
+            if file.size not in (None, stream.tell()):
                 raise SourceError(f"{stream.tell()} bytes came instead of {file.size}")
             stream.flush()
             os.fsync(stream.fileno())
@@ -135,17 +136,17 @@ def _write(source: str | Path, file: CardFile, expected: str | None, staging: Pa
     raise SourceError(f"the bytes have sha256 {digest}, which must be {expected}")
 
 
-def _read_path(path: Path, size: int, stream: BinaryIO, bar: Callable[[int], None]) -> None:
+def _read_path(path: Path, size: int | None, stream: BinaryIO, bar: Callable[[int], None]) -> None:
     """As `read_url`, for a file of a mirror that is a folder."""
     for piece in _pieces(path, size):
         stream.write(piece)
         bar(stream.tell())
 
 
-def _pieces(path: Path, size: int) -> Iterator[bytes]:
+def _pieces(path: Path, size: int | None) -> Iterator[bytes]:
     try:
         found = path.stat().st_size
-        if found != size:
+        if size not in (None, found):
             raise SourceError(f"the file has {found} bytes instead of {size}")
         with path.open("rb") as source:
             while piece := source.read(1 << 20):
@@ -189,7 +190,7 @@ def _failure(file: CardFile, target: Path, problems: list[str]) -> DownloadError
             f"{str(lock_path(target, file.url))!r}."
         )
     return DownloadError(
-        f"{file.name} ({file.size} bytes, sha256 {hash_text}) {head}{tried}\nTry again later, or put the file at "
+        f"{file.name} ({file.size_text}, sha256 {hash_text}) {head}{tried}\nTry again later, or put the file at "
         f"{str(target)!r} yourself, or name a folder or base address that has {file.name} in the environment's "
         f"KERAS_SSL_ZOO.{lock} Received: url={shown(file.url or '')!r}"
     )
@@ -197,7 +198,7 @@ def _failure(file: CardFile, target: Path, problems: list[str]) -> DownloadError
 
 def _cache_failure(error: OSError, file: CardFile, target: Path) -> DownloadError:
     if error.errno in _FULL:
-        reason = f"has no room for the {file.size} bytes of {file.name} ({error.strerror})"
+        reason = f"has no room for {file.name} ({file.size_text}; {error.strerror})"
     else:
         reason = f"cannot take or give {file.name} ({error.strerror or error})"
     return DownloadError(

@@ -5,7 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_ssl.hub.catalogue import find
+from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.catalogue import Entry, find
+from keras_ssl.hub.license_gate import check_license
 from keras_ssl.hub.weights import assign_variables, named_weights, save_variables
 from keras_ssl.training import SSLModel
 
@@ -49,6 +51,7 @@ def load_heads(
     mirror: str | os.PathLike[str] | None = None,
     require_hash: bool = False,
     progress: bool = True,
+    accept_license: str | None = None,
 ) -> None:
     """Restores heads and state that `keras_ssl.export(model, path, heads=True)` wrote, to go on pretraining.
 
@@ -65,10 +68,12 @@ def load_heads(
         mirror: a folder or base address to download from, before those of the environment and the publisher's.
         require_hash: whether to refuse a file whose publisher gives no hash. Defaults to False.
         progress: whether to show how far a download is. Defaults to True.
+        accept_license: as for `load`. Defaults to None.
 
     Raises:
-        ValueError: if the entry has no heads, its file is not the card's, or its weights are not the model's: the
-            message names those that are missing, too many or of another shape.
+        ValueError: if the entry has no heads, or they are in another project's checkpoint (which `keras_ssl.load` reads
+            with `heads=True`), its file is not the card's, or its weights are not the model's: the message names
+            those that are missing, too many or of another shape.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
 
     Example:
@@ -81,13 +86,34 @@ def load_heads(
     model.fit(more_images, epochs=10)
     ```
     """
-    variables = head_weights(model)
+    head_weights(model)
     entry = find(path)
-    file = entry.read_card().heads_file
+    card = entry.read_card()
+    check_license(card, accept_license)
+    file = card.heads_file
     if file is None:
         raise ValueError(
             "The entry has no heads: export the model with `heads=True` to write them. "
             f"Received: path={os.fspath(path)!r}"
         )
-    file, folder = entry.locate(file, cache_dir=cache_dir, mirror=mirror, require_hash=require_hash, progress=progress)
-    assign_variables(variables, file.read(folder, verify), model.name, str(folder / file.name))
+    if card.checkpoint:
+        raise ValueError(
+            "The entry's heads are in one file with its encoder: keras_ssl.load(path, heads=True) gives the objective "
+            f"with both. Received: path={os.fspath(path)!r}"
+        )
+    assign_heads(
+        model,
+        entry,
+        file,
+        verify,
+        cache_dir=cache_dir,
+        mirror=mirror,
+        require_hash=require_hash,
+        progress=progress,
+    )
+
+
+def assign_heads(model: keras.Model, entry: Entry, file: CardFile, verify: bool, **where: Any) -> None:
+    """Reads an entry's `heads.safetensors` into an objective; `where` is as for `Entry.locate`."""
+    file, folder = entry.locate(file, **where)
+    assign_variables(head_weights(model), file.read(folder, verify), model.name, str(folder / file.name))

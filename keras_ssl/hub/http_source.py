@@ -36,8 +36,8 @@ class _Interrupted(Exception):
         self.wait = wait
 
 
-def read_url(url: str, size: int, stream: BinaryIO, progress: Callable[[int], None]) -> None:
-    """Writes the `size` bytes at an address to an empty file.
+def read_url(url: str, size: int | None, stream: BinaryIO, progress: Callable[[int], None]) -> None:
+    """Writes the `size` bytes at an address to an empty file; what the server announces where `size` is None.
 
     What may pass (a broken line, a time-out, a busy server) is tried again with growing waits, from where it
     broke if the server can continue the same version of the file, else from the start.
@@ -45,7 +45,7 @@ def read_url(url: str, size: int, stream: BinaryIO, progress: Callable[[int], No
     Args:
         url: an allowed address (see `is_allowed`). Redirects must lead to https; only from this machine may
             they lead to http on it.
-        size: of the file in bytes.
+        size: of the file in bytes; None where it is not known: then a server that does not say it is refused.
         stream: a file that can be truncated.
         progress: called with the number of bytes that are written.
 
@@ -59,7 +59,7 @@ def read_url(url: str, size: int, stream: BinaryIO, progress: Callable[[int], No
         while True:
             try:
                 with _open(session, url, stream.tell() if version else 0, version) as response:
-                    _start(response, size, stream, version)
+                    size = _start(response, size, stream, version)
                     if response.status_code == 200:
                         version = _version(response)
                     for chunk in _chunks(response):
@@ -104,8 +104,8 @@ def _open(session: requests.Session, url: str, start: int, version: str | None) 
     raise SourceError(f"it redirects more than {REDIRECTS} times")
 
 
-def _start(response: requests.Response, size: int, stream: BinaryIO, version: str | None) -> None:
-    """Checks what the server offers before any of it is read, and puts `stream` where it belongs."""
+def _start(response: requests.Response, size: int | None, stream: BinaryIO, version: str | None) -> int:
+    """Checks what the server offers before any of it is read, puts `stream` where it belongs; the file's size."""
     status, position = response.status_code, stream.tell()
     if status in _BUSY:
         wait = response.headers.get("Retry-After", "")
@@ -121,11 +121,15 @@ def _start(response: requests.Response, size: int, stream: BinaryIO, version: st
     if status == 200 and position:
         _rewind(stream)
     length = response.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) != size - stream.tell():
-        raise SourceError(f"{int(length) + stream.tell()} bytes are offered instead of {size}")
+    offered = int(length) + stream.tell() if length.isdecimal() else None
+    if offered is None and size is None:
+        raise SourceError("the server does not say how many bytes the file has, nor does its card")
+    if offered is not None and size not in (None, offered):
+        raise SourceError(f"{offered} bytes are offered instead of {size}")
+    return offered if size is None else size  # type: ignore[return-value]
 
 
-def _continues(response: requests.Response, position: int, size: int, version: str | None) -> bool:
+def _continues(response: requests.Response, position: int, size: int | None, version: str | None) -> bool:
     """Whether a partial answer is the rest of the bytes that are there."""
     offered = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", response.headers.get("Content-Range", ""))
     if not offered or not position or _version(response) not in (None, version):

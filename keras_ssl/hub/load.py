@@ -1,19 +1,29 @@
 """Loading a pretrained encoder as a plain Keras model."""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
+from keras_ssl.hub.card import Card
 from keras_ssl.hub.catalogue import find
-from keras_ssl.hub.weights import assign_weights
+from keras_ssl.hub.entry_objective import build_objective
+from keras_ssl.hub.entry_weights import assign_entry_weights
+from keras_ssl.hub.license_gate import check_license
 from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.losses.numeric import check_integer
 
 
 def load(
     name_or_path: str | os.PathLike[str],
     *,
+    image_size: int | Sequence[int] | None = None,
+    pooling: str | None = "auto",
+    heads: bool = False,
     trainable: bool = True,
     include_preprocessing: bool = True,
+    accept_license: str | None = None,
     verify: bool = True,
     cache_dir: str | os.PathLike[str] | None = None,
     mirror: str | os.PathLike[str] | None = None,
@@ -22,18 +32,29 @@ def load(
 ) -> keras.Model:
     """A pretrained encoder as a plain `keras.Model`: pixels in, features `[N, D]` out.
 
-    The encoder is built from this library's own classes as the entry's card says, and its weights are read
-    from a safetensors file: no code, pickle or configuration of a network is taken from the entry. Size and
-    sha256 of the file are compared with the card's before it is read. A file that is not beside the card is
-    downloaded, if the card says from where (see `keras_ssl.hub.fetch` for the environment's variables).
+    The encoder is built from this library's own classes as the entry's card says, and its weights are read from a
+    safetensors file, or from another project's checkpoint by `keras_ssl.hub.load_checkpoint`: no code, pickle or
+    configuration of a network is taken from the entry. Size and sha256 of a file are compared with the card's before
+    it is read. A file that is not beside the card is downloaded, if the card says from where (see
+    `keras_ssl.hub.fetch` for the environment's variables); of a publisher who gives no hash, the first download
+    decides what later ones must be.
 
     Args:
         name_or_path: a name of `list_models()`, or the folder that `keras_ssl.export` wrote.
+        image_size: side of the images in pixels, or (height, width): the model then takes images of that size alone,
+            for which a vision transformer's positions are interpolated. Defaults to None: any size, where the encoder
+            allows.
+        pooling: the encoder's: for a `ResNet` or `ConvNet` "avg", for a `ViT` "class", "mean" or "class_mean"; None
+            gives the last feature map, or all tokens. Defaults to "auto": what the card says.
+        heads: whether to return the objective that the encoder was trained by, with the encoder and the trained
+            heads in it, to `compile` and to go on pretraining with `fit`. Defaults to False.
         trainable: whether the encoder's weights train, with live batch statistics, in a model that is fitted.
             False freezes both. Defaults to True.
         include_preprocessing: whether the model takes pixels: uint8 (or other integers), or floats in [0, 1]
             (see `keras_ssl.layers.ImagePreprocessing`). False gives the encoder alone, to be used with
             `preprocessing(name_or_path)`, or as the encoder of another objective. Defaults to True.
+        accept_license: the licence of weights that are not for commercial use, such as "CC-BY-NC-4.0", without which
+            those are not loaded. Defaults to None.
         verify: whether to compare the sha256; the size always is, and a download is. Defaults to True.
         cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
         mirror: a folder or base address to download from, before those of the environment and the publisher's.
@@ -41,12 +62,14 @@ def load(
         progress: whether to show how far a download is. Defaults to True.
 
     Returns:
-        A functional model `images [N, H, W, C] -> features [N, D]`, for images of any size where the encoder
-        allows.
+        A functional model `images [N, H, W, C] -> features [N, D]`. With `include_preprocessing=False` the encoder,
+        with `heads=True` a `keras_ssl.training.SSLModel`.
 
     Raises:
-        ValueError: if there is no such entry (the closest names are suggested), a file is not the card's, the
-            card is not valid, the encoder is not one of this library, or `require_hash` refuses it.
+        ValueError: if there is no such entry (the closest names are suggested), the licence is not accepted, a file
+            is not the card's, the card is not valid, the encoder is not one of this library or does not take
+            `image_size` or `pooling`, the entry has no heads, or `require_hash` refuses it. Nothing has been
+            downloaded then.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
 
     Example:
@@ -61,22 +84,24 @@ def load(
     """
     entry = find(name_or_path)
     card = entry.read_card()
-    (weights,) = card.weight_files
-    encoder = card.build_encoder()
-    weights, folder = entry.locate(
-        weights, cache_dir=cache_dir, mirror=mirror, require_hash=require_hash, progress=progress
-    )
-    assign_weights(encoder, weights.read(folder, verify), str(folder / weights.name))
+    check_license(card, accept_license)
+    encoder = card.build_encoder(**_changes(card, image_size, pooling))
+    layer = card.build_preprocessing() if include_preprocessing else None
+    model = build_objective(card, encoder, layer) if heads else encoder
+    where = {"cache_dir": cache_dir, "mirror": mirror, "require_hash": require_hash, "progress": progress}
+    assign_entry_weights(entry, card, model, verify, **where)
     encoder.trainable = trainable
-    layer = card.build_preprocessing()
-    if not include_preprocessing or layer is None:
-        return encoder
+    if heads or layer is None:
+        return model
     images = keras.Input(encoder.input_shape[1:], name="images")
     return keras.Model(images, encoder(layer(images)), name="pretrained")
 
 
 def preprocessing(name_or_path: str | os.PathLike[str]) -> ImagePreprocessing:
     """The layer that turns pixels into the input of a pretrained encoder, as `load` includes it.
+
+    Nothing is downloaded. The card says more (`keras_ssl.hub.Card.preprocessing`): the image size, and how images
+    come to it.
 
     Args:
         name_or_path: as for `load`.
@@ -89,3 +114,16 @@ def preprocessing(name_or_path: str | os.PathLike[str]) -> ImagePreprocessing:
     if layer is None:
         raise ValueError(f"The entry has no preprocessing. Received: name_or_path={os.fspath(name_or_path)!r}")
     return layer
+
+
+def _changes(card: Card, image_size: int | Sequence[int] | None, pooling: str | None) -> dict[str, Any]:
+    """The encoder's arguments that the caller sets instead of the card."""
+    changes: dict[str, Any] = {} if pooling == "auto" else {"pooling": pooling}
+    if image_size is not None:
+        size = image_size if isinstance(image_size, Sequence) else (image_size, image_size)
+        if len(size) != 2 or isinstance(size, str):
+            raise ValueError(f"`image_size` must be a side or (height, width). Received: image_size={image_size!r}")
+        sides = [check_integer("image_size", side, 1) for side in size]
+        channels = card.architecture.get("arguments", {}).get("input_shape", (None, None, 3))[-1]
+        changes["input_shape"] = (*sides, channels)
+    return changes

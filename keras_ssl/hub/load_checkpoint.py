@@ -62,8 +62,8 @@ def load_checkpoint(
     if family is None:
         known = ", ".join(family.__name__ for family in _TABLES)
         raise ValueError(
-            f"`encoder` must be of a family whose published names are known: {known}. "
-            f"Received: encoder={type(encoder).__name__}"
+            f"`model` must be an encoder of a family whose published names are known ({known}), or an objective around "
+            f"one. Received: model={type(model).__name__}, encoder={type(encoder).__name__}"
         )
     variables = named_weights(encoder)
     table = _TABLES[family](variables)

@@ -8,7 +8,7 @@ LINE_EVERY = 10.0
 """Seconds between two lines, where no bar can be drawn."""
 
 
-def progress(name: str, size: int, shown: bool = True) -> Callable[[int], None]:
+def progress(name: str, size: int | None, shown: bool = True) -> Callable[[int], None]:
     """A function to call with the number of bytes that are there.
 
     On a terminal it draws Keras' progress bar; elsewhere (a log, a batch job) it writes a line to the standard
@@ -16,7 +16,7 @@ def progress(name: str, size: int, shown: bool = True) -> Callable[[int], None]:
 
     Args:
         name: of the file.
-        size: of the file in bytes.
+        size: of the file in bytes; None where it is not known.
         shown: False for silence.
 
     Example:
@@ -34,7 +34,7 @@ def progress(name: str, size: int, shown: bool = True) -> Callable[[int], None]:
 
 
 class _Lines:
-    def __init__(self, name: str, size: int) -> None:
+    def __init__(self, name: str, size: int | None) -> None:
         self.name, self.size = name, size
         self.next = 0.0
 
@@ -42,4 +42,5 @@ class _Lines:
         now = time.monotonic()
         if now >= self.next or position == self.size:
             self.next = now + LINE_EVERY
-            print(f"Downloading {self.name}: {position:,} of {self.size:,} bytes", file=sys.stderr, flush=True)
+            total = "" if self.size is None else f"of {self.size:,} "
+            print(f"Downloading {self.name}: {position:,} {total}bytes", file=sys.stderr, flush=True)

@@ -150,11 +150,9 @@ class Recipe:
         """
         training = self.sections["training"]
         with dtype_policy(training["precision"]), _seeded(training["seed"]):
-            encoder = self._build("encoder")
-            given = {
-                section: self._build(section) for section in ("views", "preprocessing") if section in self.sections
-            }
-            return self._build("objective", encoder=encoder, seed=training["seed"], **given)
+            encoder = self.build("encoder")
+            given = {section: self.build(section) for section in ("views", "preprocessing") if section in self.sections}
+            return self.build("objective", encoder=encoder, seed=training["seed"], **given)
 
     def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         """The optimizer, its learning rate following the schedule where there is one.
@@ -166,12 +164,12 @@ class Recipe:
             ValueError: if a value is out of range; the message names the section.
         """
         if "schedule" not in self.sections:
-            return self._build("optimizer")
+            return self.build("optimizer")
         total = self.sections["training"]["epochs"] * steps_per_epoch
         warmup = round(self.sections["schedule"].get("warmup_epochs", 0) * steps_per_epoch)
         peak = self.sections["optimizer"]["learning_rate"]
-        schedule = self._build("schedule", peak=peak, total_steps=total, warmup_steps=warmup)
-        return self._build("optimizer", learning_rate=schedule)
+        schedule = self.build("schedule", peak=peak, total_steps=total, warmup_steps=warmup)
+        return self.build("optimizer", learning_rate=schedule)
 
     def build_data(self) -> tuple[Any, Any]:
         """The batches to train on, and `LabelledImages` to watch training with: None without labels.
@@ -197,8 +195,16 @@ class Recipe:
             seed=training["seed"],
         )
 
-    def _build(self, section: str, **given: Any) -> Any:
-        """What a section makes: called with the section's values and with what is `given`."""
+    def build(self, section: str, **given: Any) -> Any:
+        """What a section makes: called with the section's values and with what is `given`.
+
+        Args:
+            section: one of `objective`, `encoder`, `views`, `preprocessing`, `optimizer`, `schedule`.
+            **given: further arguments, which come before the section's own.
+
+        Raises:
+            ValueError: if a value is out of range; the message names the section.
+        """
         table = self.sections[section]
         made_elsewhere = {"name", "warmup_epochs"} if section == "schedule" else {"name"}
         arguments = {key: value for key, value in table.items() if key not in made_elsewhere}

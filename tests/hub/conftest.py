@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.encoders import ConvNet
-from keras_ssl.hub import CardFile, http_source
+from keras_ssl.hub import CardFile, catalogue, http_source
 from tests.hub.downloads import CONTENT, NAME, SHA256
 from tests.hub.entries import export_quietly, randomise
 from tests.hub.faulty_server import FaultyServer
@@ -44,6 +44,15 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_SSL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(http_source, "BACK_OFF", 0.001)
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def house(tmp_path, monkeypatch, cache):
+    """A library with an empty zoo, and a cache."""
+    for name in ("zoo", "saved_models"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(catalogue, "data_folder", lambda name: tmp_path / name)
+    return tmp_path
 
 
 @pytest.fixture

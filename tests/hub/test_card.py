@@ -24,6 +24,34 @@ def test_round_trip(tmp_path):
     assert Card.read(tmp_path / "card.toml") == written
 
 
+PUBLISHED = CardFile("net.pth", None, "first-use", "https://example.org/net.pth")
+WHOLE = CardFile("whole.pth", None, "first-use", "https://example.org/whole.pth")
+
+
+def test_a_card_may_be_of_another_project_s_checkpoint(tmp_path):
+    checkpoint = {"path": "net.pth", "keys": ["ema"], "prefixes": ["net."], "heads": "whole.pth"}
+    paper = {"title": "A paper", "url": "https://example.org"}
+    written = card(files=(PUBLISHED, WHOLE), checkpoint=checkpoint, paper=paper, claims={"top1": 73.5})
+    written.write(tmp_path / "card.toml")
+    assert Card.read(tmp_path / "card.toml") == written and "size" not in (tmp_path / "card.toml").read_text()
+    assert written.weight_files == [PUBLISHED] and written.heads_file == WHOLE
+    assert card(files=(PUBLISHED,), checkpoint={"path": "net.pth"}).heads_file is None
+
+
+@pytest.mark.parametrize(
+    "checkpoint", [{"path": "other.pth"}, {}, {"path": "net.pth", "heads": "x"}, {"pa": "net.pth"}]
+)
+def test_a_checkpoint_names_files_of_the_card(checkpoint):
+    with pytest.raises(ValueError, match="which name files of the card|must list one .safetensors"):
+        card(files=(PUBLISHED,), checkpoint=checkpoint)
+
+
+def test_the_encoder_s_arguments_may_be_changed():
+    assert card().build_encoder(widths=[5]).output_shape == (None, 5)
+    with pytest.raises(ValueError, match="ConvNet has no argument 'heads'"):
+        card().build_encoder(heads=3)
+
+
 def test_the_word_none_is_a_text_where_no_argument_stands(tmp_path):
     written = card(description="none", data="none", license="none", results={"note": "none"})
     written.write(tmp_path / "card.toml")

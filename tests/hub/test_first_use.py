@@ -5,6 +5,7 @@ import pytest
 
 from keras_ssl.hub import download, fetch, http_source
 from tests.hub.downloads import CONTENT, NAME, SHA256, damage, fails, leftovers, without_backend
+from tests.hub.faulty_server import Fault
 
 pytestmark = without_backend
 
@@ -39,6 +40,29 @@ def test_a_file_put_there_by_hand_is_a_first_use(server, file, target):
     assert fetch(file, progress=False) == target and server.paths == [] and len(leftovers(target)) == 1
     damage(target, "flip")
     assert fetch(file, progress=False).read_bytes() == CONTENT and len(server.paths) == 1
+
+
+def test_of_an_unknown_size_all_that_the_server_announces_must_come(server, file, target, capsys):
+    file = replace(file, sha256="first-use", size=None)
+    server.script = [Fault(cut=100_000)]
+    assert fetch(file).read_bytes() == CONTENT and server.ranges == [None, "bytes=100000-"]
+    assert "Downloading tiny/encoder.safetensors: 65,536 bytes" in capsys.readouterr().err
+    (lock,) = leftovers(target)
+    assert json.loads((target.parent / lock).read_text()) == {"url": file.url, "size": 300_000, "sha256": SHA256}
+    assert fetch(file, progress=False) == target and len(server.paths) == 2
+    damage(target, "cut")
+    assert fetch(file, progress=False).read_bytes() == CONTENT and len(server.paths) == 3
+    target.unlink()
+    server.script = [Fault(body=CONTENT, headers={"Content-Length": ""})]
+    message = fails(file, "does not say how many bytes the file has")
+    assert "tiny/encoder.safetensors (size unknown, sha256" in message and not target.exists()
+
+
+def test_a_folder_may_give_a_file_of_unknown_size(server, file, target, tmp_path):
+    (tmp_path / "zoo" / NAME).parent.mkdir(parents=True)
+    (tmp_path / "zoo" / NAME).write_bytes(CONTENT)
+    file = replace(file, sha256="first-use", size=None)
+    assert fetch(file, mirrors=[tmp_path / "zoo"], progress=False).read_bytes() == CONTENT and server.paths == []
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"url": "", "sha256": ""}', "[]", "\xff"])

@@ -24,15 +24,6 @@ def server(shared_entry):
         yield server
 
 
-@pytest.fixture
-def house(tmp_path, monkeypatch, cache):
-    """A library with an empty zoo, and a cache."""
-    for name in ("zoo", "saved_models"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(catalogue, "data_folder", lambda name: tmp_path / name)
-    return tmp_path
-
-
 def publish(house, server, shared_entry, sha256=None):
     """Puts a card alone into the zoo; its weights are on the server."""
     text = (shared_entry / "card.toml").read_text()

@@ -21,7 +21,7 @@ MISTAKES = {
     "--output exists already": ["--output=text.pth"],
     "`encoder.name` is unknown": ["--architecture=VGG"],
     "no setting 'dept'": ["--architecture=ResNet dept=18"],
-    "`encoder` must be of a family whose published names are known": ["--architecture=ConvNet"],
+    "`model` must be an encoder of a family whose published names are known": ["--architecture=ConvNet"],
     "a projector's can be read and no others": ["--objective=SimSiam"],
     "In 'BarlowTwins projector=0'": ["--objective=BarlowTwins projector=0"],
     "--mean must be one number or 3": ["--mean=0.5,0.5"],

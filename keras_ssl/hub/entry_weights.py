@@ -1,0 +1,55 @@
+"""The weights of an entry, found or downloaded, put into a model."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from keras_ssl.hub.card import Card
+from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.catalogue import Entry
+from keras_ssl.hub.heads import assign_heads
+from keras_ssl.hub.load_checkpoint import load_checkpoint
+from keras_ssl.hub.weights import assign_weights
+from keras_ssl.training import SSLModel
+
+
+def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: bool, **where: Any) -> None:
+    """Reads the weights of an entry into an encoder, or into an objective: its encoder and its heads.
+
+    Args:
+        entry: the entry.
+        card: its card.
+        model: as the card describes it; an objective, where the entry has heads.
+        verify: whether to compare the sha256 of a file beside the card; a download always is.
+        **where: as for `Entry.locate`.
+
+    Raises:
+        ValueError: if a file is not the card's, or its weights are not the model's.
+        DownloadError: if a file cannot be downloaded.
+    """
+    heads = card.heads_file if isinstance(model, SSLModel) else None
+    if card.checkpoint:
+        paths = _checked(entry, card.weight_files if heads is None else [heads], verify, **where)
+        path = paths[card.checkpoint["path"] if heads is None else heads.name]
+        how = {key: card.checkpoint[key] for key in ("keys", "prefixes") if key in card.checkpoint}
+        load_checkpoint(model, path, **how)
+        return
+    (file,) = card.weight_files
+    file, folder = entry.locate(file, **where)
+    encoder = model.encoder if isinstance(model, SSLModel) else model
+    assign_weights(encoder, file.read(folder, verify), str(folder / file.name))
+    if heads is not None:
+        assign_heads(model, entry, heads, verify, **where)
+
+
+def _checked(entry: Entry, files: Iterable[CardFile], verify: bool, **where: Any) -> dict[str, Path]:
+    """Where the files are, by their names in the card."""
+    paths = {}
+    for file in files:
+        found, folder = entry.locate(file, **where)
+        if folder == entry.folder:  # what was downloaded has been checked
+            found.read(folder, verify)
+        paths[file.name] = folder / found.name
+    return paths
