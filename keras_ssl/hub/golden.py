@@ -39,7 +39,7 @@ def golden_inputs(shape: Sequence[int], seed: int = 0, pixels: bool = True) -> n
 
 
 def golden_shape(encoder: keras.Model, size: int | None = None, count: int = 2) -> tuple[int, ...]:
-    """The shape of inputs for an encoder: its own, and where it takes any side, `size`, that of its positions, or 32."""
+    """The shape of inputs for an encoder; where it takes any side, `size`, else that of its positions, else 32."""
     side = size or getattr(encoder, "image_size", None) or _SIDE
     return (count, *(side if length is None else length for length in encoder.input_shape[1:]))
 
@@ -72,8 +72,8 @@ def golden_error(model: Callable[[np.ndarray], np.ndarray], content: bytes, pixe
     try:
         tensors = load(content)
         shape, seed, expected = (tensors[key] for key in ("shape", "seed", "features"))
-        sizes = [int(length) for length in shape]
-        if min(sizes) < 1 or np.prod(sizes, dtype=object) > _LARGEST or expected.size == 0:
+        sizes = shape.tolist()
+        if shape.dtype.kind != "i" or min(sizes) < 1 or np.prod(sizes, dtype=object) > _LARGEST or expected.size == 0:
             raise ValueError(f"inputs of shape {sizes}")
         inputs = golden_inputs(sizes, int(seed), pixels)
     except (SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
