@@ -4,6 +4,7 @@
 # SwAV, MoCo (v2 and v3), DINO, DINOv2, solo-learn and lightly.
 OTHER_KEYS = (
     r".*\.num_batches_tracked",  # a counter that Keras does not have
+    r"(.*\.)?total_(ops|params)",  # what a profiler left in the files of Mixed Barlow Twins
     # Classifiers and heads, and the batch norm that is Barlow Twins' last.
     r"(fc|head|heads|classifier|online_classifier|predictor|projector|bn)\..*",
     r"(projection_head|prediction_head|dino_head|ibot_head|prototypes)\..*",
@@ -15,4 +16,5 @@ OTHER_KEYS = (
     # Losses and queues.
     r"(criterion|dino_loss_func|queues)\..*",
     r"queue|queue_ptr|queue_y|classifier|prototypes",
+    r"g\.\d+\..*",  # the projector of Mixed Barlow Twins
 )

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming
+from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming, short
 
 # The end of a table of TensorFlow, little-endian.
 _INDEX_MAGIC = bytes.fromhex("57fb808b247547db")
+_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -32,7 +33,7 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> str | None:
     return None
 
 
-def read_tf_variables(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+def read_tf_variables(path: str | os.PathLike[str], variable_names: bool = False) -> dict[str, np.ndarray]:
     """Reads the variables of a TensorFlow checkpoint, or of a SavedModel, as arrays by name.
 
     Only numbers are read, no graph: what is no number (the object graph, strings) is left out. Names are those
@@ -41,12 +42,16 @@ def read_tf_variables(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
     Args:
         path: the checkpoint's prefix, its `.index` file, or the folder of a SavedModel.
+        variable_names: whether arrays go by the names that their variables had in the program that saved them
+            ("resnet/conv2d_fixed_padding/conv2d/kernel") instead of their places in its objects ("model/variables/0"),
+            where the checkpoint tells them. Defaults to False.
 
     Returns:
         Arrays by name, sorted; bfloat16 as float32.
 
     Raises:
-        CheckpointError: if there is no checkpoint, it is damaged, or TensorFlow is not installed.
+        CheckpointError: if there is no checkpoint, it is damaged, two variables have the same name, or TensorFlow is
+            not installed.
 
     Example:
 
@@ -65,7 +70,8 @@ def read_tf_variables(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
                 "Reading a TensorFlow checkpoint needs TensorFlow (`pip install tensorflow`)."
             ) from error
         try:
-            return _read(tf, prefix)
+            variables = _read(tf, prefix)
+            return _renamed(variables, _variable_names(tf, prefix)) if variable_names else variables
         except CheckpointError:
             raise
         except Exception as error:  # TensorFlow has many types for a damaged file, IndexError among them
@@ -89,6 +95,28 @@ def _read(tf: Any, prefix: str) -> dict[str, np.ndarray]:
             value = value.astype(np.float32)
         variables[name.removesuffix(_SUFFIX)] = value
     return variables
+
+
+def _variable_names(tf: Any, prefix: str) -> dict[str, str]:
+    """Names of variables by their keys, as the graph of objects in the checkpoint has them; none without a graph."""
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    reader = tf.train.load_checkpoint(prefix)
+    if _GRAPH not in reader.get_variable_to_shape_map():
+        return {}
+    graph = TrackableObjectGraph.FromString(reader.get_tensor(_GRAPH))
+    found = (attribute for node in graph.nodes for attribute in node.attributes if attribute.full_name)
+    return {item.checkpoint_key.removesuffix(_SUFFIX): item.full_name.removesuffix(":0") for item in found}
+
+
+def _renamed(variables: dict[str, np.ndarray], names: dict[str, str]) -> dict[str, np.ndarray]:
+    renamed: dict[str, np.ndarray] = {}
+    for key, array in variables.items():
+        name = names.get(key, key)
+        if name in renamed:
+            raise CheckpointError(f"Two variables of the checkpoint have the name {short(name)}.")
+        renamed[name] = array
+    return dict(sorted(renamed.items()))
 
 
 def _is_index(path: Path) -> bool:

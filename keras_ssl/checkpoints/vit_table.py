@@ -44,8 +44,8 @@ def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED)
     prefixes away. DINOv2's training files, which number chunks of blocks as well (`blocks.0.3.norm1.weight`), and
     timm's names of a SwiGLU network (`fc1`, `fc2`) are known too.
 
-    Left out are I-JEPA's encoders, which have no class token, and timm's copies of DINOv2 with registers, whose
-    positions have none for it.
+    I-JEPA's encoders, which have no class token, are under timm's names too. Left out are timm's copies of DINOv2 with
+    registers, whose positions have none for the class token that they have.
 
     Args:
         variables: the encoder's weights by name, as from `keras_ssl.hub.named_weights`. Of the shapes, only those of

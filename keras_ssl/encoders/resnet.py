@@ -16,6 +16,7 @@ _BLOCKS = {
     152: (3, 8, 36, 3),
     200: (3, 24, 36, 3),
 }
+_STEMS = ("imagenet", "cifar", "cifar_pool")
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -35,12 +36,16 @@ class ResNet(keras.Model):
         width: factor of the number of channels of every layer, as SimCLR, BYOL and VICReg mean "2x" and "x2"
             (torchvision's `wide_resnet50_2` is another network: only its bottlenecks are wider inside);
             `64 * width` must be an integer. Defaults to 1.
-        stem: "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2; or "cifar": 3x3
-            convolution of stride 1 without pooling, for images of about 32 pixels. Defaults to "imagenet".
+        stem: "imagenet": 7x7 convolution of stride 2, then 3x3 max pooling of stride 2; "cifar": 3x3 convolution of
+            stride 1 without pooling, for images of about 32 pixels; or "cifar_pool": that with the pooling, for about
+            64 pixels. Defaults to "imagenet".
         input_shape: (height, width, channels). Defaults to (None, None, 3).
         pooling: "avg", or None for the last feature map `[N, H', W', D]`. Defaults to "avg".
         zero_init_residual: whether the last batch norm of each block starts with `gamma = 0`, so that blocks
             start as identities. Defaults to True.
+        pool_padding: of the stem's pooling: "symmetric", as PyTorch pads; or "same", as TensorFlow does, which on a map
+            of even size adds a row and a column at its end only. SimCLR's published networks have "same". Defaults to
+            "symmetric".
         name: name of the model. Defaults to one made from the depth, as in "resnet50".
 
     Raises:
@@ -66,21 +71,24 @@ class ResNet(keras.Model):
         input_shape: Sequence[int | None] = (None, None, 3),
         pooling: str | None = "avg",
         zero_init_residual: bool = True,
+        pool_padding: str = "symmetric",
         name: str | None = None,
     ) -> None:
         if depth not in _BLOCKS:
             raise ValueError(f"`depth` must be one of {sorted(_BLOCKS)}. Received: depth={depth}")
         if not width > 0 or 64 * width != int(64 * width):
             raise ValueError(f"`64 * width` must be a positive integer. Received: width={width}")
-        if stem not in ("imagenet", "cifar"):
-            raise ValueError(f"`stem` must be 'imagenet' or 'cifar'. Received: stem={stem}")
+        if stem not in _STEMS:
+            raise ValueError(f"`stem` must be one of {_STEMS}. Received: stem={stem!r}")
+        if pool_padding not in ("symmetric", "same"):
+            raise ValueError(f"`pool_padding` must be 'symmetric' or 'same'. Received: pool_padding={pool_padding!r}")
         image_shape = check_image_arguments(input_shape, pooling)
 
         channels = int(64 * width)
         block: Callable[..., Tensor] = _bottleneck if depth >= 50 else _basic_block
         gamma = "zeros" if zero_init_residual else "ones"
         inputs = keras.Input(image_shape, name="images")
-        x = _stem(inputs, channels, stem)
+        x = _stem(inputs, channels, stem, pool_padding)
         for stage, blocks in enumerate(_BLOCKS[depth], start=1):
             for number in range(1, blocks + 1):
                 strides = 2 if stage > 1 and number == 1 else 1
@@ -93,6 +101,7 @@ class ResNet(keras.Model):
         self.image_shape = image_shape
         self.pooling = pooling
         self.zero_init_residual = zero_init_residual
+        self.pool_padding = pool_padding
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -102,19 +111,23 @@ class ResNet(keras.Model):
             "input_shape": self.image_shape,
             "pooling": self.pooling,
             "zero_init_residual": self.zero_init_residual,
+            "pool_padding": self.pool_padding,
             "name": self.name,
         }
 
 
-def _stem(x: Tensor, channels: int, kind: str) -> Tensor:
+def _stem(x: Tensor, channels: int, kind: str, pool_padding: str) -> Tensor:
     kernel, strides = (7, 2) if kind == "imagenet" else (3, 1)
     x = conv_bn(x, channels, kernel, strides, conv_name="stem_conv", bn_name="stem_bn")
     x = relu(x, "stem_relu")
-    if kind == "imagenet":
+    if kind == "cifar":
+        return x
+    padding = "same"
+    if pool_padding == "symmetric":
         # Zeros pad a maximum as well as -inf does: what the ReLU lets through is not negative.
         x = keras.layers.ZeroPadding2D(1, data_format="channels_last", name="stem_pool_pad")(x)
-        x = keras.layers.MaxPooling2D(3, 2, data_format="channels_last", name="stem_pool")(x)
-    return x
+        padding = "valid"
+    return keras.layers.MaxPooling2D(3, 2, padding, data_format="channels_last", name="stem_pool")(x)
 
 
 def _shortcut(x: Tensor, channels: int, strides: int, name: str) -> Tensor:

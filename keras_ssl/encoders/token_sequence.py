@@ -16,14 +16,14 @@ POSITIONS = ("learned", "sincos")
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class TokenSequence(keras.layers.Layer):
-    """Puts a class token and registers before the patches of an image, and adds embeddings of their positions.
+    """Puts a class token and registers before an image's patches, and adds embeddings of their positions.
 
     Positions are those of a square grid, the class token having one of its own and registers none. For a map of
     another size the grid is interpolated as PyTorch's `interpolate(mode="bicubic")` does it; on a map of the grid's
     own size nothing is computed. The interpolation is in float32 under every policy.
 
     Weights: `class_token` `[1, D]`, `registers` `[R, D]` (where there are any), `position` `[1 + grid^2, D]`, that of
-    the class token first.
+    the class token first. Without a class token there is neither it nor its position.
 
     Args:
         grid: side of the grid, in patches.
@@ -35,6 +35,7 @@ class TokenSequence(keras.layers.Layer):
             MAE have 0.
         interpolate_antialias: whether the kernel is widened where the grid shrinks, as PyTorch's `antialias=True`
             does; its shape and borders then change too. Defaults to False; DINOv2 with registers has True.
+        class_token: whether there is one. Defaults to True; I-JEPA has none.
 
     Input: `[N, H, W, D]`. Output: `[N, 1 + R + H * W, D]`: class token, registers, patches row by row.
 
@@ -57,6 +58,7 @@ class TokenSequence(keras.layers.Layer):
         position: str = "learned",
         interpolate_offset: float = 0.1,
         interpolate_antialias: bool = False,
+        class_token: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -71,12 +73,16 @@ class TokenSequence(keras.layers.Layer):
         self.position_kind = position
         self.interpolate_offset = float(interpolate_offset)
         self.interpolate_antialias = bool(interpolate_antialias)
+        self.has_class_token = bool(class_token)
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         width = input_shape[-1]
         learned = self.position_kind == "learned"
-        initializer: Any = SmallNormal() if learned else _constant(sincos_positions(self.grid, width))
-        self.class_token = self.add_weight(name="class_token", shape=(1, width), initializer=SmallNormal())
+        first = 1 if self.has_class_token else 0
+        initializer: Any = SmallNormal() if learned else _constant(sincos_positions(self.grid, width)[1 - first :])
+        self.class_token = None
+        if self.has_class_token:
+            self.class_token = self.add_weight(name="class_token", shape=(1, width), initializer=SmallNormal())
         self.registers = None
         if self.registers_count:
             self.registers = self.add_weight(
@@ -84,7 +90,7 @@ class TokenSequence(keras.layers.Layer):
             )
         self.position = self.add_weight(
             name="position",
-            shape=(1 + self.grid**2, width),
+            shape=(first + self.grid**2, width),
             initializer=initializer,
             trainable=learned,
             autocast=False,  # interpolated in its own precision
@@ -96,15 +102,19 @@ class TokenSequence(keras.layers.Layer):
             raise ValueError(f"Images must hold at least one patch. Received: {height} x {width} patches")
         height, width = height or ops.shape(patches)[1], width or ops.shape(patches)[2]
         position = ops.convert_to_tensor(self.position)
-        first = ops.cast(self.class_token, position.dtype) + position[:1]
-        own = [ops.cast(first, patches.dtype)]
+        own = []
+        if self.class_token is not None:
+            own.append(ops.cast(ops.cast(self.class_token, position.dtype) + position[:1], patches.dtype))
+            position = position[1:]
         if self.registers is not None:
             own.append(ops.cast(self.registers, patches.dtype))
+        # Added in float32: half precision would round the position, and then the sum.
+        placed = ops.cast(patches, position.dtype) + self._on_grid(position, height, width)
+        placed = ops.reshape(ops.cast(placed, patches.dtype), (-1, height * width, dim))
+        if not own:
+            return placed
         before = ops.concatenate(own, axis=0)
         before = ops.broadcast_to(before, (ops.shape(patches)[0], *before.shape))
-        # Added in float32: half precision would round the position, and then the sum.
-        placed = ops.cast(patches, position.dtype) + self._on_grid(position[1:], height, width)
-        placed = ops.reshape(ops.cast(placed, patches.dtype), (-1, height * width, dim))
         return ops.concatenate([before, placed], axis=1)
 
     def _on_grid(self, position: Tensor, height: Tensor, width: Tensor) -> Tensor:
@@ -128,7 +138,7 @@ class TokenSequence(keras.layers.Layer):
         batch, height, width, dim = input_shape
         if height is None or width is None:
             return (batch, None, dim)
-        return (batch, 1 + self.registers_count + height * width, dim)
+        return (batch, int(self.has_class_token) + self.registers_count + height * width, dim)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -138,6 +148,7 @@ class TokenSequence(keras.layers.Layer):
             "position": self.position_kind,
             "interpolate_offset": self.interpolate_offset,
             "interpolate_antialias": self.interpolate_antialias,
+            "class_token": self.has_class_token,
         }
 
 

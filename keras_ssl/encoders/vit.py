@@ -45,7 +45,9 @@ class ViT(keras.Model):
     - DINOv2 ViT-S/14: `ViT("S", 14, image_size=518, layer_scale=1.0)`, so B and L, and `ViT("g", mlp="swiglu", ...)`;
       with registers: `registers=4, interpolate_offset=0.0, interpolate_antialias=True`;
     - MAE: `ViT("B", position="sincos", interpolate_offset=0.0)`;
-    - MoCo v3: the same, but ViT-S has `heads=12`.
+    - MoCo v3: the same, but ViT-S has `heads=12`;
+    - I-JEPA: `ViT("H", 14, position="sincos", interpolate_offset=0.0, class_token=False, pooling="mean")`. At another
+      size its authors' code drops a position and fails; here positions are interpolated as MAE's are.
 
     Layer names are a public weight format: `patch_embedding`, `tokens`, and for each block from 1 `block1_norm1`,
     `block1_qkv`, `block1_projection`, `block1_scale1`, `block1_norm2`, `block1_mlp1`, `block1_mlp2`, `block1_scale2`,
@@ -72,7 +74,9 @@ class ViT(keras.Model):
         interpolate_antialias: as for `TokenSequence`. Defaults to False.
         input_shape: (height, width, channels). Defaults to (None, None, 3).
         pooling: "class" (default): the class token; "mean": the mean of the patch tokens; "class_mean": both, `[N, 2
-            * width]`, as DINOv2's linear probe takes them; None: all tokens `[N, 1 + registers + patches, width]`.
+            * width]`, as DINOv2's linear probe takes them; None: all tokens `[N, 1 + registers + patches, width]`, one
+            less without a class token.
+        class_token: whether there is a class token, without which `pooling` must be "mean" or None. Defaults to True.
         name: name of the model. Defaults to one made from variant and patch size, as in "vit_s16".
 
     Raises:
@@ -107,6 +111,7 @@ class ViT(keras.Model):
         interpolate_antialias: bool = False,
         input_shape: Sequence[int | None] = (None, None, 3),
         pooling: str | None = "class",
+        class_token: bool = True,
         name: str | None = None,
     ) -> None:
         if variant not in _VARIANTS:
@@ -130,6 +135,11 @@ class ViT(keras.Model):
         if not 0.0 <= drop_path < 1.0:
             raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
         image_shape = check_image_arguments(input_shape, pooling, _POOLINGS)
+        if not class_token and pooling in ("class", "class_mean"):
+            raise ValueError(
+                "`pooling` must be 'mean' or None where there is no class token. "
+                f"Received: pooling={pooling!r}, class_token={class_token}"
+            )
         if any(side is not None and side < patch_size for side in image_shape[:2]):
             raise ValueError(
                 f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
@@ -150,6 +160,7 @@ class ViT(keras.Model):
             position,
             interpolate_offset,
             interpolate_antialias,
+            class_token,
             name="tokens",
         )(x)
         hidden = _hidden_width(dim, mlp, mlp_ratio)
@@ -159,7 +170,7 @@ class ViT(keras.Model):
             x = trunk.block(x, number)
         x = _norm(x, "norm")
         name = name or f"vit_{variant.lower()}{patch_size}"
-        super().__init__(inputs=inputs, outputs=_pool(x, 1 + registers, pooling), name=name)
+        super().__init__(inputs=inputs, outputs=_pool(x, int(class_token) + registers, pooling), name=name)
 
         self.variant = variant
         self.patch_size = patch_size
@@ -175,6 +186,7 @@ class ViT(keras.Model):
         self.interpolate_antialias = interpolate_antialias
         self.image_shape = image_shape
         self.pooling = pooling
+        self.class_token = class_token
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -192,6 +204,7 @@ class ViT(keras.Model):
             "interpolate_antialias": self.interpolate_antialias,
             "input_shape": self.image_shape,
             "pooling": self.pooling,
+            "class_token": self.class_token,
             "name": self.name,
         }
 

@@ -1,24 +1,31 @@
 """Another project's weights in an encoder of this library."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
-from keras_ssl.checkpoints import WeightTable, map_weights, read_checkpoint, resnet_table, state_dict, vit_table
+from keras_ssl.checkpoints import (
+    WeightTable,
+    map_weights,
+    read_checkpoint,
+    read_tf_variables,
+    resnet_table,
+    simclr_table,
+    state_dict,
+    vit_table,
+)
 from keras_ssl.checkpoints.checkpoint_error import naming
-from keras_ssl.checkpoints.projector_table import with_projector
+from keras_ssl.checkpoints.projector_table import projector_table, with_projector
+from keras_ssl.checkpoints.read_tf_variables import checkpoint_prefix
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
 from keras_ssl.encoders import ResNet, ViT
 from keras_ssl.hub.heads import head_weights
 from keras_ssl.hub.weights import named_weights
 from keras_ssl.training import SSLModel
 
-_TABLES: dict[type[keras.Model], Callable[[Mapping[str, Any]], WeightTable]] = {
-    ResNet: resnet_table,
-    ViT: vit_table,
-}
+_FAMILIES = (ResNet, ViT)
 
 
 def load_checkpoint(
@@ -30,18 +37,19 @@ def load_checkpoint(
 ) -> None:
     """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
 
-    The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that PyTorch
-    projects publish: for a `ResNet` those of torchvision (`resnet_table`), for a `ViT` those of DINO, DINOv2, MAE,
-    MoCo v3 and timm (`vit_table`). Every key of the file is accounted for; if one is missing, too many or of another
-    shape, no weight changes. The features equal those of the other project if images are normalised as it did and
-    the encoder is made as its was: no weight tells a ViT's number of heads, or how it interpolates positions.
+    The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that projects publish: for
+    a `ResNet` those of torchvision (`resnet_table`), or in TensorFlow's files those of SimCLR (`simclr_table`); for a
+    `ViT` those of DINO, DINOv2, MAE, MoCo v3, I-JEPA and timm (`vit_table`). Every key of the file is accounted for; if
+    one is missing, too many or of another shape, no weight changes. The features equal those of the other project if
+    images are normalised as it did and the encoder is made as its was: no weight tells a ViT's number of heads, how it
+    interpolates positions, or how a ResNet pads.
 
     Args:
         model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, or a `keras_ssl.encoders.ViT` of
             the file's sizes, whose `image_size` is that which the file's positions are for. Or an objective around
             one that has a projector and nothing else to load, such as `BarlowTwins` or `VICReg`: then the
             file's projector is read too (`projector_table`).
-        path: the file.
+        path: the file; of TensorFlow's variables their `.index` file, or what else `read_checkpoint` takes.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
         prefixes: what to take from the front of the file's names. Defaults to those of common projects.
@@ -58,21 +66,41 @@ def load_checkpoint(
         keras_ssl.hub.load_checkpoint(encoder, "resnet50.pth")
     """
     encoder = model.encoder if isinstance(model, SSLModel) else model
-    family = next((family for family in _TABLES if isinstance(encoder, family)), None)
-    if family is None:
-        known = ", ".join(family.__name__ for family in _TABLES)
+    if not isinstance(encoder, _FAMILIES):
+        known = ", ".join(family.__name__ for family in _FAMILIES)
         raise ValueError(
             f"`model` must be an encoder of a family whose published names are known ({known}), or an objective around "
             f"one. Received: model={type(model).__name__}, encoder={type(encoder).__name__}"
         )
     variables = named_weights(encoder)
-    table = _TABLES[family](variables)
-    if isinstance(model, SSLModel):
-        heads = head_weights(model)
-        table, variables = with_projector(table, heads), {**variables, **heads}
-    tree = read_checkpoint(path)
+    heads = head_weights(model) if isinstance(model, SSLModel) else {}
+    projector_table(heads)  # refuses other heads before the file is read
     with naming(path):
-        arrays = state_dict(tree, keys, prefixes)
+        of_tensorflow = checkpoint_prefix(path) is not None
+    if of_tensorflow:
+        arrays = read_tf_variables(path, variable_names=True)
+    else:
+        tree = read_checkpoint(path)
+        with naming(path):
+            arrays = state_dict(tree, keys, prefixes)
+    table = _table(encoder, variables, arrays if of_tensorflow else None)
+    if heads:
+        table, variables = with_projector(table, heads), {**variables, **heads}
     mapped = map_weights(arrays, table, variables, os.fspath(path))
     for name, variable in variables.items():
         variable.assign(mapped[name])
+
+
+def _table(encoder: keras.Model, variables: Mapping[str, Any], of_tensorflow: Mapping[str, Any] | None) -> WeightTable:
+    """The table of the encoder's family, for PyTorch's names or for those of TensorFlow's variables."""
+    if of_tensorflow is None:
+        return (
+            vit_table(variables)
+            if isinstance(encoder, ViT)
+            else resnet_table(variables, pooled=encoder.stem != "cifar")
+        )
+    if isinstance(encoder, ResNet):
+        return simclr_table(variables, of_tensorflow)
+    raise ValueError(
+        f"Of TensorFlow's files, SimCLR's ResNets can be read and no others. Received: model={type(encoder).__name__}"
+    )

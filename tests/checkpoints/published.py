@@ -36,10 +36,11 @@ def write(path, tree):
     path.write_bytes(zip_file(tensors(tree), storages))
 
 
-def vit(layer_scale=False, gated=False, registers=0):
+def vit(layer_scale=False, gated=False, registers=0, class_token=True):
     """A vision transformer's weights under timm's and DINO's names."""
     hidden = 64 if gated else 4 * WIDTH
-    shapes = {"cls_token": (1, 1, WIDTH), "pos_embed": (1, 1 + GRID**2, WIDTH)}
+    shapes = {"cls_token": (1, 1, WIDTH)} if class_token else {}
+    shapes |= {"pos_embed": (1, class_token + GRID**2, WIDTH)}
     if registers:
         shapes["register_tokens"] = (1, registers, WIDTH)
     shapes |= {"patch_embed.proj.weight": (WIDTH, 3, PATCH, PATCH), "patch_embed.proj.bias": (WIDTH,)}
@@ -59,7 +60,7 @@ def vit(layer_scale=False, gated=False, registers=0):
 
 
 def vit_features(weights, images, heads=3, offset=0.0, antialias=False):
-    """The class tokens of images `[N, H, W, C]`."""
+    """The class tokens of images `[N, H, W, C]`, or the means of their patches where there is no such token."""
     w = {key: array.astype("float64") for key, array in weights.items()}
 
     def linear(x, name):
@@ -77,13 +78,15 @@ def vit_features(weights, images, heads=3, offset=0.0, antialias=False):
 
     count, height, width, channels = images.shape
     rows, columns = height // PATCH, width // PATCH
-    position = w["pos_embed"][0, 1:].reshape(GRID, GRID, WIDTH)
+    has_class = "cls_token" in w
+    position = w["pos_embed"][0, has_class:].reshape(GRID, GRID, WIDTH)
     if (rows, columns) != (GRID, GRID):
         position = interpolated(position, rows, columns, offset, antialias)
     cut = images[:, : rows * PATCH, : columns * PATCH].astype("float64")
     cut = cut.reshape(count, rows, PATCH, columns, PATCH, channels)
     patches = np.einsum("nrpcqi,oipq->nrco", cut, w["patch_embed.proj.weight"]) + w["patch_embed.proj.bias"] + position
-    first = np.broadcast_to(w["cls_token"] + w["pos_embed"][:, :1], (count, 1, WIDTH))
+    first = w["cls_token"] + w["pos_embed"][:, :1] if has_class else np.zeros((1, 0, WIDTH))
+    first = np.broadcast_to(first, (count, *first.shape[1:]))
     registers = w.get("register_tokens", np.zeros((1, 0, WIDTH)))
     x = [first, np.broadcast_to(registers, (count, *registers.shape[1:])), patches.reshape(count, -1, WIDTH)]
     x = np.concatenate(x, axis=1)
@@ -95,7 +98,8 @@ def vit_features(weights, images, heads=3, offset=0.0, antialias=False):
         y = linear(np.moveaxis(mixed, 1, 2).reshape(x.shape), f"{block}.attn.proj")
         x = x + y * w.get(f"{block}.ls1.gamma", 1.0)
         x = x + network(norm(x, f"{block}.norm2"), block) * w.get(f"{block}.ls2.gamma", 1.0)
-    return norm(x, "norm")[:, 0]
+    x = norm(x, "norm")
+    return x[:, 0] if has_class else x.mean(1)
 
 
 def head(prefix, *layers):
@@ -177,6 +181,17 @@ VITS = {
         },
         _SINCOS | {"heads": 6},
     ),
+    "i-jepa": (
+        {"class_token": False},
+        lambda w: {
+            "encoder": prefixed("module.", {key: array + 1.0 for key, array in w.items()}),
+            "predictor": head("module.predictor_blocks.0", "norm1.weight"),
+            "opt": {"state": {}},
+            "target_encoder": prefixed("module.", w),
+            "epoch": 300,
+        },
+        _SINCOS | {"class_token": False, "pooling": "mean"},
+    ),
     "solo-learn": (
         {},
         lambda w: {
@@ -217,7 +232,7 @@ def resnet():
     return {key: array for key, array in weights.items() if not key.startswith("fc.")}, file["features"]
 
 
-def resnet_features(weights, images):
+def resnet_features(weights, images, stem="imagenet"):
     """The features of images `[N, H, W, C]`."""
     w = {key: array.astype("float64") for key, array in weights.items()}
 
@@ -226,10 +241,11 @@ def resnet_features(weights, images):
         x = (x - w[f"{norm}.running_mean"]) / np.sqrt(w[f"{norm}.running_var"] + 1e-5)
         return x * w[f"{norm}.weight"] + w[f"{norm}.bias"]
 
-    x = np.maximum(conv_bn(images.astype("float64"), "conv1", "bn1", 2), 0.0)
-    x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    rows, columns = range(0, x.shape[1] - 2, 2), range(0, x.shape[2] - 2, 2)
-    x = np.stack([np.stack([x[:, r : r + 3, c : c + 3].max((1, 2)) for c in columns], 1) for r in rows], 1)
+    x = np.maximum(conv_bn(images.astype("float64"), "conv1", "bn1", 2 if stem == "imagenet" else 1), 0.0)
+    if stem != "cifar":
+        x = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        rows, columns = range(0, x.shape[1] - 2, 2), range(0, x.shape[2] - 2, 2)
+        x = np.stack([np.stack([x[:, r : r + 3, c : c + 3].max((1, 2)) for c in columns], 1) for r in rows], 1)
     for stage in range(1, 5):
         for number in range(2):
             block = f"layer{stage}.{number}"
@@ -256,9 +272,9 @@ def projector(*widths, bias):
     return {key: np.abs(draw(key, shape)) for key, shape in shapes.items()}
 
 
-def numbered(weights):
-    """As a `Sequential` of torchvision's children names them."""
-    places = {"conv1": 0, "bn1": 1} | {f"layer{stage}": 3 + stage for stage in range(1, 5)}
+def numbered(weights, pooled=True):
+    """As a `Sequential` of torchvision's children names them, with or without the pooling."""
+    places = {"conv1": 0, "bn1": 1} | {f"layer{stage}": 2 + pooled + stage for stage in range(1, 5)}
     parts = [key.split(".", 1) for key in weights]
     return {f"{places[first]}.{rest}": array for (first, rest), array in zip(parts, weights.values(), strict=True)}
 
@@ -284,10 +300,16 @@ RESNETS = {
         | head("module.projection_head", *MLP)
         | head("module.prototypes", "prototypes0.weight", "prototypes1.weight"),
     },
-    "dino": lambda w: {
+    "dino": lambda w: w,
+    "dino, full": lambda w: {
         "student": prefixed("module.backbone.", w) | head("module.head", *DINO_HEAD),
         "teacher": prefixed("backbone.", w) | head("head", *DINO_HEAD),
     },
+    "mixed barlow twins": lambda w: (
+        prefixed("f.", numbered(w))
+        | head("g", *MLP[:4], "3.weight", "3.bias")
+        | {"total_ops": np.zeros(1), "f.4.0.conv1.total_params": np.zeros(1)}
+    ),
     "moco v2": lambda w: {
         "state_dict": prefixed("module.encoder_q.", w | head("fc", "0.weight", "2.bias"))
         | prefixed("module.encoder_k.", w | head("fc", "0.weight", "2.bias"))

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.encoders.resnet import ResNet
+from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.testing.check_encoder import check_encoder
 from tests.encoders.parity_torchvision import GOLDEN, draw, images
 from tests.encoders.unallocated import trainable_parameters
@@ -80,6 +81,34 @@ def test_the_cifar_stem_equals_numpy():
     assert tuple(model.get_layer("stage4_block2_relu").output.shape) == (None, None, None, 16)
     feature_map = ResNet(18, width=0.03125, stem="cifar", pooling=None)(np.zeros((1, 32, 32, 3), "float32"))
     assert tuple(feature_map.shape) == (1, 4, 4, 16)
+
+
+def numpy_pool(x, before):
+    """3x3 maxima at every second place, `before` places outside on either axis; what lies there is no number."""
+    rows, columns = ((side + 1) // 2 for side in x.shape[1:3])
+    padded = np.pad(x, ((0, 0), (before[0], 3), (before[1], 3), (0, 0)), constant_values=-np.inf)
+    cells = [padded[:, r : r + 2 * rows : 2, c : c + 2 * columns : 2] for r in range(3) for c in range(3)]
+    return np.max(cells, axis=0)
+
+
+@pytest.mark.parametrize(
+    "stem, padding, size, before",
+    # TensorFlow pads what is missing, the smaller half before: nothing before a map of even size, 1 before an odd one.
+    [
+        ("cifar_pool", "same", 8, 0),
+        ("cifar_pool", "same", 9, 1),
+        ("cifar_pool", "symmetric", 8, 1),
+        ("imagenet", "same", 16, 0),
+        ("imagenet", "same", 18, 1),
+        ("imagenet", "symmetric", 16, 1),
+    ],
+)
+def test_the_stem_pools_as_its_framework_pads(stem, padding, size, before):
+    encoder = ResNet(18, width=0.0625, stem=stem, pool_padding=padding, input_shape=(size, size, 3))
+    probe = keras.Model(encoder.input, [encoder.get_layer(name).output for name in ("stem_relu", "stem_pool")])
+    x = np.random.default_rng(0).normal(size=(2, size, size, 3)).astype("float32")
+    mapped, pooled = (keras.ops.convert_to_numpy(y) for y in probe(x))
+    np.testing.assert_array_equal(pooled, numpy_pool(mapped, (before, before)))
 
 
 @pytest.mark.parametrize(
@@ -161,9 +190,9 @@ def test_layer_names_are_a_public_format():
 
 
 def test_config_round_trip():
-    model = ResNet(34, 0.25, "cifar", (32, 32, 1), None, False, "mine")
+    model = ResNet(34, 0.25, "cifar", (32, 32, 1), None, False, "same", "mine")
     config = json.loads(json.dumps(model.get_config()))
-    assert set(config) == {"depth", "width", "stem", "input_shape", "pooling", "zero_init_residual", "name"}
+    assert list(config) == list(known_arguments(ResNet))
     again = ResNet.from_config(config)
     assert again.get_config() == model.get_config()
     assert again.output_shape == model.output_shape == (None, 4, 4, 128)
@@ -198,6 +227,7 @@ def test_bottlenecks_and_the_cifar_stem_conform():
         {"width": 0},
         {"width": 0.01},
         {"stem": "Cifar"},
+        {"pool_padding": "valid"},
         {"input_shape": (32, 32)},
         {"input_shape": (32, 32, None)},
         {"input_shape": (0, 32, 3)},
@@ -208,4 +238,6 @@ def test_rejects_unknown_values(bad):
     name, value = next(iter(bad.items()))
     with pytest.raises(ValueError) as error:
         ResNet(**({"depth": 18} | bad))
-    assert f"{name}`" in str(error.value) and str(error.value).endswith(f"Received: {name}={value}")
+    assert f"{name}`" in str(error.value) and str(error.value).endswith(
+        (f"Received: {name}={value}", f"{name}={value!r}")
+    )

@@ -98,6 +98,18 @@ def test_equals_numpy(rows, columns, offset, antialias):
     np.testing.assert_allclose(actual[:, :1], np.stack([first + position[:1]] * 2), atol=1e-6)
 
 
+@pytest.mark.parametrize("registers", [0, 2])
+def test_without_a_class_token_positions_are_the_patches_alone(registers):
+    layer = TokenSequence(3, registers, "sincos", class_token=False)
+    patches = np.random.default_rng(0).normal(size=(2, 3, 3, 8)).astype("float32")
+    actual = tokens(layer, patches)
+    assert layer.compute_output_shape((2, 3, 3, 8)) == actual.shape == (2, registers + 9, 8)
+    assert len(layer.weights) == 1 + (registers > 0) and layer.position.shape == (9, 8)
+    expected = patches.reshape(2, 9, 8) + sincos_positions(3, 8)[1:]
+    np.testing.assert_allclose(actual[:, registers:], expected, atol=1e-6)
+    assert TokenSequence.from_config(layer.get_config()).has_class_token is False
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX knows every size when it traces")
 @pytest.mark.parametrize("antialias, rows", [(False, None), (True, None), (False, 4)])
 def test_sizes_known_only_when_it_runs(antialias, rows):

@@ -64,10 +64,12 @@ def reference(image, weights, heads, depth, grid, swiglu):
     patch, width = kernel.shape[0], kernel.shape[-1]
     rows, columns = image.shape[0] // patch, image.shape[1] // patch
     table = weights["tokens/position"]
-    position = table[1:].reshape(grid, grid, width)
+    own = len(table) - grid**2  # 1 where there is a class token
+    position = table[own:].reshape(grid, grid, width)
     if (rows, columns) != (grid, grid):
         position = interpolated(position, rows, columns, 0.1, False)
-    tokens = [weights["tokens/class_token"][0] + table[0], *weights.get("tokens/registers", [])]
+    tokens = [weights["tokens/class_token"][0] + table[0]] if own else []
+    tokens += [*weights.get("tokens/registers", [])]
     for r in range(rows):
         for c in range(columns):
             cut = image[r * patch : (r + 1) * patch, c * patch : (c + 1) * patch]
@@ -157,6 +159,21 @@ def test_poolings():
     assert ViT(**DINOV2, input_shape=(20, 12, 5), pooling=None).output_shape == (None, 1 + 2 + 15, 12)
 
 
+@tensorflow_only
+@pytest.mark.parametrize("registers", [0, 2])
+def test_without_a_class_token_the_patches_come_out_as_numpy_has_them(registers):
+    arguments = TINY | {"registers": registers, "class_token": False}
+    model, mean = ViT(**arguments, pooling=None), ViT(**arguments, pooling="mean")
+    weights = draw_weights(model)
+    mean.set_weights(model.get_weights())
+    assert "tokens/class_token" not in weights and weights["tokens/position"].shape == (16, 12)
+    for size in ((16, 16), (14, 25)):
+        x = np.random.default_rng(1).normal(size=(2, *size, 3)).astype("float32")
+        expected = np.stack([reference(image, weights, 3, 2, 4, False) for image in x.astype(float)])
+        np.testing.assert_allclose(features(model, x), expected, atol=1e-4)
+        np.testing.assert_allclose(features(mean, x), expected[:, registers:].mean(1), atol=1e-4)
+
+
 def test_sine_positions_do_not_train():
     model = ViT(**TINY, position="sincos")
     assert [w.path for w in model.non_trainable_weights] == ["tokens/position"]
@@ -220,7 +237,9 @@ def test_layer_names_are_a_public_format():
 
 
 def test_config_round_trip():
-    model = ViT("B", 4, 12, 2, 3, "swiglu", 3.0, 2, 0.1, 0.2, "sincos", 16, 0.0, True, (None, 16, 1), "mean", "mine")
+    model = ViT(
+        "B", 4, 12, 2, 3, "swiglu", 3.0, 2, 0.1, 0.2, "sincos", 16, 0.0, True, (None, 16, 1), "mean", False, "mine"
+    )
     config = json.loads(json.dumps(model.get_config()))
     assert list(config) == list(keras_ssl.hub.signatures.known_arguments(ViT))
     again = ViT.from_config(config)
@@ -341,6 +360,7 @@ def test_dropped_paths_do_not_depend_on_devices_or_on_interruptions():
         {"input_shape": (16, 16)},
         {"input_shape": (16, 3, 3)},
         {"pooling": "avg"},
+        {"class_token": False},
     ],
 )
 def test_rejects_unknown_values(bad):

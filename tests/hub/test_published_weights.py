@@ -11,8 +11,21 @@ from keras_ssl.encoders import ResNet, ViT
 from keras_ssl.hub import load_checkpoint
 from keras_ssl.objectives import BarlowTwins, VICReg
 from tests.checkpoints import make_torch_files
-from tests.checkpoints.published import RESNETS, VITS, projector, resnet, resnet_features, vit, vit_features, write
-from tests.encoders.parity_dino import CASES, GOLDEN, SIZES, images
+from tests.checkpoints.published import (
+    RESNETS,
+    VITS,
+    head,
+    numbered,
+    prefixed,
+    projector,
+    resnet,
+    resnet_features,
+    vit,
+    vit_features,
+    write,
+)
+from tests.checkpoints.simclr_files import save, simclr_features, variables
+from tests.encoders.parity_dino import CASES, GOLDEN, SIZES, draw, images
 from tests.encoders.test_vit import features
 
 tensorflow_only = pytest.mark.skipif(
@@ -79,6 +92,21 @@ def test_features_of_a_resnet_at_another_size(tmp_path):
     np.testing.assert_allclose(actual, resnet_features(weights, x[:, :20, :33]), atol=1e-5)
 
 
+def test_features_of_mixed_barlow_twins_for_small_images(tmp_path):
+    """Its networks for CIFAR have no pooling, whose number the stages then take."""
+    weights = resnet()[0] | {"conv1.weight": draw("conv1.weight", (2, 3, 3, 3))}
+    file = prefixed("f.", numbered(weights, pooled=False)) | head("g", "0.weight", "1.bias", "3.weight")
+    write(tmp_path / "weights.pth", file)
+    encoder = ResNet(18, width=make_torch_files.WIDTH, stem="cifar")
+    load_checkpoint(encoder, tmp_path / "weights.pth")
+    for size in ((32, 32), (20, 33)):
+        x = images(size)
+        actual = keras.ops.convert_to_numpy(encoder(x, training=False))
+        np.testing.assert_allclose(actual, resnet_features(weights, x, stem="cifar"), atol=1e-4)
+    with pytest.raises(CheckpointError, match=r"missing: layer4\.0.*extra: f\.3\.0"):
+        load_checkpoint(ResNet(18, width=make_torch_files.WIDTH, stem="cifar_pool"), tmp_path / "weights.pth")
+
+
 def projections(weights, x, layers):
     for place in range(0, 3 * layers, 3):
         x = x @ weights[f"{place}.weight"].T + weights.get(f"{place}.bias", 0.0)
@@ -93,15 +121,17 @@ def projections(weights, x, layers):
 def test_projections_are_the_published_ones(tmp_path, objective, bias):
     prefix = "module.projector."
     weights, _ = resnet()
-    head = projector(12, 10, 6, bias=bias)
+    projector_weights = projector(12, 10, 6, bias=bias)
     held = {f"module.backbone.{key}": array for key, array in weights.items()}
-    held |= {f"{prefix}{key}": array for key, array in head.items()} | {f"{prefix}1.num_batches_tracked": np.array(3)}
+    held |= {f"{prefix}{key}": array for key, array in projector_weights.items()} | {
+        f"{prefix}1.num_batches_tracked": np.array(3)
+    }
     write(tmp_path / "weights.pth", {"epoch": 9, "model": held})
     model = objective(ResNet(18, width=make_torch_files.WIDTH), projector=(12, 10, 6))
     load_checkpoint(model, tmp_path / "weights.pth")
     x = np.random.default_rng(0).normal(size=(5, 16)).astype("float32")
     actual = keras.ops.convert_to_numpy(model.projector(x, training=False))
-    np.testing.assert_allclose(actual, projections(head, x, 3), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(actual, projections(projector_weights, x, 3), rtol=1e-4, atol=1e-5)
     encoder = encoder_of()
     load_checkpoint(encoder, tmp_path / "weights.pth")  # without an objective, the projector is left out
     for expected, loaded in zip(encoder.get_weights(), model.encoder.get_weights(), strict=True):
@@ -117,7 +147,7 @@ def test_projections_are_the_published_ones(tmp_path, objective, bias):
 
 def changed(tree, suffix, change):
     """Applies a change to the dict of the file that holds the encoder, at its key with the suffix."""
-    held = next((tree[key] for key in ("state_dict", "model", "teacher") if key in tree), tree)
+    held = next((tree[key] for key in ("state_dict", "model", "teacher", "target_encoder") if key in tree), tree)
     change(held, next(key for key in held if key.endswith(suffix)))
     return tree
 
@@ -146,7 +176,9 @@ def test_every_key_of_every_family_is_accounted_for(tmp_path, family, change, pr
         suffix = "1.conv2.weight"
     write(tmp_path / "weights.pth", changed(tree, suffix, change))
     before = encoder.get_weights()
-    pattern = rf"encoder; {problem}: (blocks|layer|4)[\d.]*{suffix.replace('.', '[.]')}.*Received: source=.*weights.pth"
+    pattern = (
+        rf"encoder; {problem}: (blocks|layer|(f\.)?4)[\d.]*{suffix.replace('.', '[.]')}.*Received: source=.*weights.pth"
+    )
     with pytest.raises(CheckpointError, match=pattern):
         load_checkpoint(encoder, tmp_path / "weights.pth")
     for old, new in zip(before, encoder.get_weights(), strict=True):
@@ -169,3 +201,18 @@ def test_an_encoder_made_otherwise_is_refused(tmp_path, given, arguments, messag
     write(tmp_path / "weights.pth", vit(**given))
     with pytest.raises(CheckpointError, match=message):
         load_checkpoint(ViT(**CASES["dino"][1] | arguments), tmp_path / "weights.pth")
+
+
+@tensorflow_only
+def test_features_of_simclr_are_the_published_ones(tmp_path):
+    """Its SavedModel's variables, whose pooling pads as TensorFlow does."""
+    named = variables(1)
+    save(tmp_path / "saved", named)
+    encoder = ResNet(50, width=1 / 64, pool_padding="same")
+    load_checkpoint(encoder, tmp_path / "saved" / "variables" / "variables.index")
+    for size in ((32, 32), (20, 33)):
+        x = images(size)
+        actual = keras.ops.convert_to_numpy(encoder(x, training=False))
+        np.testing.assert_allclose(actual, simclr_features(named, 1, x), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="SimCLR's ResNets can be read and no others. Received: model=ViT"):
+        load_checkpoint(ViT(**CASES["dino"][1]), tmp_path / "saved")
