@@ -4,9 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub.faulty_server import FaultyServer
-from tests.parity.families import FAMILIES
-
 ROOT = Path(__file__).parents[2]
 
 
@@ -28,11 +25,3 @@ def published(tmp_path_factory):
     if result.returncode:
         raise RuntimeError(result.stderr)
     return folder
-
-
-@pytest.fixture(scope="session")
-def publisher(published):
-    """A web server on this machine that has the checkpoints."""
-    with FaultyServer() as server:
-        server.files = {f"/{name}.pth": (published / f"{name}.pth").read_bytes() for name in FAMILIES}
-        yield server

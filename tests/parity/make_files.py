@@ -1,4 +1,4 @@
-"""Writes for every family a checkpoint, the features of its images, and what PyTorch's safe reader says it holds.
+"""Writes for every family a checkpoint, images and their features, and what PyTorch's safe reader says it holds.
 
     python -m tests.parity.make_files FOLDER
 
@@ -15,7 +15,7 @@ import torch
 
 from tests.checkpoints import make_torch_files
 from tests.parity import torch_models
-from tests.parity.families import FAMILIES, images
+from tests.parity.families import FAMILIES
 from tests.parity.tree import described
 
 
@@ -59,22 +59,31 @@ def moco_v3(model, other):
     }
 
 
-def vicreg_full(model, other):
-    held = prefixed("module.backbone.", model.state_dict()) | mlp("module.projector", 8, 6, 4)
-    return {"epoch": 1000, "model": held, "optimizer": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]}}
-
-
-def dino_full(model, other):
-    return {
-        "student": prefixed("module.backbone.", other.state_dict()) | mlp("module.head.mlp", 8, 6, 4),
-        "teacher": prefixed("backbone.", model.state_dict()) | mlp("head.mlp", 8, 6, 4),
-        "epoch": 800,
-        "dino_loss": {"center": torch.zeros(1, 5)},
-    }
-
-
 def mae(model, other):
     return {"model": model.state_dict()}
+
+
+def mixed(model, other):
+    """The children of a ResNet by their places, of which batch norm, ReLU and pooling take one each."""
+    order = ["conv1", "bn1", "relu", *(["maxpool"] if model.pooled else []), "layer1", "layer2", "layer3", "layer4"]
+    state = {}
+    for key, value in model.state_dict().items():
+        first, rest = key.split(".", 1)
+        state[f"f.{order.index(first)}.{rest}"] = value
+    return state | mlp("g", 8, 6, 4) | {"total_ops": torch.zeros(1), "f.0.total_params": torch.zeros(1)}
+
+
+def ijepa(model, other):
+    return {
+        "encoder": prefixed("module.", other.state_dict()),
+        "predictor": mlp("module.predictor_blocks.0", 8, 6, 4),
+        "opt": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]},
+        "scaler": None,
+        "target_encoder": prefixed("module.", model.state_dict()),
+        "epoch": 300,
+        "loss": 0.1,
+        "lr": 1e-6,
+    }
 
 
 def as_numpy(value):
@@ -102,11 +111,15 @@ def write_family(folder, name):
     family = FAMILIES[name]
     kind, arguments = family.torch
     model, other = (torch_models.randomise(getattr(torch_models, kind)(**arguments), seed) for seed in (0, 1))
-    features = {}
-    with torch.no_grad():
-        for size in family.sizes:
-            features[f"{size[0]}x{size[1]}"] = model(torch.from_numpy(images(name, size)).permute(0, 3, 1, 2)).numpy()
-    np.savez(folder / f"{name}.npz", **features)
+    mean, std = (torch.tensor(values)[:, None, None] for values in family.normalisation)
+    draws = np.random.default_rng(len(name))
+    arrays = {}
+    for height, width in family.sizes:
+        pixels = draws.integers(0, 256, (family.count, height, width, 3), dtype="uint8")
+        with torch.no_grad():
+            features = model((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std)
+        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features.numpy()}
+    np.savez(folder / f"{name}.npz", **arrays)
     tree = globals()[family.layout](model, other)
     save(folder, name, tree, _use_new_zipfile_serialization=not family.stream)
 

@@ -42,13 +42,16 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """A ResNet in torchvision's layout without its classifier; `channels` are those of the first stage."""
+    """A ResNet in torchvision's layout without its classifier.
 
-    def __init__(self, depth=50, channels=64, cifar=False):
+    `channels` are those of the first stage; `stem` is "imagenet", or for small images "cifar" or "cifar_pool".
+    """
+
+    def __init__(self, depth=50, channels=64, stem="imagenet"):
         super().__init__()
-        self.conv1 = conv(3, channels, 3) if cifar else conv(3, channels, 7, 2)
+        self.conv1 = conv(3, channels, 7, 2) if stem == "imagenet" else conv(3, channels, 3)
         self.bn1 = nn.BatchNorm2d(channels)
-        self.cifar = cifar
+        self.pooled = stem != "cifar"
         inputs = channels
         for stage, count in enumerate(BLOCKS[depth]):
             blocks = []
@@ -60,7 +63,7 @@ class ResNet(nn.Module):
 
     def forward(self, x):
         x = F.relu(self.bn1(self.conv1(x)))
-        if not self.cifar:
+        if self.pooled:
             x = F.max_pool2d(x, 3, 2, 1)
         return self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3))
 
@@ -135,7 +138,7 @@ class ViT(nn.Module):
     """A vision transformer under DINO's names.
 
     `offset` is what DINO and DINOv2 add to a grid's sides when they compute by how much to resize the positions;
-    None resizes to the grid. `pooled` gives the mean of the patches instead of the class token.
+    0 resizes to the grid. Features are the class token, or without one the mean of the patches.
     """
 
     def __init__(
@@ -152,10 +155,9 @@ class ViT(nn.Module):
         class_token=True,
         offset=0.1,
         antialias=False,
-        pooled=False,
     ):
         super().__init__()
-        self.patch, self.offset, self.antialias, self.pooled = patch, offset, antialias, pooled
+        self.offset, self.antialias = offset, antialias
         self.grid = side // patch
         self.patch_embed = PatchEmbed(width, patch)
         if class_token:
@@ -193,7 +195,7 @@ class ViT(nn.Module):
             before.append(self.register_tokens)
         x = torch.cat([*(token.expand(len(x), -1, -1) for token in before), x], dim=1)
         x = self.norm(self.blocks(x))
-        return x[:, sum(token.shape[1] for token in before) :].mean(1) if self.pooled else x[:, 0]
+        return x[:, 0] if hasattr(self, "cls_token") else x.mean(1)
 
 
 @torch.no_grad()
@@ -206,7 +208,7 @@ def randomise(model, seed):
         elif key.endswith("running_var") or (value.ndim == 1 and key.endswith(("weight", "gamma"))):
             value.uniform_(0.5, 1.5, generator=draws)
             if re.search(r"\d\.bn3\.", key):  # the last of a bottleneck: the sum of many should not grow
-                value.mul_(0.3)
+                value.mul_(0.2)
         elif value.ndim == 1:
             value.normal_(0.0, 0.2, generator=draws)
         elif key.endswith(("token", "tokens", "pos_embed")):
