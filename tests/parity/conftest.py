@@ -21,7 +21,7 @@ def published(tmp_path_factory):
         pytest.skip("needs an environment with PyTorch, which `make test-parity` makes: PARITY_PYTHON is not set")
     folder = tmp_path_factory.mktemp("published")
     command = [str(ROOT / python), "-m", "tests.parity.make_files", str(folder)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     if result.returncode:
         raise RuntimeError(result.stderr)
     return folder

@@ -5,7 +5,11 @@ from the publishers' own words, and not in the cards, which it is to check.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+
+GOLDEN = Path(__file__).with_name("families_golden.npz")
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SWAV = (IMAGENET[0], (0.228, 0.224, 0.225))
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
@@ -77,3 +81,13 @@ FAMILIES = {
     "mocov3_vits16": _vit("moco_v3", 12, offset=0.0),
     "ijepa_vith14": _vit("ijepa", offset=0.0, class_token=False),
 }
+
+# One of each network that is small, for stored features.
+SMALLER = list({repr(family.torch): name for name, family in reversed(FAMILIES.items()) if family.smaller}.values())[
+    ::-1
+]
+
+
+def golden_images(height, width):
+    """Normalised images `[N, H, W, C]` of the stored features."""
+    return np.random.default_rng(0).normal(size=(2, height, width, 3)).astype("float32")

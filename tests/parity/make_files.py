@@ -1,8 +1,10 @@
 """Writes for every family a checkpoint, images and their features, and what PyTorch's safe reader says it holds.
 
     python -m tests.parity.make_files FOLDER
+    python -m tests.parity.make_files --golden
 
-runs in PyTorch's own environment: it makes `NAME.pth`, `NAME.npz` and `NAME.json`.
+The first runs in `make test-parity`, in PyTorch's own environment: it makes `NAME.pth`, `NAME.npz` and `NAME.json`. The
+second writes the features of the smaller ones anew, to a file that the suite compares with and that git keeps.
 """
 
 import json
@@ -15,7 +17,8 @@ import torch
 
 from tests.checkpoints import make_torch_files
 from tests.parity import torch_models
-from tests.parity.families import FAMILIES
+from tests.parity.draw import draw
+from tests.parity.families import FAMILIES, GOLDEN, SMALLER, golden_images
 from tests.parity.tree import described
 
 
@@ -107,21 +110,44 @@ def save(folder, name, tree, **options):
     (folder / f"{name}.json").write_text(json.dumps(held))
 
 
+def drawn(name, seed=0):
+    """The family's network, with weights that follow from their names."""
+    kind, arguments = FAMILIES[name].torch
+    model = getattr(torch_models, kind)(**arguments).eval()
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    model.load_state_dict({key: torch.from_numpy(draw(key, shape, seed)) for key, shape in shapes.items()})
+    return model
+
+
+@torch.no_grad()
+def features(model, images):
+    """Of images `[N, H, W, C]`."""
+    return model(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+
+
 def write_family(folder, name):
     family = FAMILIES[name]
-    kind, arguments = family.torch
-    model, other = (torch_models.randomise(getattr(torch_models, kind)(**arguments), seed) for seed in (0, 1))
-    mean, std = (torch.tensor(values)[:, None, None] for values in family.normalisation)
+    model = drawn(name)
     draws = np.random.default_rng(len(name))
     arrays = {}
     for height, width in family.sizes:
         pixels = draws.integers(0, 256, (family.count, height, width, 3), dtype="uint8")
-        with torch.no_grad():
-            features = model((torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255 - mean) / std)
-        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features.numpy()}
+        x = (pixels / np.float32(255) - np.float32(family.normalisation[0])) / np.float32(family.normalisation[1])
+        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features(model, x)}
     np.savez(folder / f"{name}.npz", **arrays)
-    tree = globals()[family.layout](model, other)
+    tree = globals()[family.layout](model, drawn(name, seed=1))
     save(folder, name, tree, _use_new_zipfile_serialization=not family.stream)
+
+
+def write_golden():
+    """Names and shapes of the weights, and features of `golden_images`."""
+    golden = {}
+    for name in SMALLER:
+        model = drawn(name)
+        shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
+        golden[f"{name}_shapes"] = np.array(json.dumps(shapes))
+        golden |= {f"{name}_{h}x{w}": features(model, golden_images(h, w)) for h, w in FAMILIES[name].sizes}
+    np.savez_compressed(GOLDEN, **golden)
 
 
 def write_values(folder):
@@ -143,4 +169,4 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    write_golden() if sys.argv[1] == "--golden" else main(Path(sys.argv[1]))

@@ -4,7 +4,6 @@ Written from the papers and the files' own keys, with nothing of keras_ssl in it
 """
 
 import math
-import re
 
 import torch
 from torch import nn
@@ -196,23 +195,3 @@ class ViT(nn.Module):
         x = torch.cat([*(token.expand(len(x), -1, -1) for token in before), x], dim=1)
         x = self.norm(self.blocks(x))
         return x[:, 0] if hasattr(self, "cls_token") else x.mean(1)
-
-
-@torch.no_grad()
-def randomise(model, seed):
-    """Weights and statistics that no initializer would draw, with features of about 1."""
-    draws = torch.Generator().manual_seed(seed)
-    for key, value in model.state_dict().items():
-        if key.endswith("num_batches_tracked"):
-            value.fill_(3)
-        elif key.endswith("running_var") or (value.ndim == 1 and key.endswith(("weight", "gamma"))):
-            value.uniform_(0.5, 1.5, generator=draws)
-            if re.search(r"\d\.bn3\.", key):  # the last of a bottleneck: the sum of many should not grow
-                value.mul_(0.2)
-        elif value.ndim == 1:
-            value.normal_(0.0, 0.2, generator=draws)
-        elif key.endswith(("token", "tokens", "pos_embed")):
-            value.normal_(0.0, 0.5, generator=draws)
-        else:
-            value.normal_(0.0, value[0].numel() ** -0.5, generator=draws)
-    return model.eval()
