@@ -9,6 +9,7 @@ import keras
 
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.center_crop import CenterCrop
 from keras_ssl.hub.golden import GOLDEN_NAME
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
@@ -217,6 +218,30 @@ class Card:
         if not self.preprocessing:
             return None
         return ImagePreprocessing(self.preprocessing["mean"], self.preprocessing["std"], name="preprocessing")
+
+    def build_crop(self, interpolation: str | None = None) -> CenterCrop:
+        """The layer that makes images of any size those of the publisher's evaluation.
+
+        Args:
+            interpolation: in place of the card's; needed where the card does not say it. Defaults to None.
+
+        Raises:
+            ValueError: if the card does not say how images come to their size.
+        """
+        known = {"interpolation": interpolation} if interpolation else {}
+        table = {**self.preprocessing, **known}
+        if "size" not in table or not {"resize", "crop_proportion"} & set(table):
+            raise ValueError(
+                f"The card does not say how images come to their size. Received: preprocessing={self.preprocessing!r}"
+            )
+        if "interpolation" not in table:
+            raise ValueError(
+                'The card does not say how its publisher interpolates: choose, mostly "bilinear" or "bicubic". '
+                "Received: interpolation=None"
+            )
+        return CenterCrop(
+            table["size"], table.get("resize"), table.get("crop_proportion"), table["interpolation"], name="crop"
+        )
 
 
 def library_encoders() -> dict[str, type[keras.Model]]:

@@ -11,7 +11,6 @@ from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.entry_objective import build_objective
 from keras_ssl.hub.entry_weights import assign_entry_weights
 from keras_ssl.hub.license_gate import check_license
-from keras_ssl.layers import ImagePreprocessing
 from keras_ssl.losses.numeric import check_integer
 
 
@@ -97,23 +96,38 @@ def load(
     return keras.Model(images, encoder(layer(images)), name="pretrained")
 
 
-def preprocessing(name_or_path: str | os.PathLike[str]) -> ImagePreprocessing:
+def preprocessing(
+    name_or_path: str | os.PathLike[str], *, crop: bool = False, interpolation: str | None = None
+) -> keras.layers.Layer:
     """The layer that turns pixels into the input of a pretrained encoder, as `load` includes it.
 
-    Nothing is downloaded. The card says more (`keras_ssl.hub.Card.preprocessing`): the image size, and how images
-    come to it.
+    Nothing is downloaded, and no licence need be accepted.
 
     Args:
         name_or_path: as for `load`.
+        crop: whether the layer begins with resizing and cutting out the middle, as the publisher's evaluation does (see
+            `keras_ssl.hub.CenterCrop`), for images of any size. Defaults to False: images have their size already.
+        interpolation: of that, in place of the card's; needed where the card does not say it. Defaults to None.
+
+    Returns:
+        A `keras_ssl.layers.ImagePreprocessing`; with `crop` a model that crops and then normalises.
 
     Raises:
-        ValueError: if there is no such entry, or its encoder takes something else than pixels.
+        ValueError: if there is no such entry, its encoder takes something else than pixels, or the card does not say
+            how images come to their size.
+
+    Example:
+
+    ```python
+    prepare = keras_ssl.preprocessing("dino_vits16", crop=True)
+    features = keras_ssl.load("dino_vits16", include_preprocessing=False)(prepare(photos))
+    ```
     """
-    entry = find(name_or_path)
-    layer = entry.read_card().build_preprocessing()
+    card = find(name_or_path).read_card()
+    layer = card.build_preprocessing()
     if layer is None:
         raise ValueError(f"The entry has no preprocessing. Received: name_or_path={os.fspath(name_or_path)!r}")
-    return layer
+    return keras.Sequential([card.build_crop(interpolation), layer], name="preprocessing") if crop else layer
 
 
 def _changes(card: Card, image_size: int | Sequence[int] | None, pooling: str | None) -> dict[str, Any]:
