@@ -39,16 +39,19 @@ flags.FLAGS.set_gnu_getopt()  # flags may follow names
 
 def list_entries(names: list[str]) -> None:
     _count("list", names, 0, 0)
-    rows = [("name", "licence", "architecture", "size", "here")]
+    rows = [("name", "licence", "size", "here", "architecture")]
     for name, entry in sorted(entries().items()):
         card = entry.read_card()
         license_text = f"{card.license or '?'}{' (ask)' if is_non_commercial(card) else ''}"
         here, size = _here(entry)
-        rows.append((name, license_text, architecture_text(card), size, "yes" if here else "no"))
+        size_column = "?" if size is None else size_text(size)
+        rows.append((name, license_text, size_column, "yes" if here else "no", architecture_text(card)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    print("\n(ask): not for commercial use; needs --accept_license, or accept_license in keras_ssl.load.")
+    print(
+        "\n(ask): not for commercial use; needs accept_license. Size ?: the publisher does not say; once here, known."
+    )
 
 
 def show(names: list[str]) -> None:
@@ -129,12 +132,12 @@ def _count(command: str, names: list[str], least: int, most: int | None = None) 
         raise ValueError(f"{command} takes {wanted}. Received: {' '.join(names) or 'none'}")
 
 
-def _here(entry: Entry) -> tuple[bool, str]:
-    """Whether all that `load` reads is on this machine, and its size, where that is known."""
+def _here(entry: Entry) -> tuple[bool, int | None]:
+    """Whether all that `load` reads is on this machine, and its size in bytes, where that is known."""
     places = [entry.expected(file, _CACHE_DIR.value) for file in entry.read_card().weight_files]
     here = all(path.is_file() for path, _, _ in places)
     sizes = [path.stat().st_size if here else size for path, size, _ in places]
-    return here, size_text(None if None in sizes else sum(size or 0 for size in sizes))
+    return here, None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def main(argv: list[str]) -> None:
