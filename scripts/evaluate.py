@@ -29,6 +29,9 @@ from keras_ssl.hub.versions import versions
 _MODEL = flags.DEFINE_string(
     "model", None, "A name of keras_ssl.list_models(), or the folder of an export.", required=True
 )
+_ACCEPT_LICENSE = flags.DEFINE_string(
+    "accept_license", None, "The licence of weights that are not for commercial use, such as CC-BY-NC-4.0."
+)
 _DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: what the model was trained on.")
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image size, for data that is made or resized. Default: that of training.", lower_bound=1
@@ -82,7 +85,7 @@ def main(argv: list[str]) -> None:
         if _OUTPUT.value is not None:
             writable_folder("output", Path(_OUTPUT.value).absolute().parent)
         card = find(_MODEL.value).read_card()
-        model = keras_ssl.load(_MODEL.value, trainable=False)
+        model = keras_ssl.load(_MODEL.value, trainable=False, accept_license=_ACCEPT_LICENSE.value)
         name, images = read_data(card)
         results = evaluate(model, images)
     report = {

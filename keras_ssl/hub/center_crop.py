@@ -20,7 +20,7 @@ class CenterCrop(keras.layers.Layer):
     With `resize` the whole image is resized, with antialiasing, so that its shorter side has that many pixels, and the
     square is cut out, as torchvision's `Resize` and `CenterCrop` do (which round to 255 levels in between, where
     this does not). With `proportion` a square of that part of the shorter side is cut out first and then resized, as
-    SimCLR does.
+    SimCLR does (which resizes without antialiasing, where this has it).
 
     Args:
         size: side of the result in pixels.

@@ -29,6 +29,6 @@ def check_license(card: Card, accept_license: str | None) -> None:
     if is_non_commercial(card) and accept_license != card.license:
         raise ValueError(
             f"The publisher of {card.name!r} licenses its weights under {card.license}: they may not be used "
-            "commercially, nor may what is trained from them. If your use is allowed, load them with "
+            "commercially. If your use is allowed, load them with "
             f'accept_license="{card.license}". Received: accept_license={accept_license!r}'
         )

@@ -65,10 +65,10 @@ def load(
         with `heads=True` a `keras_ssl.training.SSLModel`.
 
     Raises:
-        ValueError: if there is no such entry (the closest names are suggested), the licence is not accepted, a file
-            is not the card's, the card is not valid, the encoder is not one of this library or does not take
-            `image_size` or `pooling`, the entry has no heads, or `require_hash` refuses it. Nothing has been
-            downloaded then.
+        ValueError: before anything is downloaded, if there is no such entry (the closest names are suggested), the
+            licence is not accepted, the card is not valid, the encoder is not one of this library or does not take
+            `image_size` or `pooling`, the entry has no heads, or `require_hash` refuses it; and after, if a file is
+            not the card's or its weights are not the encoder's.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
 
     Example:
