@@ -45,7 +45,7 @@ $(PARITY)/installed: tests/parity/requirements.txt
 	$(PARITY)/bin/python -m pip install --quiet -r tests/parity/requirements.txt
 	@touch $@
 
-# Checkpoints that PyTorch writes give the features that it gives: half a minute.
+# Checkpoints that PyTorch writes give the features that it gives: a minute.
 test-parity: $(VENV)/installed-test $(PARITY)/installed
 	PARITY_PYTHON=$(PARITY)/bin/python KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/parity $(PYTEST_FLAGS)
 
