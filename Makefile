@@ -5,14 +5,19 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin
+PARITY := .venv-parity
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: demo test test-long bench check format methods clean
+define venv
+@test -n "$(PYTHON)" || { echo "keras_ssl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
+$(PYTHON) -m venv $(1)
+endef
+
+.PHONY: demo test test-long test-parity bench check format methods clean
 
 $(VENV)/installed: setup.py
-	@test -n "$(PYTHON)" || { echo "keras_ssl needs Python 3.11 or newer: make PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(call venv,$(VENV))
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e .
 	@touch $@
@@ -26,8 +31,8 @@ demo: $(VENV)/installed
 
 # Both backends; tests that start other backends themselves run once, under TensorFlow.
 test: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" $(PYTEST_FLAGS)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long and not parity" $(PYTEST_FLAGS)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long and not parity" $(PYTEST_FLAGS)
 
 # Every method learns, and every method on more devices: about half an hour.
 test-long: $(VENV)/installed-test
@@ -37,6 +42,16 @@ test-long: $(VENV)/installed-test
 # Side by side with other projects, each in an environment of its own: half an hour on two cores that do nothing else.
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/bench.py $(BENCH_FLAGS)
+
+# PyTorch stays in an environment of its own, which only writes files: the suite needs none.
+$(PARITY)/installed: tests/parity/requirements.txt
+	$(call venv,$(PARITY))
+	$(PARITY)/bin/python -m pip install --quiet -r tests/parity/requirements.txt
+	@touch $@
+
+# Checkpoints that PyTorch writes give the features that it gives: a minute.
+test-parity: $(VENV)/installed-test $(PARITY)/installed
+	PARITY_PYTHON=$(PARITY)/bin/python KERAS_BACKEND=tensorflow $(BIN)/python -m pytest tests/parity $(PYTEST_FLAGS)
 
 check: $(VENV)/installed-test
 	$(BIN)/ruff format --check .
@@ -52,4 +67,4 @@ methods: $(VENV)/installed-test
 	$(BIN)/python scripts/methods.py
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) build dist *.egg-info

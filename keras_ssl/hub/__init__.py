@@ -12,7 +12,9 @@ from keras_ssl.hub.export import export
 from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.load_checkpoint import load_checkpoint
+from keras_ssl.hub.publish import publish
 from keras_ssl.hub.recipe import Recipe, list_recipes
+from keras_ssl.hub.verify import verify
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 
 __all__ = [
@@ -35,5 +37,7 @@ __all__ = [
     "load_weights",
     "named_weights",
     "preprocessing",
+    "publish",
     "save_weights",
+    "verify",
 ]

@@ -10,6 +10,7 @@ import keras
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.center_crop import CenterCrop
+from keras_ssl.hub.golden import GOLDEN_NAME
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
 from keras_ssl.layers import ImagePreprocessing
@@ -18,6 +19,7 @@ CARD_NAME = "card.toml"
 WEIGHTS_NAME = "encoder.safetensors"
 HEADS_NAME = "heads.safetensors"
 FORMAT = 1
+_NOT_ENCODERS = (HEADS_NAME, GOLDEN_NAME)
 
 _TABLES = (
     "architecture",
@@ -116,7 +118,9 @@ class Card:
             self._check_checkpoint()
         elif len(self.weight_files) != 1:
             names = [file.name for file in self.files]
-            raise ValueError(f"A card must list one .safetensors file, besides heads. Received: files={names}")
+            raise ValueError(
+                f"A card must list one .safetensors file, besides heads and golden features. Received: files={names}"
+            )
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Card":
@@ -175,7 +179,7 @@ class Card:
         """The files that `load` reads: one of this library, or those of another project's checkpoint."""
         if self.checkpoint:
             return [file for file in self.files if file.name != self.checkpoint.get("heads")]
-        return [file for file in self.files if file.name.endswith(".safetensors") and file.name != HEADS_NAME]
+        return [file for file in self.files if file.name.endswith(".safetensors") and file.name not in _NOT_ENCODERS]
 
     @property
     def heads_file(self) -> CardFile | None:

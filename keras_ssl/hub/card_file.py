@@ -33,7 +33,7 @@ class CardFile:
 
     def __post_init__(self) -> None:
         parts = PurePosixPath(self.name).parts if isinstance(self.name, str) else ()
-        if not parts or ".." in parts or parts[0] == "/" or re.search(r"[\\:\0]", self.name):
+        if not parts or ".." in parts or parts[0].startswith("/") or re.search(r"[\\:\0]", self.name):
             raise ValueError(f"A file's `name` must be a path inside the entry's folder. Received: name={self.name!r}")
         first_use = self.sha256 == FIRST_USE and self.url is not None
         unknown = self.size is None and first_use

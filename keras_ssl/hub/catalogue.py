@@ -50,13 +50,34 @@ class Entry:
         the cache as `name/file.name`, and goes by that name in mirrors. For the arguments and errors see
         `keras_ssl.hub.fetch`; `mirror` comes before those of the environment.
         """
-        if file.url is None or (file.sha256 != FIRST_USE and (self.folder / file.name).is_file()):
+        if self._is_beside(file):
             return file, self.folder
-        wanted = replace(file, name=f"{self.name}/{file.name}")
+        wanted = self._wanted(file)
         mirrors = environment_mirrors() if mirror is None else [mirror, *environment_mirrors()]
         target = fetch(wanted, cache_dir, mirrors, require_hash=require_hash, progress=progress)
         digest = expected_hash(wanted, target) or FIRST_USE
         return replace(wanted, size=target.stat().st_size, sha256=digest), cache_folder(cache_dir)
+
+    def expected(
+        self, file: CardFile, cache_dir: str | os.PathLike[str] | None = None
+    ) -> tuple[Path, int | None, str | None]:
+        """Path, size and sha256 of one of the card's files, whether it is there or not; None is not known yet.
+
+        Raises:
+            DownloadError: if the record of a first download is damaged.
+        """
+        if self._is_beside(file):
+            return self.folder / file.name, file.size, file.sha256
+        wanted = self._wanted(file)
+        target = cache_folder(cache_dir) / wanted.name
+        return target, file.size, expected_hash(wanted, target)
+
+    def _is_beside(self, file: CardFile) -> bool:
+        return file.url is None or (file.sha256 != FIRST_USE and (self.folder / file.name).is_file())
+
+    def _wanted(self, file: CardFile) -> CardFile:
+        """The file under its name in caches and mirrors."""
+        return replace(file, name=f"{self.name}/{file.name}")
 
 
 def list_models(*, non_commercial: bool = False) -> list[str]:

@@ -11,6 +11,7 @@ import keras
 from keras_ssl.hub.atomic import atomic_folder
 from keras_ssl.hub.card import CARD_NAME, HEADS_NAME, WEIGHTS_NAME, Card, library_encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.golden import GOLDEN_NAME, features_of, golden_bytes, golden_shape
 from keras_ssl.hub.heads import save_heads
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.hub.signatures import known_arguments
@@ -50,6 +51,8 @@ def export(
     - `encoder.safetensors`: the encoder's weights under public names (`keras_ssl.hub.named_weights`);
     - `card.toml`: architecture, preprocessing, objective, recipe, data, results, versions, size and sha256 of
       each file;
+    - `golden.safetensors`: features of inputs that follow from a seed, by which `keras_ssl.hub.verify` finds out
+      whether another version, backend or device still gives them (where `load` can rebuild the encoder);
     - with `heads`, `heads.safetensors`: all else that the objective has learnt and keeps (projector, teacher, queue,
       prototypes ...), for `keras_ssl.load_heads`.
 
@@ -135,6 +138,9 @@ def export(
             with dtype_policy("float32"):
                 encoder, layer = card.build_encoder(), card.build_preprocessing()
             load_weights(encoder, weights)
+            shape = golden_shape(encoder, card.preprocessing.get("size"))
+            golden = golden_bytes(features_of(encoder, layer), shape, pixels=layer is not None)
+            (staging / GOLDEN_NAME).write_bytes(golden)
         if saved_model:
             _write_saved_model(encoder, layer, staging)
         files = sorted(item for item in staging.rglob("*") if item.is_file())

@@ -59,30 +59,6 @@ def test_files_that_pytorch_wrote(format):
     assert_equal(read_torch(make_torch_files.DATA / f"values_{format}.pt"), make_torch_files.expected())
 
 
-@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
-@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_equals_pytorchs_own_reader(tmp_path, zipped, protocol):
-    torch = pytest.importorskip("torch")
-    content = {key: value for key, value in make_torch_files.content().items() if key not in ("args", "numpy")}
-    path = tmp_path / "checkpoint.pt"
-    torch.save(content, path, pickle_protocol=protocol, _use_new_zipfile_serialization=zipped)
-
-    def plain(value):
-        if isinstance(value, torch.Tensor):
-            value = value.detach()
-            return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
-        if isinstance(value, dict):
-            return {key: plain(item) for key, item in value.items()}
-        if isinstance(value, torch.Size):
-            return tuple(value)
-        if isinstance(value, list | tuple):
-            return type(value)(map(plain, value))
-        return str(value).removeprefix("torch.") if isinstance(value, torch.dtype | torch.device) else value
-
-    # PyTorch's weights-only reader knows no protocol above 3.
-    assert_equal(read_torch(path), plain(torch.load(path, weights_only=protocol < 4)))
-
-
 def test_plain_values(read):
     value = {"none": None, "flags": [True, False], "numbers": (1, -1, 300, -(2**62), 2**200, 0.1), 7: "ü", "": {}}
     assert_equal(read(value), value)

@@ -1,14 +1,53 @@
 import hashlib
+import os
+import random
+from pathlib import Path
 
 import pytest
 
 from keras_ssl.hub import CardFile
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../b", "", "c:\\x", "a\\b", 3])
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "//etc/passwd", "a/../../b", "", "c:\\x", "a\\b", 3])
 def test_file_names_stay_inside_the_folder(name):
     with pytest.raises(ValueError, match="inside the entry's folder"):
         CardFile(name, 1, "0" * 64)
+
+
+def test_no_name_leads_out_of_the_folder(tmp_path):
+    rng = random.Random(0)
+    parts = [
+        "..",
+        ".",
+        "/",
+        "//",
+        "a",
+        "b.c",
+        "\\",
+        ":",
+        "\0",
+        "~",
+        "%2e%2e",
+        " ",
+        "\n",
+        "ä",
+        "C:",
+        "-",
+        "*",
+        "....",
+        "$HOME",
+    ]
+    allowed = 0
+    for _ in range(5000):
+        name = "".join(rng.choices(parts, k=rng.randint(1, 6)))
+        try:
+            CardFile(name, 1, "0" * 64)
+        except ValueError:
+            continue
+        allowed += 1
+        place = Path(os.path.normpath(tmp_path / name))
+        assert tmp_path in place.parents, name
+    assert 500 < allowed < 4500
 
 
 @pytest.mark.parametrize("size, sha256", [(-1, "0" * 64), (True, "0" * 64), (1, "0" * 63), (1, "G" * 64)])

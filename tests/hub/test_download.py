@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -27,14 +28,27 @@ for name, folder in (("keras_ssl", sys.argv[1]), ("keras_ssl.hub", sys.argv[1] +
     sys.modules[name].__path__ = [folder]
 from keras_ssl.hub import download
 from keras_ssl.hub.card_file import CardFile
-file = CardFile(sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5])
+size = None if sys.argv[3] == "None" else int(sys.argv[3])
+file = CardFile(sys.argv[2], size, sys.argv[4], sys.argv[5])
 """
 
 
-def child(file, code, **options):
+def child(file, code, before=(), **options):
+    """A process that has `file` and runs `code`, started by the command `before`, if there is one."""
     package = str(Path(keras_ssl.__file__).parent)
     arguments = [package, file.name, str(file.size), file.sha256, file.url]
-    return subprocess.Popen([sys.executable, "-c", CHILD + code, *arguments], text=True, **options)
+    return subprocess.Popen([*before, sys.executable, "-c", CHILD + code, *arguments], text=True, **options)
+
+
+def on_mounted(folder, options, file, code):
+    """What `code` prints while `folder` is mounted so, which that process alone sees."""
+    mount = f"mount {options} {shlex.quote(str(folder))}"
+    if subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True).returncode:
+        pytest.skip("needs leave to mount a file system")
+    process = child(
+        file, code, ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"], stdout=subprocess.PIPE
+    )
+    return process.communicate(timeout=60)[0]
 
 
 def test_a_file_is_downloaded_once(server, file, target):
@@ -104,12 +118,13 @@ def test_offline_touches_no_network(file, target, tmp_path, monkeypatch):
     assert fetch(file, mirrors=["https://example.org/zoo", tmp_path / "other"], progress=False) == target
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", ["size and hash", "size", "nothing"])
 def test_killed_at_any_point_it_leaves_the_file_or_none(server, file, target, tmp_path, known):
     content = CONTENT * 4
     server.files[f"/{NAME}"] = content
     sha256 = hashlib.sha256(content).hexdigest()
-    file = replace(file, size=len(content), sha256=sha256 if known else "first-use")
+    size = None if known == "nothing" else len(content)
+    file = replace(file, size=size, sha256=sha256 if known == "size and hash" else "first-use")
     server.piece, server.seconds = len(content) // 20, 0.002
     rng = np.random.default_rng(0)
     start = time.monotonic()
@@ -130,7 +145,8 @@ for line in sys.stdin:
     ends = []
     with child(file, code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         for _ in range(40):
-            target.unlink(missing_ok=True)
+            for path in (target, *target.parent.glob("*.lock")):
+                path.unlink(missing_ok=True)
             process.stdin.write(f"{rng.uniform(0, longest)}\n")
             process.stdin.flush()
             status = int(process.stdout.readline())
@@ -138,6 +154,7 @@ for line in sys.stdin:
             ends.append(target.exists())
             if target.exists():
                 assert target.read_bytes() == content
+                assert known == "size and hash" or len(list(target.parent.glob("*.lock"))) == 1
             else:
                 assert status == signal.SIGKILL
     assert 0 < sum(ends) < 40 and any(name.endswith("-encoder.safetensors") for name in leftovers(target))
@@ -156,8 +173,9 @@ def test_what_killed_processes_left_is_removed_after_a_day(file, target):
     assert leftovers(target) == sorted([new.name, other.name])
 
 
-@pytest.mark.parametrize("locks", [True, False])
-def test_eight_processes_share_a_cache(server, file, target, locks):
+@pytest.mark.parametrize("locks, known", [(True, True), (False, True), (True, False), (False, False)])
+def test_eight_processes_share_a_cache(server, file, target, locks, known):
+    file = file if known else replace(file, sha256="first-use", size=None)
     server.piece, server.seconds = len(CONTENT) // 10, 0.02
     code = "" if locks else "sys.modules['keras_ssl.hub.advisory_lock'].fcntl = None"
     code += """
@@ -167,7 +185,7 @@ print("ready", flush=True)
 sys.stdin.read(1)
 print(hashlib.sha256(download.fetch(file, progress=False).read_bytes()).hexdigest())
 """
-    if locks:
+    if locks and known:
         target.parent.mkdir(parents=True)
         target.write_bytes(CONTENT[:-1])
     processes = [child(file, code, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(8)]
@@ -179,7 +197,8 @@ print(hashlib.sha256(download.fetch(file, progress=False).read_bytes()).hexdiges
     for process in processes:
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 0 and output.strip() == SHA256
-    assert target.read_bytes() == CONTENT and leftovers(target) == ["encoder.safetensors.bad"] * locks
+    left = [name for name in leftovers(target) if not name.endswith(".lock")]
+    assert target.read_bytes() == CONTENT and left == ["encoder.safetensors.bad"] * (locks and known)
     assert len(server.paths) == 1 if locks else len(server.paths) > 1
 
 
@@ -197,6 +216,37 @@ except OSError as error:
     assert output.startswith("DownloadError The cache has no room for tiny/encoder.safetensors (300000 bytes; File")
     assert "KERAS_SSL_CACHE" in output and f"path='{target}'" in output
     assert not target.exists() and leftovers(target) == [] and len(server.paths) == 1
+
+
+def test_a_disk_that_is_full_is_named(file, tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    code = f"""
+import os
+try:
+    download.fetch(file, {str(folder)!r}, progress=False)
+except OSError as error:
+    print(str(error).replace(chr(10), " "))
+print([name for _, _, names in os.walk({str(folder)!r}) for name in names])
+"""
+    said = on_mounted(folder, "-t tmpfs -o size=128k tmpfs", file, code).splitlines()
+    assert "no room for tiny/encoder.safetensors (300000 bytes; No space left on device)" in said[0] and said[1] == "[]"
+
+
+def test_a_file_system_for_reading_alone_serves_what_it_has(server, file, tmp_path):
+    folder = tmp_path / "cache"
+    fetch(file, progress=False)
+    code = f"""
+from dataclasses import replace
+print(download.fetch(file, {str(folder)!r}, progress=False))
+try:
+    download.fetch(replace(file, name="other"), {str(folder)!r}, progress=False)
+except OSError as error:
+    print(str(error).replace(chr(10), " "))
+"""
+    said = on_mounted(folder, f"--bind -o ro {shlex.quote(str(folder))}", file, code).splitlines()
+    assert said[0] == str(folder / NAME) and len(server.paths) == 1
+    assert "cannot take or give other (Read-only file system)" in said[1] and "KERAS_SSL_CACHE" in said[1]
 
 
 @pytest.mark.parametrize("when", ["write", "fsync"])

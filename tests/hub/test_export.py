@@ -30,7 +30,7 @@ def saved_model(path, training=False):
 
 
 def test_what_is_written(shared_entry):
-    weights = ["card.toml", "encoder.safetensors"]
+    weights = ["card.toml", "encoder.safetensors", "golden.safetensors"]
     graph = [
         "fingerprint.pb",
         "saved_model.pb",
@@ -169,7 +169,7 @@ def test_an_encoder_of_mirrored_variables(tmp_path, images):
 def test_without_tensorflow_a_warning_says_what_is_missing(tmp_path, encoder):
     with pytest.warns(UserWarning, match="SavedModel is TensorFlow's format.*KERAS_BACKEND=tensorflow"):
         hub.export(encoder, tmp_path / "e")
-    assert names(tmp_path / "e") == ["card.toml", "encoder.safetensors"]
+    assert names(tmp_path / "e") == ["card.toml", "encoder.safetensors", "golden.safetensors"]
     assert not hub.Card.read(tmp_path / "e" / "card.toml").saved_model
 
 

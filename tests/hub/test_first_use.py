@@ -58,6 +58,23 @@ def test_of_an_unknown_size_all_that_the_server_announces_must_come(server, file
     assert "tiny/encoder.safetensors (size unknown, sha256" in message and not target.exists()
 
 
+@pytest.mark.parametrize(
+    "fault, match",
+    [
+        (Fault(body=b"<html><title>Log in</title>", headers={"Content-Type": "text/html"}), "a web page .text/html"),
+        (Fault(status=302, headers={"Location": "http://example.invalid/x"}), "which is not https"),
+        (Fault(status=404), "404 Not Found"),
+        (Fault(status=204), "204 No Content"),
+        (Fault(cut=0), "ended after 0 of|connection broke"),
+    ],
+    ids=["page", "redirect", "missing", "empty", "cut"],
+)
+def test_what_is_not_the_file_is_no_first_use(server, file, target, fault, match):
+    server.script = [fault] * 20
+    fails(replace(file, sha256="first-use", size=None), match)
+    assert not target.exists() and leftovers(target) == []
+
+
 def test_a_folder_may_give_a_file_of_unknown_size(server, file, target, tmp_path):
     (tmp_path / "zoo" / NAME).parent.mkdir(parents=True)
     (tmp_path / "zoo" / NAME).write_bytes(CONTENT)

@@ -1,0 +1,78 @@
+"""A card in words, for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_ssl.hub.card import Card
+from keras_ssl.hub.license_gate import is_non_commercial
+
+
+def card_text(card: Card) -> str:
+    """What an entry is, may be used for, expects and gives, line by line.
+
+    Example:
+
+    >>> from keras_ssl.hub.catalogue import find
+    >>> print(card_text(find("barlow_digits").read_card()).splitlines()[0])
+    barlow_digits: Barlow Twins on handwritten digits in random colours, places and sizes.
+    """
+    license_text = card.license or "not stated"
+    if is_non_commercial(card):
+        license_text += f', not for commercial use: load(..., accept_license="{card.license}")'
+    lines = {
+        "licence": license_text,
+        "architecture": architecture_text(card),
+        "trained on": card.data,
+        "objective": _call(card.objective.get("name", ""), card.objective.get("arguments", {})),
+        "paper": ", ".join(str(card.paper[key]) for key in ("title", "url") if key in card.paper),
+        "pixels": _preprocessing_text(card.preprocessing),
+        "claimed": _pairs(card.claims),
+        "measured": _pairs(card.results),
+        "origin": _pairs(card.origin),
+        "to go on with": "" if card.heads_file is None else f"load(..., heads=True) reads {card.heads_file.name}",
+        "made by": _pairs(card.versions),
+    }
+    title = f"{card.name}: {card.description}" if card.description else card.name
+    text = [title, *(f"  {name + ':':<15}{value}" for name, value in lines.items() if value)]
+    for file in card.files:
+        origin = "" if file.url is None else f", from {file.url}"
+        text.append(f"  {'file:':<15}{file.name}, {size_text(file.size)}, sha256 {file.sha256}{origin}")
+    return "\n".join(text)
+
+
+def architecture_text(card: Card) -> str:
+    """The encoder's class and its arguments, as one would call it; without those that are None or its name."""
+    return _call(card.architecture["name"], card.architecture.get("arguments", {}))
+
+
+def size_text(size: int | None) -> str:
+    """A number of bytes for people.
+
+    Example:
+
+    >>> size_text(394248), size_text(12), size_text(None)
+    ('394.2 kB', '12 bytes', 'size unknown')
+    """
+    if size is None:
+        return "size unknown"
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def _call(name: str, arguments: Mapping[str, Any]) -> str:
+    said = {key: value for key, value in arguments.items() if value is not None and key not in ("name", "input_shape")}
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in said.items())})" if name else ""
+
+
+def _pairs(table: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in table.items())
+
+
+def _preprocessing_text(table: Mapping[str, Any]) -> str:
+    if not table:
+        return "none: the encoder takes something else"
+    said = [f"{table['size']} pixels"] if "size" in table else []
+    said += [f"{key} {table[key]}" for key in ("resize", "crop_proportion", "crop", "interpolation") if key in table]
+    return ", ".join([*said, f"mean {table['mean']}", f"std {table['std']}"])

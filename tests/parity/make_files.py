@@ -1,0 +1,172 @@
+"""Writes for every family a checkpoint, images and their features, and what PyTorch's safe reader says it holds.
+
+    python -m tests.parity.make_files FOLDER
+    python -m tests.parity.make_files --golden
+
+The first runs in `make test-parity`, in PyTorch's own environment: it makes `NAME.pth`, `NAME.npz` and `NAME.json`. The
+second writes the features of the smaller ones anew, to a file that the suite compares with and that git keeps.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tests.checkpoints import make_torch_files
+from tests.parity import torch_models
+from tests.parity.draw import draw
+from tests.parity.families import FAMILIES, GOLDEN, SMALLER, golden_images
+from tests.parity.tree import described
+
+
+def prefixed(prefix, state):
+    return {f"{prefix}{key}": value for key, value in state.items()}
+
+
+def mlp(prefix, *widths):
+    """A head that is not the encoder's: linear layers, with batch norms and ReLUs between."""
+    layers = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        layers += [torch.nn.Linear(inputs, outputs, bias=False), torch.nn.BatchNorm1d(outputs), torch.nn.ReLU()]
+    return prefixed(f"{prefix}.", torch.nn.Sequential(*layers[:-2]).state_dict())
+
+
+def plain(model, other):
+    return model.state_dict()
+
+
+def swav(model, other):
+    return prefixed("module.", model.state_dict() | mlp("projection_head", 8, 6, 4)) | {
+        "module.prototypes.weight": torch.ones(3, 4)
+    }
+
+
+def moco_v3(model, other):
+    head = "head" if isinstance(model, torch_models.ViT) else "fc"
+    encoders = prefixed("module.base_encoder.", model.state_dict() | mlp(head, 8, 6, 4))
+    encoders |= prefixed("module.momentum_encoder.", other.state_dict() | mlp(head, 8, 6, 4))
+    trained = mlp("", 8, 6, 4).values()
+    parameters = [value.requires_grad_() for value in trained if value.is_floating_point()]
+    optimizer = torch.optim.SGD(parameters, 0.1, momentum=0.9)
+    sum(parameter.sum() for parameter in parameters).backward()
+    optimizer.step()  # so that it has something to remember
+    return {
+        "epoch": 300,
+        "arch": "vit_small",
+        "state_dict": encoders | mlp("module.predictor", 4, 6, 4),
+        "optimizer": optimizer.state_dict(),
+        "scaler": {"scale": 65536.0, "growth_factor": 2.0, "_growth_tracker": 3},
+    }
+
+
+def mae(model, other):
+    return {"model": model.state_dict()}
+
+
+def mixed(model, other):
+    """The children of a ResNet by their places, of which batch norm, ReLU and pooling take one each."""
+    order = ["conv1", "bn1", "relu", *(["maxpool"] if model.pooled else []), "layer1", "layer2", "layer3", "layer4"]
+    state = {}
+    for key, value in model.state_dict().items():
+        first, rest = key.split(".", 1)
+        state[f"f.{order.index(first)}.{rest}"] = value
+    return state | mlp("g", 8, 6, 4) | {"total_ops": torch.zeros(1), "f.0.total_params": torch.zeros(1)}
+
+
+def ijepa(model, other):
+    return {
+        "encoder": prefixed("module.", other.state_dict()),
+        "predictor": mlp("module.predictor_blocks.0", 8, 6, 4),
+        "opt": {"state": {}, "param_groups": [{"lr": 0.1, "params": [0, 1]}]},
+        "scaler": None,
+        "target_encoder": prefixed("module.", model.state_dict()),
+        "epoch": 300,
+        "loss": 0.1,
+        "lr": 1e-6,
+    }
+
+
+def as_numpy(value):
+    """The same tree with arrays for tensors and names for dtypes and devices."""
+    if isinstance(value, torch.Tensor):
+        value = value.detach()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
+    if isinstance(value, dict):
+        return {key: as_numpy(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_numpy(item) for item in value]
+    return str(value).removeprefix("torch.") if isinstance(value, torch.dtype | torch.device) else value
+
+
+def save(folder, name, tree, **options):
+    """The file, and beside it what PyTorch reads from it without running anything."""
+    path = folder / f"{name}.pth"
+    torch.save(tree, path, **options)
+    weights_only = options.get("pickle_protocol", 2) == 2  # what PyTorch's own safe reader is for
+    held = described(as_numpy(torch.load(path, weights_only=weights_only)))
+    (folder / f"{name}.json").write_text(json.dumps(held))
+
+
+def drawn(name, seed=0):
+    """The family's network, with weights that follow from their names."""
+    kind, arguments = FAMILIES[name].torch
+    model = getattr(torch_models, kind)(**arguments).eval()
+    shapes = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    model.load_state_dict({key: torch.from_numpy(draw(key, shape, seed)) for key, shape in shapes.items()})
+    return model
+
+
+@torch.no_grad()
+def features(model, images):
+    """Of images `[N, H, W, C]`."""
+    return model(torch.from_numpy(images).permute(0, 3, 1, 2)).numpy()
+
+
+def write_family(folder, name):
+    family = FAMILIES[name]
+    model = drawn(name)
+    draws = np.random.default_rng(len(name))
+    arrays = {}
+    for height, width in family.sizes:
+        pixels = draws.integers(0, 256, (family.count, height, width, 3), dtype="uint8")
+        x = (pixels / np.float32(255) - np.float32(family.normalisation[0])) / np.float32(family.normalisation[1])
+        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features(model, x)}
+    np.savez(folder / f"{name}.npz", **arrays)
+    tree = globals()[family.layout](model, drawn(name, seed=1))
+    save(folder, name, tree, _use_new_zipfile_serialization=not family.stream)
+
+
+def write_golden():
+    """Names and shapes of the weights, and features of `golden_images`."""
+    golden = {}
+    for name in SMALLER:
+        model = drawn(name)
+        shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
+        golden[f"{name}_shapes"] = np.array(json.dumps(shapes))
+        golden |= {f"{name}_{h}x{w}": features(model, golden_images(h, w)) for h, w in FAMILIES[name].sizes}
+    np.savez_compressed(GOLDEN, **golden)
+
+
+def write_values(folder):
+    """Everything that a checkpoint may hold, in both formats and every protocol."""
+    values = {key: value for key, value in make_torch_files.content().items() if key not in ("args", "numpy")}
+    for protocol in (2, 3, 4, 5):
+        for zipped in (True, False):
+            options = {"pickle_protocol": protocol, "_use_new_zipfile_serialization": zipped}
+            save(folder, f"values_{'zip' if zipped else 'stream'}_{protocol}", values, **options)
+
+
+def main(folder):
+    torch.manual_seed(0)
+    write_values(folder)
+    for name in FAMILIES:
+        start = time.monotonic()
+        write_family(folder, name)
+        print(f"{name}: {time.monotonic() - start:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    write_golden() if sys.argv[1] == "--golden" else main(Path(sys.argv[1]))

@@ -1,0 +1,43 @@
+"""An entry whose checkpoint PyTorch wrote, downloaded and loaded by its name, gives the features that PyTorch gives."""
+
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssl
+from keras_ssl.hub import Card, catalogue
+from tests.hub.faulty_server import FaultyServer
+from tests.parity.families import FAMILIES
+
+ZOO = catalogue.data_folder("zoo")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_features_are_pytorchs(published, tmp_path, monkeypatch, name):
+    family = FAMILIES[name]
+    card = Card.read(ZOO / f"{name}.toml")
+    (file,) = card.weight_files
+    path = urlsplit(file.url).path
+    with FaultyServer() as server:
+        server.files[path] = (published / f"{name}.pth").read_bytes()
+        # The published card but for the address's host and, where the published size would take long, the sizes.
+        arguments = {**card.architecture["arguments"], **family.smaller}
+        architecture = {**card.architecture, "arguments": arguments}
+        files = tuple(replace(item, url=server.address + urlsplit(item.url).path) for item in card.files)
+        (tmp_path / "zoo").mkdir()
+        replace(card, architecture=architecture, files=files).write(tmp_path / "zoo" / f"{name}.toml")
+        monkeypatch.setattr(catalogue, "data_folder", lambda folder: tmp_path / folder)
+        how = {"cache_dir": tmp_path / "cache", "progress": False}
+        accept = card.license if "NC" in card.license else None
+        model = keras_ssl.load(name, accept_license=accept, **how)
+        assert server.paths == [path]
+    arrays = np.load(published / f"{name}.npz")
+    assert len(family.sizes) >= 2
+    for height, width in family.sizes:
+        expected = arrays[f"features_{height}x{width}"]
+        assert expected.std() > 0.1
+        actual = keras.ops.convert_to_numpy(model(arrays[f"pixels_{height}x{width}"], training=False))
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
