@@ -59,6 +59,7 @@ class RandomTeacherDistillation(TeacherStudent):
 
     view_count: ClassVar[int] = 1
     all_views: ClassVar[bool] = True
+    fixed_teacher: ClassVar[bool] = True
 
     def __init__(
         self,

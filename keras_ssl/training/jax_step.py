@@ -67,6 +67,37 @@ class JaxStep:
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
 
+    def probe(self: Any, data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+        """The loss, the embeddings and the gradients that a training step would find on a batch; nothing changes.
+
+        Its views may come ready-made, in any number and size.
+
+        Compiled at the first call, as operations one by one take far longer.
+        """
+        if self._probe_program is None:
+
+            def loss_of(trainable: list[Tensor], others: list[Tensor], data: Any) -> tuple[Tensor, Any]:
+                mapping = [
+                    *zip(self.trainable_variables, trainable, strict=True),
+                    *zip(self.non_trainable_variables, others, strict=True),
+                ]
+                with keras.StatelessScope(state_mapping=mapping):
+                    batch = self._prepare(data, self.seed, jax.numpy.zeros((), "int32"), check=False)
+                    embeddings = self._embeddings(batch, training=True)
+                    loss, _ = self._objective(embeddings)
+                return loss, embeddings
+
+            self._probe_program = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
+        values = ([v.value for v in group] for group in (self.trainable_variables, self.non_trainable_variables))
+        (loss, embeddings), gradients = self._probe_program(*values, data)
+        return loss, embeddings, gradients
+
+    def probe_views(self: Any, images: Tensor) -> list[Tensor]:
+        """The views that the first step would make of a batch, in the range of the images."""
+        positions = jax.numpy.arange(len(images), dtype="int32")
+        step = jax.numpy.zeros((), "int32")
+        return jax.jit(lambda x: self._make_views(x, self.seed, step, positions))(images)
+
     def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         return embeddings
 

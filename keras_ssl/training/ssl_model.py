@@ -76,6 +76,9 @@ class SSLModel(BackendStep, keras.Model):
     view_count: ClassVar[int] = 2
     """How many views the objective is defined on."""
 
+    fixed_teacher: ClassVar[bool] = False
+    """Whether the objective has a teacher that is meant to stand still."""
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -108,6 +111,7 @@ class SSLModel(BackendStep, keras.Model):
         self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
         self._evaluating = False
         self._view_program: Any = None
+        self._probe_program: Any = None
         self._batch_size = DEFAULT_BATCH_SIZE
         self.built = True
 
@@ -390,10 +394,11 @@ class SSLModel(BackendStep, keras.Model):
             aggregation="only_first_replica",
         )
 
-    def _prepare(self, data: Any, seed: int, step: Tensor) -> dict[str, Any]:
+    def _prepare(self, data: Any, seed: int, step: Tensor, check: bool = True) -> dict[str, Any]:
         """The batch dict of one step: what the user gave, and what randomness depends on."""
         batch = as_batch(data, self.required_keys)
-        check_inputs(batch["x"], self.encoder.input_shape)
+        if check:
+            check_inputs(batch["x"], self.encoder.input_shape)
         batch.update(seed=seed, step=step, position=self._positions(sample_count(batch)))
         return batch
 

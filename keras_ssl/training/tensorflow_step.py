@@ -41,6 +41,28 @@ class TensorFlowStep:
         _, logs = self._objective(embeddings)
         return self._record(logs, embeddings)
 
+    def probe(self: Any, data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
+        """The loss, the embeddings and the gradients that a training step would find on a batch; nothing changes.
+
+        Its views may come ready-made, in any number and size. A program of its own, made at the first call, because
+        operations one by one take far longer where a loss has loops.
+        """
+
+        def program(data: Any) -> Any:
+            with keras.StatelessScope(), tf.GradientTape() as tape:
+                batch = self._prepare(data, self.seed, tf.zeros((), "int32"), check=False)
+                embeddings = self._embeddings(batch, training=True)
+                loss, _ = self._objective(embeddings)
+            return loss, embeddings, tape.gradient(loss, self.trainable_variables)
+
+        if self._probe_program is None:
+            self._probe_program = tf.function(program, autograph=False)
+        return self._probe_program(data)
+
+    def probe_views(self: Any, images: Tensor) -> list[Tensor]:
+        """The views that the first step would make of a batch, in the range of the images; nothing is compiled."""
+        return self._make_views(images, self.seed, tf.zeros((), "int32"), tf.range(len(images)))
+
     def _positions(self: Any, count: Tensor) -> Tensor:
         """Each local sample's position in the global batch: the replicas hold it in order."""
         positions = tf.range(count)

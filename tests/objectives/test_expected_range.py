@@ -1,4 +1,7 @@
-"""What theory says of a loss against the loss itself, on embeddings made for the purpose."""
+"""What theory says of a loss against the loss itself, on embeddings made for the purpose.
+
+That no step of a run goes below the floor is tested with the recipes: tests/callbacks/test_collapse_doctor_recipes.py.
+"""
 
 import re
 
@@ -8,7 +11,6 @@ import pytest
 
 import keras_ssl
 from keras_ssl.training import ExpectedLoss
-from tests.objectives.test_conformance import KINDS
 from tests.objectives.tiny import OBJECTIVES
 
 pytestmark = pytest.mark.skipif(
@@ -186,31 +188,6 @@ def test_smoothed_floor_holds_for_every_gap():
         z = np.sqrt(gap) * simplex() / np.sqrt(1 - 1 / SAMPLES) + np.sqrt((1 - gap) / SAMPLES)
         loss = float(model.objective({"z1": z.astype("float32"), "z2": z.astype("float32")})[0])
         assert loss >= floor - 1e-5
-
-
-class KeepLosses(keras.callbacks.Callback):
-    def __init__(self):
-        super().__init__()
-        self.losses = []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.model.reset_metrics()
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.losses.append(float(logs["loss"]))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KINDS)
-def test_no_step_goes_below_the_floor(name):
-    """Here of one method of each kind; over all recipes see tests/callbacks/test_collapse_doctor_recipes.py."""
-    model = OBJECTIVES[name]()
-    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
-    keep = KeepLosses()
-    images = np.random.default_rng(0).integers(0, 256, (32, 16, 16, 3), dtype=np.uint8)
-    model.fit((images, images), batch_size=16, epochs=3, verbose=0, callbacks=[keep])
-    assert len(keep.losses) == 6 and min(keep.losses) >= model.expected_loss().floor - 1e-4
-    assert model.expected_loss() == model.expected_loss(16)  # that of the last `fit`
 
 
 def test_batch_size_is_checked():
