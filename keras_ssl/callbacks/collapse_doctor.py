@@ -24,8 +24,8 @@ class CollapseDoctor(keras.callbacks.Callback):
     A few images, always the same, are looked at when training begins, after 10 and 25 steps and then every `every`. It
     finds, by name: "complete collapse", "dimensional collapse", "cluster collapse", "constant teacher", "dead queue",
     "loss below its theoretical floor", "loss at its chance value", "gradient vanished", "weights stand still", "views
-    all alike" and "labels leaking"; what each of them means is said in `keras_ssl.evaluation.diagnosis`. A finding is
-    warned of once (a `TrainingWarning`) and kept in `findings`.
+    all alike", "labels leaking" and "loss not finite"; what each of them means is said in
+    `keras_ssl.evaluation.diagnosis`. A finding is warned of once (a `TrainingWarning`) and kept in `findings`.
 
     A look computes what a training step would on these images, with the views of the first step, outside of the
     compiled step: loss, embeddings (by batch statistics) and gradient. Training is untouched: weights, optimizer,

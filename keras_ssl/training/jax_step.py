@@ -1,5 +1,6 @@
 """The train step on JAX: pure functions of the state, gradients by `jax.value_and_grad`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -67,30 +68,32 @@ class JaxStep:
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
 
-    def probe(self: Any, data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
-        """The loss, the embeddings and the gradients that a training step would find on a batch; nothing changes.
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, dict[str, Tensor], list[Tensor]]]:
+        """A function that gives the loss, the embeddings and the gradients that a training step would find on a batch.
 
-        Its views may come ready-made, in any number and size.
-
-        Compiled at the first call, as operations one by one take far longer.
+        Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is compiled at
+        the first call, as operations one by one take far longer.
         """
-        if self._probe_program is None:
 
-            def loss_of(trainable: list[Tensor], others: list[Tensor], data: Any) -> tuple[Tensor, Any]:
-                mapping = [
-                    *zip(self.trainable_variables, trainable, strict=True),
-                    *zip(self.non_trainable_variables, others, strict=True),
-                ]
-                with keras.StatelessScope(state_mapping=mapping):
-                    batch = self._prepare(data, self.seed, jax.numpy.zeros((), "int32"), check=False)
-                    embeddings = self._embeddings(batch, training=True)
-                    loss, _ = self._objective(embeddings)
-                return loss, embeddings
+        def loss_of(trainable: list[Tensor], others: list[Tensor], data: Any) -> tuple[Tensor, Any]:
+            mapping = [
+                *zip(self.trainable_variables, trainable, strict=True),
+                *zip(self.non_trainable_variables, others, strict=True),
+            ]
+            with keras.StatelessScope(state_mapping=mapping):
+                batch = self._prepare(data, self.seed, jax.numpy.zeros((), "int32"), check=False)
+                embeddings = self._embeddings(batch, training=True)
+                loss, _ = self._objective(embeddings)
+            return loss, embeddings
 
-            self._probe_program = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
-        values = ([v.value for v in group] for group in (self.trainable_variables, self.non_trainable_variables))
-        (loss, embeddings), gradients = self._probe_program(*values, data)
-        return loss, embeddings, gradients
+        program = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
+
+        def probe(data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+            values = ([v.value for v in group] for group in (self.trainable_variables, self.non_trainable_variables))
+            (loss, embeddings), gradients = program(*values, data)
+            return loss, embeddings, gradients
+
+        return probe
 
     def probe_views(self: Any, images: Tensor) -> list[Tensor]:
         """The views that the first step would make of a batch, in the range of the images."""

@@ -111,7 +111,6 @@ class SSLModel(BackendStep, keras.Model):
         self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
         self._evaluating = False
         self._view_program: Any = None
-        self._probe_program: Any = None
         self._batch_size = DEFAULT_BATCH_SIZE
         self.built = True
 

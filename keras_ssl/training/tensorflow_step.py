@@ -1,6 +1,7 @@
 """The train step on TensorFlow: gradients by tape, replicas by tf.distribute."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -41,23 +42,21 @@ class TensorFlowStep:
         _, logs = self._objective(embeddings)
         return self._record(logs, embeddings)
 
-    def probe(self: Any, data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
-        """The loss, the embeddings and the gradients that a training step would find on a batch; nothing changes.
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, dict[str, Tensor], list[Tensor | None]]]:
+        """A function that gives the loss, the embeddings and the gradients that a training step would find on a batch.
 
-        Its views may come ready-made, in any number and size. A program of its own, made at the first call, because
-        operations one by one take far longer where a loss has loops.
+        Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is a program of
+        its own, because operations one by one take far longer where a loss has loops.
         """
 
-        def program(data: Any) -> Any:
+        def probe(data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
             with keras.StatelessScope(), tf.GradientTape() as tape:
                 batch = self._prepare(data, self.seed, tf.zeros((), "int32"), check=False)
                 embeddings = self._embeddings(batch, training=True)
                 loss, _ = self._objective(embeddings)
             return loss, embeddings, tape.gradient(loss, self.trainable_variables)
 
-        if self._probe_program is None:
-            self._probe_program = tf.function(program, autograph=False)
-        return self._probe_program(data)
+        return tf.function(probe, autograph=False)
 
     def probe_views(self: Any, images: Tensor) -> list[Tensor]:
         """The views that the first step would make of a batch, in the range of the images; nothing is compiled."""

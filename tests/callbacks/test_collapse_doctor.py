@@ -185,6 +185,16 @@ def test_dead_relu(digits):
 
 @on_tensorflow
 @pytest.mark.slow
+def test_loss_that_is_not_finite(digits):
+    v1, v2, y = digits
+    model = keras_ssl.SimCLR(encoder(), projector=(24, 12))
+    model.projector.weights[0].assign(np.full(model.projector.weights[0].shape, np.nan))
+    doctor, _ = train(model, (v1, v2), y, epochs=1)
+    assert names(doctor) == ["loss not finite"]
+
+
+@on_tensorflow
+@pytest.mark.slow
 def test_loss_that_stays_at_chance(digits):
     """Views of different images, and a learning rate at which they cannot be learned by heart."""
     v1, v2, y = digits

@@ -11,6 +11,7 @@ from keras_ssl.evaluation.diagnosis.evidence import Embedding, Evidence, Finding
 from keras_ssl.evaluation.diagnosis.leaking_labels import leaking_labels
 from keras_ssl.evaluation.diagnosis.loss_at_chance import loss_at_chance
 from keras_ssl.evaluation.diagnosis.loss_below_floor import loss_below_floor
+from keras_ssl.evaluation.diagnosis.loss_not_finite import loss_not_finite
 from keras_ssl.evaluation.diagnosis.vanished_gradient import vanished_gradient
 from keras_ssl.evaluation.diagnosis.views_alike import views_alike
 from keras_ssl.evaluation.diagnosis.weights_stand_still import weights_stand_still
@@ -31,7 +32,10 @@ DETECTORS: tuple[Callable[[Evidence], Finding | None], ...] = (
 
 
 def diagnose(evidence: Evidence) -> list[Finding]:
-    """What is wrong, by every detector."""
+    """What is wrong, by every detector; where there are no numbers to go by, only that."""
+    broken = loss_not_finite(evidence)
+    if broken is not None:
+        return [broken]
     found = (detector(evidence) for detector in DETECTORS)
     return [finding for finding in found if finding is not None]
 

@@ -14,8 +14,6 @@ class Embedding:
         spread: `sqrt(D)` times the mean standard deviation of the unit embeddings: 1 on the whole sphere, 0 in a point.
         rank: effective rank of the centred unit embeddings, at most `min(N - 1, D)`.
         points: number of groups that the images fall into where cosines above 0.99 join a group.
-        pairs_found: share of the images whose other view is nearest to them among all images' other views; None where
-            the objective has one view.
     """
 
     samples: int
@@ -23,7 +21,6 @@ class Embedding:
     spread: float
     rank: float
     points: int
-    pairs_found: float | None = None
 
 
 @dataclass(frozen=True)

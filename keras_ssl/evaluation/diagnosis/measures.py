@@ -11,20 +11,17 @@ _SAME = 0.99  # cosine above which two embeddings are one point
 _FEW = 4  # samples that a class must have to say something
 
 
-def measure_embedding(embedding: np.ndarray, other: np.ndarray | None = None) -> Embedding:
-    """How embeddings `[N, D]` lie, and, with those of the images' other views `[N, D]`, how many pairs are found."""
+def measure_embedding(embedding: np.ndarray) -> Embedding:
+    """How embeddings `[N, D]` lie; NaN, and no points, where one of them is not finite."""
+    if not np.isfinite(embedding).all():
+        return Embedding(len(embedding), embedding.shape[1], spread=np.nan, rank=np.nan, points=0)
     unit = l2_normalized(embedding.astype("float64"))
-    found = None
-    if other is not None:
-        nearest = np.argmax(unit @ l2_normalized(other.astype("float64")).T, axis=1)
-        found = float(np.mean(nearest == np.arange(len(unit))))
     return Embedding(
         samples=len(unit),
         width=unit.shape[1],
         spread=feature_std(unit),
         rank=effective_rank(singular_values(unit - unit.mean(axis=0)), 1e-7),
         points=count_points(unit @ unit.T > _SAME),
-        pairs_found=found,
     )
 
 

@@ -9,8 +9,8 @@ from keras_ssl.evaluation.diagnosis import DETECTORS, Embedding, Evidence, Findi
 HEALTHY = Evidence(
     updates=100,
     loss=3.0,
-    now=Embedding(samples=64, width=32, spread=0.9, rank=20.0, points=64, pairs_found=0.9),
-    start=Embedding(samples=64, width=32, spread=0.8, rank=20.0, points=60, pairs_found=0.1),
+    now=Embedding(samples=64, width=32, spread=0.9, rank=20.0, points=64),
+    start=Embedding(samples=64, width=32, spread=0.8, rank=20.0, points=60),
     chance=5.0,
     collapsed=4.8,
     floor=0.5,
@@ -98,6 +98,12 @@ def test_the_best_loss_is_no_chance_value_where_collapse_has_the_same():
     byol = replace(HEALTHY, chance=4.0, collapsed=0.0, floor=0.0, patience=50)
     assert names(replace(byol, loss=0.01, past=((0, 0.02), (50, 0.01)))) == []
     assert names(replace(byol, loss=3.99, past=((0, 4.01), (50, 4.0)))) == ["loss at its chance value"]
+
+
+def test_without_numbers_nothing_else_is_said():
+    broken = replace(HEALTHY.now, spread=float("nan"), rank=float("nan"), points=0)
+    assert names(replace(HEALTHY, now=broken)) == ["loss not finite"]
+    assert names(replace(HEALTHY, loss=float("inf"), label_share=1.0)) == ["loss not finite"]
 
 
 def test_findings_can_be_read():
