@@ -3,15 +3,15 @@
 from keras_ssl.evaluation.diagnosis.evidence import Evidence, Finding
 
 _NARROW = 0.05
-_NEAR = 0.01
+_NEAR = 0.02
 
 
 def loss_at_chance(evidence: Evidence) -> Finding | None:
     """The loss cannot leave its chance value, or has not for `patience` updates.
 
     It cannot where chance and the floor are within 5 % of each other: the temperature is so high that near and far look
-    alike. It has not where each look of that time found it within 1 % of the values at chance and at collapse, or
-    between them.
+    alike. It has not where each look of that time found it at the values at chance and at collapse, or between
+    them, give or take 2 % of the way to the floor.
     """
     values = [value for value in (evidence.chance, evidence.collapsed) if value is not None]
     if not values or evidence.floor is None:
