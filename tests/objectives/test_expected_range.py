@@ -111,6 +111,24 @@ def models():
     return get
 
 
+def chance(model):
+    fill(model, lambda count, width: normal((count, width), 99))
+    return np.mean([value(model, embeddings(model, lambda s, n, k=k: normal(s, 10 * k + n))) for k in range(2)])
+
+
+def collapsed(model, samples=SAMPLES):
+    heads = getattr(model, "heads", 1)
+
+    def point(count, width):
+        return np.tile(normal((1, width // heads), 5), (count, heads))
+
+    fill(model, point)
+    made = embeddings(model, lambda shape, number: point(*shape), samples)
+    if isinstance(model, keras_ssl.DINO):
+        model.centering._centre.assign(made["t1"][0])
+    return value(model, made)
+
+
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_chance(models, name):
     model = models(name)
@@ -118,9 +136,7 @@ def test_chance(models, name):
     if name in NO_CHANCE:
         assert expected is None
         return
-    fill(model, lambda count, width: normal((count, width), 99))
-    found = np.mean([value(model, embeddings(model, lambda s, n, k=k: normal(s, 10 * k + n))) for k in range(2)])
-    assert found == pytest.approx(expected, rel=0.03, abs=ROUGH.get(name, 0.05))
+    assert chance(model) == pytest.approx(expected, rel=0.03, abs=ROUGH.get(name, 0.05))
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -131,17 +147,29 @@ def test_collapsed(models, name):
     if name in NO_COLLAPSE:
         assert expected is None
         return
-    heads = getattr(model, "heads", 1)
-
-    def point(count, width):
-        return np.tile(normal((1, width // heads), 5), (count, heads))
-
-    fill(model, point)
-    made = embeddings(model, lambda shape, number: point(*shape), samples)
-    if isinstance(model, keras_ssl.DINO):
-        model.centering._centre.assign(made["t1"][0])
     # DINO and SwAV depend on which prototypes happen to be near.
-    assert value(model, made) == pytest.approx(expected, rel=1e-3, abs=0.1 if name in ("dino", "swav") else 1e-3)
+    assert collapsed(model, samples) == pytest.approx(expected, rel=1e-3, abs=0.1 if name in ("dino", "swav") else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("adaptive_multi_head_contrastive", {"base": "moco", "temperature": 0.2}),
+        ("adaptive_multi_head_contrastive", {"temperature": 0.2, "hardest": 10}),
+        ("adaptive_multi_head_contrastive", {"base": "barlow_twins", "temperature": 0.5}),
+        ("adaptive_multi_head_contrastive", {"base": "barlow_twins", "temperature_range": [0.5, 0.5001]}),
+        ("vicreg", {"halve_variance": False}),
+        ("sup_con", {"base_temperature": 0.07}),
+        ("image_pair_contrastive", {"label_smoothing": 0.1}),
+        ("scat_sim_clr", {"pretext": "jigsaw"}),
+    ],
+)
+def test_other_settings(name, options):
+    model = wide(name, **options)
+    expected = model.expected_loss(SAMPLES)
+    assert chance(model) == pytest.approx(expected.initial, rel=0.03, abs=0.1)
+    assert collapsed(model) == pytest.approx(expected.collapsed, rel=1e-3, abs=1e-3)
+    assert expected.floor <= min(expected.initial, expected.collapsed)
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
