@@ -69,8 +69,8 @@ class TrainingProbe:
 
     def take(self, model: SSLModel) -> Evidence:
         """The evidence of now."""
-        loss, embeddings, gradients = self.program(self.data)
-        embedding = _array(next(iter(embeddings.values())))
+        loss, first, gradients = self.program(self.data)
+        embedding = _array(first)
         embedding = embedding.reshape(len(embedding), -1)
         now = measure_embedding(embedding)
         if self.start_embedding is None:

@@ -22,7 +22,7 @@ def log_mean_exp(dimension: int, sharpness: float) -> float:
     Example:
 
     >>> round(log_mean_exp(64, 5.0), 3)  # near 5^2 / (2 * 64)
-    0.194
+    0.195
     """
     if not sharpness:
         return 0.0

@@ -68,8 +68,8 @@ class JaxStep:
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
 
-    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, dict[str, Tensor], list[Tensor]]]:
-        """A function that gives the loss, the embeddings and the gradients that a training step would find on a batch.
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, Tensor, list[Tensor]]]:
+        """A function of a batch: the loss, the first embedding and the gradients that a training step would find.
 
         Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is compiled at
         the first call, as operations one by one take far longer.
@@ -84,14 +84,14 @@ class JaxStep:
                 batch = self._prepare(data, self.seed, jax.numpy.zeros((), "int32"), check=False)
                 embeddings = self._embeddings(batch, training=True)
                 loss, _ = self._objective(embeddings)
-            return loss, embeddings
+            return loss, next(iter(embeddings.values()))  # a dict would come back in another order
 
         program = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
 
-        def probe(data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor]]:
+        def probe(data: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
             values = ([v.value for v in group] for group in (self.trainable_variables, self.non_trainable_variables))
-            (loss, embeddings), gradients = program(*values, data)
-            return loss, embeddings, gradients
+            (loss, embedding), gradients = program(*values, data)
+            return loss, embedding, gradients
 
         return probe
 

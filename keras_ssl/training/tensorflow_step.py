@@ -42,19 +42,19 @@ class TensorFlowStep:
         _, logs = self._objective(embeddings)
         return self._record(logs, embeddings)
 
-    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, dict[str, Tensor], list[Tensor | None]]]:
-        """A function that gives the loss, the embeddings and the gradients that a training step would find on a batch.
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, Tensor, list[Tensor | None]]]:
+        """A function of a batch: the loss, the first embedding and the gradients that a training step would find.
 
         Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is a program of
         its own, because operations one by one take far longer where a loss has loops.
         """
 
-        def probe(data: Any) -> tuple[Tensor, dict[str, Tensor], list[Tensor | None]]:
+        def probe(data: Any) -> tuple[Tensor, Tensor, list[Tensor | None]]:
             with keras.StatelessScope(), tf.GradientTape() as tape:
                 batch = self._prepare(data, self.seed, tf.zeros((), "int32"), check=False)
                 embeddings = self._embeddings(batch, training=True)
                 loss, _ = self._objective(embeddings)
-            return loss, embeddings, tape.gradient(loss, self.trainable_variables)
+            return loss, next(iter(embeddings.values())), tape.gradient(loss, self.trainable_variables)
 
         return tf.function(probe, autograph=False)
 
