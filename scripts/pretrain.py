@@ -6,7 +6,8 @@ r"""Pretrains an encoder by a recipe.
 
 The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files (curves, the
 actual views, spectrum and similarities, the features in the projector, the recipe), history.json, results.json
-and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
+and model.weights.h5. What goes wrong (collapse, a dead queue, a loss at its chance value ...) is named in a warning;
+--nodoctor does without. KERAS_BACKEND=jax runs it on JAX.
 """
 
 import json
@@ -36,6 +37,9 @@ _EXPORT = flags.DEFINE_string(
     "export", None, "Folder to export the encoder to: SavedModel, weights and card. Default: none."
 )
 _KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measurements.", lower_bound=1)
+_DOCTOR = flags.DEFINE_bool(
+    "doctor", True, "Look for collapse and other faults while training, and show the loss to expect."
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
 _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
 
@@ -55,6 +59,8 @@ def main(argv: list[str]) -> None:
             keras.callbacks.TerminateOnNaN(raise_error=True),
             *measurements(labelled, batches.batch_size),
         ]
+        if _DOCTOR.value:
+            callbacks.append(keras_ssl.callbacks.CollapseDoctor(batches[0]))
         if _EXPORT.value is not None:
             new_entry("export", _EXPORT.value, _OVERWRITE.value)
         logdir = writable_folder("logdir", _LOGDIR.value)

@@ -83,6 +83,16 @@ class EMATeacher(keras.layers.Layer):
         # Keras hands the flag down to every weight; those of a teacher stay frozen whatever happens to the model.
         self._trainable = bool(value)
 
+    @property
+    def averaged_weights(self) -> list[keras.Variable]:
+        """The weights that follow the student's."""
+        return [
+            weight
+            for module, averaged in zip(self.modules, self._averaged, strict=True)
+            for weight, follows in zip(module.weights, averaged, strict=True)
+            if follows
+        ]
+
     def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         for module in self.modules:
             inputs = module(inputs, training=training)

@@ -1,9 +1,11 @@
 """Adaptive multi-head contrastive learning."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
@@ -14,8 +16,10 @@ from keras_ssl.losses.adaptive_temperature_loss import (
     adaptive_contrastive_loss,
     temperature_from_score,
 )
+from keras_ssl.losses.chance import largest_cosines, log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 _BASES = ("simclr", "moco", "barlow_twins")
@@ -152,6 +156,53 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         parts = [self._head_loss(*each) for each in zip(firsts, seconds, queues, strict=True)]
         loss = sum((part for part, _ in parts[1:]), parts[0][0])
         return loss, {"temperature": sum(t for _, t in parts) / self.heads}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Of one head, times the number of heads. T is the fixed temperature, or the middle of the range.
+
+        An untrained network scores all pairs about alike, so that temperatures are near the middle; that makes the
+        value at chance a rough one, and penalties of positives and negatives cancel. M candidates, H the `hardest`:
+
+        - at chance `log M + log E exp(cos / T)`, as in SimCLR and MoCo, or with `hardest` the mean of the largest H of
+          M - 1 random cosines, over T;
+        - collapsed `log M`, or 0;
+        - never below `log(1 + (M - 1) exp(-g))`, or `-g`, with `g = 2 / t + penalty_weight * |Omega|` at the lowest t,
+          `|Omega|` the penalty's range over all temperatures.
+
+        For Barlow Twins, with N, D and `l = redundancy_weight`: at chance `D (1 + 1/((N-1) T^2)) + l D (D-1) / ((N-1)
+        T)`, collapsed D, never below 0, each with the penalty `D Omega - D (D-1) Omega` times its weight, which is
+        least at extreme temperatures.
+        """
+        adaptive = self.temperature is None and self.phi is not None or self.codes is not None
+        low, high = self.temperature_range if adaptive else (self.temperature or 1.0,) * 2
+        middle, width = 0.5 * (low + high), self.embedding_dim
+        if self.base == "barlow_twins":
+            return self._expected_barlow_twins(batch_size, (low, middle, high)) * self.heads
+        penalties = self._penalties(low, high)
+        gap = 2.0 / low + max(penalties) - min(penalties)
+        negatives = self.queue_size if self.queue is not None else 2 * batch_size - 2
+        if self.hardest is not None:
+            nearest = float(np.mean(largest_cosines(width, negatives, self.hardest))) / middle
+            return ExpectedLoss(nearest, 0.0, -gap) * self.heads
+        candidates = math.log(1 + negatives)
+        initial = candidates + log_mean_exp(width, 1.0 / middle)
+        return ExpectedLoss(initial, candidates, lowest_cross_entropy(negatives, 1.0, gap)) * self.heads
+
+    def _expected_barlow_twins(self, batch_size: int, temperatures: tuple[float, float, float]) -> ExpectedLoss:
+        low, middle, high = temperatures
+        width, freedom = self.embedding_dim, batch_size - 1
+        pairs = width * (width - 1)
+        noise = width / (freedom * middle**2) + self.redundancy_weight * pairs / (freedom * middle)
+        usual = (width - pairs) * self._penalties(middle, middle)[0]
+        extremes = self._penalties(low, high)
+        least = width * min(extremes) - pairs * max(extremes)
+        return ExpectedLoss(width + noise + usual, width + usual, least)
+
+    def _penalties(self, low: float, high: float) -> list[float]:
+        """The weighted penalty at both ends of a range of temperatures and where it is smallest."""
+        width = self.embedding_dim
+        ends = (low, high, min(max(2.0 / width, low), high))
+        return [self.penalty_weight * (0.5 * width * math.log(t) + 1.0 / t) for t in ends]
 
     def _split(self, embeddings: Tensor) -> list[Tensor]:
         """The embeddings `[N, D]` of every head."""

@@ -8,6 +8,7 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -72,6 +73,20 @@ class BarlowTwins(JointEmbedding):
         invariance, redundancy = barlow_twins_terms(embeddings["z1"], embeddings["z2"])
         loss = self.scale * (invariance + self.redundancy_weight * redundancy)
         return loss, {"invariance": invariance, "redundancy": redundancy}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """A sum over D dimensions, or pairs of them, times `scale`; l is `redundancy_weight`.
+
+        - at chance `D (1 + 1/(N-1)) + l D (D-1) / (N-1)`: every correlation has the mean 0 and the variance `1/(N-1)`;
+        - collapsed D: constant dimensions correlate with nothing;
+        - never below 0; and where D > N - 1 (and l <= 1) not below `D k / (1 + k)`, `k = l (D / (N-1) - 1)`: a matrix
+          of rank N - 1 has squares that sum to at least the square of its trace over N - 1, so that more dimensions
+          than samples cannot all be uncorrelated.
+        """
+        width, rank, weight = self.embedding_dim, batch_size - 1, self.redundancy_weight
+        excess = weight * max(width / rank - 1.0, 0.0) if weight <= 1.0 else 0.0
+        initial = width * (1.0 + 1.0 / rank) + weight * width * (width - 1) / rank
+        return ExpectedLoss(initial, float(width), width * excess / (1.0 + excess)) * self.scale
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -85,6 +86,13 @@ class BYOL(TeacherStudent):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         loss = byol_loss(embeddings["p1"], embeddings["t2"]) + byol_loss(embeddings["p2"], embeddings["t1"])
         return loss, {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """At chance 4, `2 - 2 cos` in both directions at the cosine 0; collapsed 0; never below 0.
+
+        The best value is that of collapse: this loss alone cannot tell one from the other.
+        """
+        return ExpectedLoss(initial=4.0, collapsed=0.0, floor=0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,13 +1,16 @@
 """Decoupled contrastive learning."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from keras_ssl.losses.chance import log_mean_exp, tilted_cosine, widest_gap
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -46,6 +49,20 @@ class DCL(SimCLR):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return dcl_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """The positive is no candidate: among M = 2N - 2 negatives, at temperature T.
+
+        - at chance `log M + log E exp(cos / T)`, as for `SimCLR`;
+        - collapsed `log M`;
+        - never below `log M - N / ((N - 1) T)`: pairs at the corners of a simplex.
+        """
+        negatives = math.log(2 * batch_size - 2)
+        return ExpectedLoss(
+            initial=negatives + log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=negatives,
+            floor=negatives - widest_gap(batch_size) / self.temperature,
+        )
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -93,6 +110,16 @@ class DCLW(DCL):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         z1, z2 = embeddings["z1"], embeddings["z2"]
         return dcl_loss(z1, z2, self.temperature, von_mises_fisher_weights(z1, z2, self.sigma)), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """As for `DCL`, but that at chance the weights, smaller for pairs that happen to be near, cost a little.
+
+        `E[cos exp(cos / sigma)] / E[exp(cos / sigma)] / T`, about `1 / (D sigma T)`. Weights that fall as the cosine
+        rises can only raise the loss (Chebyshev's inequality for sums), so the floor is that of `DCL`.
+        """
+        plain = super().expected_range(batch_size)
+        cost = tilted_cosine(self.embedding_dim, 1.0 / self.sigma) / self.temperature
+        return ExpectedLoss((plain.initial or 0.0) + cost, plain.collapsed, plain.floor)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sigma": self.sigma}

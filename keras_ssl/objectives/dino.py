@@ -1,5 +1,6 @@
 """DINO."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -8,9 +9,11 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -154,6 +157,20 @@ class DINO(TeacherStudent):
         targets = teacher_distributions(teachers[:1], *how)[0]
         entropy = -keras.ops.mean(keras.ops.sum(targets * keras.ops.log(targets + 1e-12), axis=1))
         return loss, {"teacher_entropy": entropy, "teacher_temperature": keras.ops.mean(temperature)}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Cross-entropy of the teacher's and the student's distributions over K outputs, the latter at temperature T.
+
+        - at chance `log K + log E exp(cos / T)`, with last layers that point in all directions, as at the start:
+          teacher and student have nothing in common;
+        - collapsed the same: one embedding for all leaves, once it is centred, an even target, `1 / K` each; training
+          may then move the last layer until it is `log K`. (The other collapse, in which one output takes all, ends
+          near the floor: `teacher_entropy` tells it.)
+        - never below `log(1 + (K - 1) exp(-2 / T))`: the least that any one output costs.
+        """
+        count, temperature = self.last_layer.count, self.student_temperature
+        even = math.log(count) + log_mean_exp(self.embedding_dim, 1.0 / temperature)
+        return ExpectedLoss(even, even, lowest_cross_entropy(count - 1, temperature))
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]

@@ -4,11 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from keras_ssl import views as view_ops
-from keras_ssl.losses.groco_loss import check_negatives, groco_loss
+from keras_ssl.losses.chance import largest_cosines
+from keras_ssl.losses.groco_loss import check_negatives, groco_loss, group_ordering_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -79,6 +82,26 @@ class GroCo(JointEmbedding):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         views = list(embeddings.values())
         return groco_loss(views, self.steepness, self.negatives, self.global_crops), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """The group ordering loss at cosines that are known beforehand.
+
+        - at chance positives of 0, and the negatives that are expected to be the largest of N - 1 random cosines;
+        - collapsed all cosines equal: every order is as good as any other;
+        - never below that of positives of 1 and negatives of -1, the widest gap there is.
+
+        The number of positives is that of the views (`keras_ssl.views`) or global crops less one; of other callables,
+        it is taken to be 1.
+        """
+        positives = min(self.number_of_views, self.global_crops or self.number_of_views) - 1
+        nearest = largest_cosines(self.embedding_dim, batch_size - 1, self.negatives)
+
+        def loss(positive: float, negatives: Any) -> float:
+            same = np.full((1, positives), positive, "float32")
+            others = np.broadcast_to(np.asarray(negatives, "float32"), (1, self.negatives))
+            return float(group_ordering_loss(same, others, self.steepness))
+
+        return ExpectedLoss(initial=loss(0.0, nearest), collapsed=loss(1.0, 1.0), floor=loss(1.0, -1.0))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,12 +1,16 @@
 """SimCLR with hard negatives only."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
+from keras_ssl.losses.chance import log_mean_exp, log_tail_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.hard_contrastive_loss import check_quantile, hard_contrastive_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -55,6 +59,24 @@ class HardContrastive(SimCLR):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return hard_contrastive_loss(embeddings["z1"], embeddings["z2"], self.temperature, self.quantile), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """NT-Xent against k of M = 2N - 2 negatives, `k = M - floor(quantile M)`, the nearest.
+
+        - at chance `log(E exp(cos / T) + M E[exp(cos / T); cos among the largest k / M])`, cosines taken to be normal;
+        - collapsed `log(1 + M)`: where all cosines are equal, none lies below the quantile, and all negatives count
+          (rounding may leave as few as k);
+        - never below `log(1 + k exp(-N / ((N - 1) T)))`: the nearest negatives are at least as near as all on average.
+        """
+        negatives = 2 * batch_size - 2
+        kept = negatives - min(math.floor(negatives * self.quantile), negatives - 1)
+        sharpness = 1.0 / self.temperature
+        nearest = math.log(negatives) + log_tail_exp(self.embedding_dim, sharpness, kept / negatives)
+        return ExpectedLoss(
+            initial=float(np.logaddexp(log_mean_exp(self.embedding_dim, sharpness), nearest)),
+            collapsed=math.log(1 + negatives),
+            floor=lowest_cross_entropy(kept, self.temperature, widest_gap(batch_size)),
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "quantile": self.quantile}

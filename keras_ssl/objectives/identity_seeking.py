@@ -1,5 +1,6 @@
 """ISR: identity-seeking representation learning."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.losses.bipartite_matching import bipartite_matching
+from keras_ssl.losses.chance import lowest_cross_entropy
 from keras_ssl.losses.isr_loss import isr_loss, pair_reliability
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -97,6 +100,21 @@ class IdentitySeeking(JointEmbedding):
         loss = isr_loss(z1, z2, matching, self.temperature, reliability if self.weighted else None)
         own = ops.equal(ops.take(order, matching), number)
         return loss, {"matched": ops.mean(ops.cast(own, "float32")), "reliability": ops.mean(reliability)}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Cross-entropy among N candidates, on matched pairs.
+
+        - at chance None: in noise, too, the matching finds pairs that are nearer than others, the nearer the fewer
+          dimensions there are, so the loss lies below `log N`, by what no closed form tells;
+        - collapsed `log N`;
+        - never below `log(1 + (N - 1) exp(-2 / T))`. (Pairs are weighted, so the tighter floor of an even mean is not
+          certain.)
+        """
+        return ExpectedLoss(
+            initial=None,
+            collapsed=math.log(batch_size),
+            floor=lowest_cross_entropy(batch_size - 1, self.temperature),
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,5 +1,6 @@
 """Image-to-image CLIP: pairs of images of one identity."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -7,9 +8,11 @@ import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.layers.logit_scale import LogitScale
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.image_pair_loss import check_label_smoothing, image_pair_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -79,6 +82,30 @@ class ImagePairContrastive(JointEmbedding):
         z1, z2, group = embeddings["z1"], embeddings["z2"], embeddings.get("group")
         loss = image_pair_loss(z1, z2, temperature, group, self.label_smoothing)
         return loss, {"temperature": keras.ops.convert_to_tensor(temperature, "float32")}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Cross-entropy among N candidates, in both directions, at the temperature T of now.
+
+        - at chance `log N + log E exp(cos / T)`;
+        - collapsed `log N`, both whatever the smoothing a;
+        - never below the least of `log(1 + (N - 1) exp(-g / T)) + a (N - 1) / N g / T` over gaps g between a positive
+          and its negatives up to `N / (N - 1)`, at the lowest temperature that can be learned. Without smoothing that
+          is the largest gap.
+
+        Identities (`group`) take candidates away: then all three are too high, the floor by no more than
+        `log(N / (N - n + 1))` for n images of one identity.
+        """
+        now = self.temperature if self.logit_scale is None else 1.0 / float(self.logit_scale.scale())
+        lowest = now if self.logit_scale is None else 1.0 / self.logit_scale.maximum
+        widest = widest_gap(batch_size) / lowest
+        smoothing = self.label_smoothing * (batch_size - 1) / batch_size
+        if smoothing:
+            widest = min(widest, math.log((batch_size - 1) * (1.0 - smoothing) / smoothing))
+        return ExpectedLoss(
+            initial=math.log(batch_size) + log_mean_exp(self.embedding_dim, 1.0 / now),
+            collapsed=math.log(batch_size),
+            floor=lowest_cross_entropy(batch_size - 1, 1.0, widest) + smoothing * widest,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,14 +1,18 @@
 """InterCLR."""
 
+import math
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 
 from keras_ssl.layers.memory_bank import MemoryBank
 from keras_ssl.layers.online_clusters import OnlineClusters
+from keras_ssl.losses.chance import log_mean_exp, log_tail_exp
 from keras_ssl.losses.inter_image_loss import inter_image_loss
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -105,6 +109,23 @@ class InterCLR(MoCo):
             return intra, {"intra": intra, "inter": keras.ops.zeros_like(intra)}
         inter = self._inter(embeddings)
         return (1.0 - self.inter_weight) * intra + self.inter_weight * inter, {"intra": intra, "inter": inter}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """`(1 - inter_weight)` of MoCo's, and `inter_weight` of the inter-image term, once the bank knows every sample.
+
+        - at chance that is `log(E exp(cos / T) + n exp(m / T) E[exp(cos / T) | cos among the pool])`, with n negatives
+          drawn from the `pool` nearest of the entries of other clusters, and m the margin; before any sample was seen
+          it is 0;
+        - collapsed 0: all samples are of one cluster, and nothing is left to be a negative;
+        - never below 0.
+        """
+        sharpness, others = 1.0 / self.temperature, self.dataset_size * (1.0 - 1.0 / self.clusters.count)
+        fraction = min(self.pool / max(others, 1.0), 1.0)
+        nearest = log_tail_exp(self.embedding_dim, sharpness, fraction) - math.log(fraction)
+        negatives = math.log(self.negatives) + self.margin * sharpness + nearest
+        inter = float(np.logaddexp(log_mean_exp(self.embedding_dim, sharpness), negatives))
+        intra = super().expected_range(batch_size)
+        return intra * (1.0 - self.inter_weight) + ExpectedLoss(inter, 0.0, 0.0) * self.inter_weight
 
     def _inter(self, embeddings: dict[str, Tensor]) -> Tensor:
         ops = keras.ops

@@ -71,6 +71,13 @@ class JointEmbedding(SSLModel):
         """Width of the projector's output."""
         return int(self.projector.widths[-1])
 
+    @property
+    def number_of_views(self) -> int:
+        """How many views the objective takes; of views that do not tell how many they make, `view_count`."""
+        views: Any = self.views
+        tells = self.all_views and getattr(views, "makes_list", False)
+        return max(len(views), self.view_count) if tells else self.view_count
+
     def used_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
         """The views of a batch that the objective takes, preprocessed."""
         views = self.make_views(batch)

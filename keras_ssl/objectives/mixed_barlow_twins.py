@@ -8,6 +8,7 @@ import keras
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.barlow_twins import BarlowTwins
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -97,6 +98,18 @@ class MixedBarlowTwins(BarlowTwins):
             embeddings["m"], embeddings["z1"], embeddings["z2"], embeddings["partner"], embeddings["coefficient"][0]
         )
         return loss + self.scale * self.mix_weight * self.redundancy_weight * mix, {**logs, "mix": mix}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """`BarlowTwins`' with the regulariser R on top, which is at least 0, and 0 when collapsed.
+
+        At chance, with `e = E a^2 = E (1 - a)^2 = (c + 1) / (2 (2 c + 1))`, c the concentration, R is about
+        `2 D^2 (1 + 2 e) / N + D e`: the mixed embeddings have nothing in common with the mixture.
+        """
+        plain = super().expected_range(batch_size)
+        width, square = self.embedding_dim, (self.concentration + 1) / (2.0 * (2 * self.concentration + 1))
+        mix = 2.0 * width**2 * (1.0 + 2.0 * square) / batch_size + width * square
+        weight = self.scale * self.mix_weight * self.redundancy_weight
+        return plain + ExpectedLoss(mix, 0.0, 0.0) * weight
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mix_weight": self.mix_weight, "concentration": self.concentration}

@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.losses.chance import nuclear_norm_of_noise
 from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -72,6 +74,26 @@ class MMCR(JointEmbedding):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return mmcr_loss(list(embeddings.values()), self.manifold_weight), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Minus the nuclear norm of N centroids, and w = `manifold_weight` times that of an image's V views.
+
+        - at chance that of random matrices with rows of the lengths `1 / sqrt(V)` and 1 (Marchenko and Pastur's law,
+          `losses.chance.nuclear_norm_of_noise`);
+        - collapsed `-sqrt(N) + w sqrt(V)`: matrices of rank one;
+        - never below `-sqrt(N min(N, D)) + w sqrt(V)`: a nuclear norm is at most the root of the rank times the
+          Frobenius norm, and at least the latter.
+
+        V is told by the views (`keras_ssl.views`); of other callables, it is taken to be 2.
+        """
+        views, width = self.number_of_views, self.embedding_dim
+        centroids = nuclear_norm_of_noise(batch_size, width, views**-0.5)
+        one_direction = self.manifold_weight * views**0.5
+        return ExpectedLoss(
+            initial=-centroids + self.manifold_weight * nuclear_norm_of_noise(views, width),
+            collapsed=-(batch_size**0.5) + one_direction,
+            floor=-((batch_size * min(batch_size, width)) ** 0.5) + one_direction,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "manifold_weight": self.manifold_weight}

@@ -1,15 +1,19 @@
 """MoCHi: MoCo with hard negatives mixed in feature space."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.losses.chance import largest_cosines, log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -100,6 +104,32 @@ class MoCHi(MoCo):
         query, bank = embeddings["q1"], self.queue.contents
         mixed = hard_negative_mixes(query, bank, embeddings["draws"], self.hardest, self.mixes)
         return info_nce_loss(query, embeddings["k2"], self.temperature, bank, mixed), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """MoCo's, with the mixes among the candidates: M = 1 + K + mixes + query_mixes.
+
+        - at chance `log(sum of E exp(cos / T))` over them: the queue's keys as in MoCo; mixes of two of the `hardest`
+          cosines s that K random keys are expected to hold, `(a s + (1 - a) s') / sqrt(a^2 + (1 - a)^2)`; and mixes
+          with the query itself, `(b + (1 - b) s) / |b q + (1 - b) n|`. (Mixed keys are taken to be orthogonal.)
+        - collapsed `log M`;
+        - never below `log(1 + (M - 1) exp(-2 / T))`.
+        """
+        sharpness, extra = 1.0 / self.temperature, self.mixes + self.query_mixes
+        hard = largest_cosines(self.embedding_dim, self.queue_size, self.hardest)
+        share = (np.arange(64) + 0.5)[:, None, None] / 64
+        picks = hard[np.linspace(0, len(hard) - 1, min(len(hard), 64)).astype(int)]
+        first, second = picks[:, None], picks[None, :]
+        pairs = (share * first + (1 - share) * second) / np.hypot(share, 1 - share)
+        b = 0.5 * share[:, 0]
+        nearer = (b + (1 - b) * picks) / np.sqrt(b**2 + (1 - b) ** 2 + 2 * b * (1 - b) * picks)
+        plain = (1 + self.queue_size) * math.exp(log_mean_exp(self.embedding_dim, sharpness))
+        mixed = self.mixes * np.mean(np.exp(sharpness * pairs))
+        mixed += self.query_mixes * np.mean(np.exp(sharpness * nearer))
+        return ExpectedLoss(
+            initial=math.log(plain + float(mixed)),
+            collapsed=math.log(1 + self.queue_size + extra),
+            floor=lowest_cross_entropy(self.queue_size + extra, self.temperature),
+        )
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -1,14 +1,17 @@
 """MoCo, versions 2 and 3."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 _DEFAULTS: dict[int, dict[str, Any]] = {
@@ -135,6 +138,24 @@ class MoCo(TeacherStudent):
         forward = info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature)
         backward = info_nce_loss(embeddings["q2"], embeddings["k1"], self.temperature)
         return 2.0 * self.temperature * (forward + backward), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Version 2 finds a key among itself and K of the queue, version 3 among the N of the batch, `4 T` times.
+
+        - at chance `log M + log E exp(cos / T)`, M the candidates: K + 1, or N;
+        - collapsed `log M`, once the queue holds nothing else;
+        - never below `log(1 + K exp(-2 / T))`, or for version 3 `log(1 + (N - 1) exp(-N / ((N - 1) T)))`, pairs at the
+          corners of a simplex; the queue's keys need not keep to that.
+        """
+        negatives = self.queue_size if self.queue is not None else batch_size - 1
+        expected = ExpectedLoss(
+            initial=math.log(1 + negatives) + log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=math.log(1 + negatives),
+            floor=lowest_cross_entropy(
+                negatives, self.temperature, 2.0 if self.queue is not None else widest_gap(batch_size)
+            ),
+        )
+        return expected if self.queue is not None else expected * (4.0 * self.temperature)
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         if self.queue is not None:

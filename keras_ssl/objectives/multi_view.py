@@ -1,13 +1,16 @@
 """Contrastive learning with two or more views of every image."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -60,6 +63,25 @@ class MultiViewInfoNCE(SimCLR):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return multi_view_info_nce_loss(self.views_of(embeddings), self.temperature), {}
 
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """For V views of N samples, P = V (V - 1) / 2 pairs of views of one sample, at temperature T.
+
+        - at chance `log((V N - 1) / (V - 1)) + L / P`, `L = log E exp(cos / T)`: the mean over the P positives takes up
+          the rest of it (to second order, `E log mean exp(x) = L (1 - 1/P)`);
+        - collapsed `log((V N - 1) / (V - 1))`;
+        - never below `log(1 + V (N - 1) / (V - 1) exp(-N / ((N - 1) T)))`: pairs at the corners of a simplex.
+
+        V is told by the views (`keras_ssl.views`); of other callables, it is taken to be 2.
+        """
+        views, pairs = self.number_of_views, self.number_of_views * (self.number_of_views - 1) / 2
+        candidates = math.log((views * batch_size - 1) / (views - 1))
+        negatives = views * (batch_size - 1) / (views - 1)
+        return ExpectedLoss(
+            initial=candidates + log_mean_exp(self.embedding_dim, 1.0 / self.temperature) / pairs,
+            collapsed=candidates,
+            floor=lowest_cross_entropy(negatives, self.temperature, widest_gap(batch_size)),
+        )
+
     def views_of(self, embeddings: dict[str, Tensor]) -> list[Tensor]:
         """The embeddings of all views, in order."""
         return [embeddings[f"z{number}"] for number in range(1, len(embeddings) + 1)]
@@ -100,3 +122,19 @@ class MultiViewDHEL(MultiViewInfoNCE):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return multi_view_dhel_loss(self.views_of(embeddings), self.temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """For V views of N samples, P = V (V - 1) / 2 pairs of views of one sample, at temperature T.
+
+        - at chance `V (log(N - 1) + L) - log P - L (1 - 1/P)`, `L = log E exp(cos / T)`, as for `MultiViewInfoNCE`;
+        - collapsed `V log(N - 1) - log P + (V - 1) / T`;
+        - never below `V log(N - 1) - log P - (1 + V / (N - 1)) / T`: each view at the corners of a simplex.
+        """
+        views, pairs = self.number_of_views, self.number_of_views * (self.number_of_views - 1) / 2
+        fixed = views * math.log(batch_size - 1) - math.log(pairs)
+        spread = log_mean_exp(self.embedding_dim, 1.0 / self.temperature)
+        return ExpectedLoss(
+            initial=fixed + spread * (views - 1.0 + 1.0 / pairs),
+            collapsed=fixed + (views - 1) / self.temperature,
+            floor=fixed - (1.0 + views / (batch_size - 1)) / self.temperature,
+        )

@@ -1,5 +1,6 @@
 """NNCLR."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,9 +9,11 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.nnclr_loss import nnclr_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -88,6 +91,19 @@ class NNCLR(JointEmbedding):
         forward = nnclr_loss(embeddings["z1"], embeddings["p2"], bank, self.temperature)
         backward = nnclr_loss(embeddings["z2"], embeddings["p1"], bank, self.temperature)
         return 0.5 * (forward + backward), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """InfoNCE of a neighbour among the batch's N predictions.
+
+        - at chance `log N + log E exp(cos / T)`;
+        - collapsed `log N`;
+        - never below `log(1 + (N - 1) exp(-N / ((N - 1) T)))`: pairs at the corners of a simplex.
+        """
+        return ExpectedLoss(
+            initial=math.log(batch_size) + log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=math.log(batch_size),
+            floor=lowest_cross_entropy(batch_size - 1, self.temperature, widest_gap(batch_size)),
+        )
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
         self.queue.enqueue(l2_normalize(embeddings["z1"]), updated)

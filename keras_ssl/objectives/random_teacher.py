@@ -11,6 +11,7 @@ from keras_ssl.losses.distillation_loss import distillation_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.random import permutation
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -58,6 +59,7 @@ class RandomTeacherDistillation(TeacherStudent):
 
     view_count: ClassVar[int] = 1
     all_views: ClassVar[bool] = True
+    fixed_teacher: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -88,6 +90,14 @@ class RandomTeacherDistillation(TeacherStudent):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return distillation_loss(embeddings["s1"], embeddings["t1"], self.temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """A divergence: never below 0.
+
+        Nothing is told at chance, because the student starts near its teacher by design, and the logits have no fixed
+        scale; nor at collapse, because the teacher stands still and does not collapse with the student.
+        """
+        return ExpectedLoss(floor=0.0)
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         return {}  # the teacher stands still

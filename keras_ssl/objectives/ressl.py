@@ -1,5 +1,6 @@
 """ReSSL."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.losses.ressl_loss import ressl_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -89,6 +92,20 @@ class ReSSL(TeacherStudent):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         student, teacher = embeddings["s1"], embeddings["t2"]
         return ressl_loss(student, teacher, self.queue.contents, self.temperature, self.teacher_temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Cross-entropy of two distributions over the K embeddings of the queue, the student's at temperature T.
+
+        - at chance `log K + log E exp(cos / T)`: the two relate to nothing in common;
+        - collapsed `log K`, once the queue holds nothing else;
+        - never below `log(1 + (K - 1) exp(-2 / T))`: the least that any one entry costs.
+        """
+        size = self.queue.size
+        return ExpectedLoss(
+            initial=math.log(size) + log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=math.log(size),
+            floor=lowest_cross_entropy(size - 1, self.temperature),
+        )
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         self.queue.enqueue(embeddings["t2"], updated)

@@ -1,5 +1,6 @@
 """ScatSimCLR."""
 
+import math
 from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 
 from keras_ssl.losses.info_nce_loss import contrastive_cross_entropy
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 _CLASSES = {"rotation": 4, "jigsaw": 24}
@@ -100,6 +102,13 @@ class ScatSimCLR(SimCLR):
         right = ops.mean(ops.cast(ops.equal(ops.cast(ops.argmax(logits, axis=1), label.dtype), label), "float32"))
         logs = {"contrast": contrast, "pretext": pretext, "pretext_accuracy": right}
         return contrast + self.pretext_weight * pretext, logs
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """`SimCLR`'s, and `pretext_weight` times the classifier's: `log C` for C classes at chance and collapsed, never
+        below 0.
+        """
+        guess = math.log(_CLASSES[self.pretext])
+        return super().expected_range(batch_size) + ExpectedLoss(guess, guess, 0.0) * self.pretext_weight
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,14 +1,17 @@
 """SimCLR."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -64,6 +67,22 @@ class SimCLR(JointEmbedding):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return nt_xent_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """NT-Xent among the M = 2N - 1 other embeddings of the batch, at temperature T.
+
+        - at chance `log M + log E exp(cos / T)`, the second term (see `losses.chance`) about `1 / (2 D T^2)`;
+        - collapsed `log M`: all candidates are alike;
+        - never below `log(1 + (2N - 2) exp(-N / ((N - 1) T)))`: pairs at the corners of a simplex. (The mean of a
+          convex function is at least the function of the mean, and that of all cosines at least 0; Wang & Isola, ICML
+          2020.)
+        """
+        others = math.log(2 * batch_size - 1)
+        return ExpectedLoss(
+            initial=others + log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=others,
+            floor=lowest_cross_entropy(2 * batch_size - 2, self.temperature, widest_gap(batch_size)),
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -9,6 +9,7 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.simsiam_loss import simsiam_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -78,6 +79,13 @@ class SimSiam(JointEmbedding):
         forward = simsiam_loss(embeddings["p1"], embeddings["z2"])
         backward = simsiam_loss(embeddings["p2"], embeddings["z1"])
         return 0.5 * (forward + backward), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Minus a cosine: at chance 0; collapsed -1; never below -1.
+
+        The best value is that of collapse: this loss alone cannot tell one from the other.
+        """
+        return ExpectedLoss(initial=0.0, collapsed=-1.0, floor=-1.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "predictor": list(self.predictor.widths)}

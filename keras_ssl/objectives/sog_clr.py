@@ -1,14 +1,17 @@
 """SogCLR and iSogCLR: contrastive learning with a memory for each sample."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl.layers.sample_table import SampleTable
+from keras_ssl.losses.chance import log_mean_exp, widest_gap
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.losses.sog_clr_loss import SogCLRTerms, check_gamma, sog_clr_terms
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 _LOG_MEAN, _SEEN, _TEMPERATURE, _VELOCITY = range(4)  # columns of the table
@@ -104,6 +107,27 @@ class SogCLR(SimCLR):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         return self.terms(embeddings).loss, {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """The mean over the negatives stands in the place of their sum: `T log E_j exp(z_i.z_j / T) - z_i.z_p(i)`.
+
+        - at chance `T log E exp(cos / T)`, about `1 / (2 D T)`;
+        - collapsed 0, once the moving averages have caught up;
+        - never below `T log gamma - N / (N - 1)`: a moving average is at least gamma times the batch's own mean, and
+          pairs are at best at the corners of a simplex. For `ISogCLR`, T is the highest temperature here, and the one
+          at the start at chance.
+        """
+        highest = self.highest_temperature
+        return ExpectedLoss(
+            initial=self.temperature * log_mean_exp(self.embedding_dim, 1.0 / self.temperature),
+            collapsed=0.0,
+            floor=highest * math.log(self.gamma) - widest_gap(batch_size),
+        )
+
+    @property
+    def highest_temperature(self) -> float:
+        """The highest that a sample's temperature can be."""
+        return self.temperature
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
         terms = self.terms(embeddings)
@@ -210,6 +234,10 @@ class ISogCLR(SogCLR):
         rows = ops.stack([terms.log_mean, ops.ones_like(velocity), temperature, velocity], axis=1)
         self.table.update(index, rows, updated)
         return {"temperature": ops.mean(temperature)}
+
+    @property
+    def highest_temperature(self) -> float:
+        return self.temperature_range[1]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -5,8 +5,10 @@ from typing import Any, ClassVar
 
 import keras
 
+from keras_ssl.losses.chance import lowest_cross_entropy
 from keras_ssl.losses.sup_con_loss import check_sup_con, sup_con_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -66,6 +68,20 @@ class SupCon(SimCLR):
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         z1, z2, labels = embeddings["z1"], embeddings["z2"], embeddings["y"]
         return sup_con_loss(z1, z2, labels, self.temperature, self.form, self.base_temperature), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """As for `SimCLR`, times `temperature / base_temperature` where that is given.
+
+        Labels change neither the value at chance nor that of collapsed embeddings; but in the form "in" the mean of n
+        positives' probabilities is taken before the logarithm, which at chance lowers the loss by up to `log E exp(cos
+        / T)`, the more the more positives: for it the value holds where an image has few. The floor, `log(1 + (2N - 2)
+        exp(-2 / T))`, must hold for any labels, so it is lower than SimCLR's; classes of n images stay above about
+        `log(2n - 1)`.
+        """
+        plain = super().expected_range(batch_size)
+        floor = lowest_cross_entropy(2 * batch_size - 2, self.temperature)
+        scale = 1.0 if self.base_temperature is None else self.temperature / self.base_temperature
+        return ExpectedLoss(plain.initial, plain.collapsed, floor) * scale
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "form": self.form, "base_temperature": self.base_temperature}

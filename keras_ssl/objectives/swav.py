@@ -1,5 +1,6 @@
 """SwAV."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -8,10 +9,12 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.swav_loss import swav_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding, check_crops
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -130,6 +133,19 @@ class SwAV(JointEmbedding):
         codes = [self._codes(number, scores[number]) for number in range(self.global_crops)]
         loss = swav_loss(scores, temperature=self.temperature, codes=codes)
         return loss, {"perplexity": self._perplexity(scores[0])}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """Cross-entropy of codes over K prototypes, at temperature T.
+
+        - at chance `log K + log E exp(cos / T)`, with prototypes that point in all directions, as at the start: codes
+          and predictions have nothing in common;
+        - collapsed the same: one embedding for all has even codes, `1 / K` each, and as many near prototypes as a
+          random one; training may then move the prototypes until it is `log K`;
+        - never below `log(1 + (K - 1) exp(-2 / T))`: the least that any one prototype costs.
+        """
+        count = self.prototypes.count
+        even = math.log(count) + log_mean_exp(self.embedding_dim, 1.0 / self.temperature)
+        return ExpectedLoss(even, even, lowest_cross_entropy(count - 1, self.temperature))
 
     def _codes(self, number: int, scores: Tensor) -> Tensor:
         """The codes of a global crop, made even together with its queue where that is full."""

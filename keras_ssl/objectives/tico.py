@@ -10,6 +10,7 @@ from keras_ssl.layers.running_covariance import RunningCovariance
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.losses.tico_loss import second_moment, tico_terms
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -78,6 +79,23 @@ class TiCo(TeacherStudent):
         covariance = self.covariance.blend(second_moment(embeddings["z1"]))
         invariance, contrast = tico_terms(embeddings["z1"], embeddings["t2"], covariance)
         return invariance + self.contrast_weight * contrast, {"invariance": invariance, "contrast": contrast}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """With r the `contrast_weight`, d the `decay`, and a second moment that has seen many such batches.
+
+        - at chance `1 + r (d / D + (1 - d) (1/N + (1 - 1/N) / D))`: of a batch's squared cosines, those of a row with
+          itself are 1, the others `1 / D` on average; in the first steps, with a moment that starts at zero, it is
+          less;
+        - collapsed r: views agree, and every squared cosine is 1;
+        - never below `r (1 - d) / min(N, D)`: the batch's own part, where it fills all directions evenly.
+        """
+        width, decay = self.embedding_dim, self.covariance.decay
+        own = 1.0 / batch_size + (1.0 - 1.0 / batch_size) / width
+        return ExpectedLoss(
+            initial=1.0 + self.contrast_weight * (decay / width + (1.0 - decay) * own),
+            collapsed=self.contrast_weight,
+            floor=self.contrast_weight * (1.0 - decay) / min(batch_size, width),
+        )
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
         self.covariance.update(second_moment(embeddings["z1"]), updated)

@@ -1,5 +1,6 @@
 """VICReg."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.losses.vicreg_loss import vicreg_terms
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -80,6 +82,26 @@ class VICReg(JointEmbedding):
         terms = vicreg_terms(embeddings["z1"], embeddings["z2"], self.halve_variance)
         loss = sum(weight * term for weight, term in zip(self.weights_of_terms.values(), terms, strict=True))
         return loss, dict(zip(("invariance", "variance", "covariance"), terms, strict=True))
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """For dimensions of variance 1, where the variance term wants them: the loss is not free of scale.
+
+        - at chance `2 invariance_weight + variance_weight V + 2 covariance_weight (D-1) / (N-1)`, with
+          `V = 1 / sqrt(4 pi (N-1))` (twice that where the term is not halved) from the noise of a standard deviation;
+        - collapsed `variance_weight (1 - sqrt(1e-4))`, or twice that;
+        - never below 0.
+        """
+        weights = self.weights_of_terms
+        parts = 1.0 if self.halve_variance else 2.0
+        noise = parts / math.sqrt(4.0 * math.pi * (batch_size - 1))
+        covariance = 2.0 * (self.embedding_dim - 1) / (batch_size - 1)
+        return ExpectedLoss(
+            initial=2.0 * weights["invariance_weight"]
+            + weights["variance_weight"] * noise
+            + weights["covariance_weight"] * covariance,
+            collapsed=weights["variance_weight"] * parts * 0.99,
+            floor=0.0,
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **self.weights_of_terms, "halve_variance": self.halve_variance}

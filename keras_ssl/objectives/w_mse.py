@@ -10,6 +10,7 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.whitening_mse_loss import check_whitening_size, w_mse_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -100,6 +101,14 @@ class WMSE(JointEmbedding):
             for z1, z2 in combinations(views, 2)
         ]
         return sum(losses[1:], losses[0]) / len(losses), {}
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """`2 - 2 cos` of whitened embeddings: at chance 2; never below 0.
+
+        Nothing is told of collapse, which whitening undoes: it blows up whatever difference is left, be it rounding, so
+        that the loss is 0 where the views' differences are the same, and 2 where they have nothing in common.
+        """
+        return ExpectedLoss(initial=2.0, floor=0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {

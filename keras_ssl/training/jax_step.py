@@ -1,5 +1,6 @@
 """The train step on JAX: pure functions of the state, gradients by `jax.value_and_grad`."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -69,6 +70,39 @@ class JaxStep:
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
+
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, Tensor, list[Tensor]]]:
+        """A function of a batch: the loss, the first embedding and the gradients that a training step would find.
+
+        Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is compiled at
+        the first call, as operations one by one take far longer.
+        """
+
+        def loss_of(trainable: list[Tensor], others: list[Tensor], data: Any) -> tuple[Tensor, Any]:
+            mapping = [
+                *zip(self.trainable_variables, trainable, strict=True),
+                *zip(self.non_trainable_variables, others, strict=True),
+            ]
+            with keras.StatelessScope(state_mapping=mapping):
+                batch = self._prepare(data, self.seed, jax.numpy.zeros((), "int32"), check=False)
+                embeddings = self._embeddings(batch, training=True)
+                loss, _ = self._objective(embeddings)
+            return loss, next(iter(embeddings.values()))  # a dict would come back in another order
+
+        program = jax.jit(jax.value_and_grad(loss_of, has_aux=True))
+
+        def probe(data: Any) -> tuple[Tensor, Tensor, list[Tensor]]:
+            values = ([v.value for v in group] for group in (self.trainable_variables, self.non_trainable_variables))
+            (loss, embedding), gradients = program(*values, data)
+            return loss, embedding, gradients
+
+        return probe
+
+    def probe_views(self: Any, images: Tensor) -> list[Tensor]:
+        """The views that the first step would make of a batch, in the range of the images."""
+        positions = jax.numpy.arange(len(images), dtype="int32")
+        step = jax.numpy.zeros((), "int32")
+        return jax.jit(lambda x: self._make_views(x, self.seed, step, positions))(images)
 
     def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         return embeddings

@@ -8,9 +8,10 @@ import keras
 
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
-from keras_ssl.losses.numeric import as_float, l2_normalize
+from keras_ssl.losses.numeric import as_float, check_integer, l2_normalize
 from keras_ssl.random import Stream, draw_from
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, is_views, sample_count, split_arrays
+from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
 from keras_ssl.training.scalar_means import ScalarMeans
 from keras_ssl.typing import Logs, Tensor
@@ -78,6 +79,9 @@ class SSLModel(BackendStep, keras.Model):
     view_count: ClassVar[int] = 2
     """How many views the objective is defined on."""
 
+    fixed_teacher: ClassVar[bool] = False
+    """Whether the objective has a teacher that is meant to stand still."""
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -110,6 +114,7 @@ class SSLModel(BackendStep, keras.Model):
         self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
         self._evaluating = False
         self._view_program: Any = None
+        self._batch_size = DEFAULT_BATCH_SIZE
         self.built = True
 
     # What a subclass writes ------------------------------------------------------------------------------------
@@ -143,6 +148,10 @@ class SSLModel(BackendStep, keras.Model):
         if batch_size < 2:
             raise ValueError(f"`batch_size` must be at least 2. Received: batch_size={batch_size}")
         check_divisible(batch_size, replica_count(self))
+
+    def expected_range(self, batch_size: int) -> ExpectedLoss:
+        """What theory says of the loss of a global batch of this size, of at least 2 samples: see `expected_loss`."""
+        return ExpectedLoss()
 
     def check_arrays(self, arrays: dict[str, Any]) -> None:
         """Raises a `ValueError` where arrays given to `fit`, by batch key, do not suit the objective.
@@ -201,6 +210,32 @@ class SSLModel(BackendStep, keras.Model):
         return keras.ops.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), "int32")
 
     # What a user calls -----------------------------------------------------------------------------------------
+
+    def expected_loss(self, batch_size: int | None = None) -> ExpectedLoss:
+        """The loss to expect, in theory: at chance, at complete collapse, and the least there can be.
+
+        The formulas and where they come from are in the docstring of each objective's `expected_range`. Penalties of
+        the encoder's own (weight regularisers) come on top.
+
+        Args:
+            batch_size: of the global batch, an integer of at least 2. None (default): that of the last `fit`; 256
+                before the first, or where the data set did not tell.
+
+        Returns:
+            An `ExpectedLoss` with `initial`, `collapsed` and `floor`, each a float, or None where theory gives none.
+
+        Raises:
+            ValueError: if `batch_size` is out of range.
+
+        Example:
+
+        ```python
+        keras_ssl.SimCLR(encoder).expected_loss(128).collapsed  # log(2 * 128 - 1) = 5.54
+        ```
+        """
+        return self.expected_range(
+            self._batch_size if batch_size is None else check_integer("batch_size", batch_size, 2)
+        )
 
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         """The encoder's features of `x`, `[N, D]`."""
@@ -288,6 +323,7 @@ class SSLModel(BackendStep, keras.Model):
         known_size = getattr(x, "batch_size", None)
         if known_size is not None:
             self.check_batch_size(int(known_size))
+            self._batch_size = int(known_size)
         self._plan(x, epochs - initial_epoch, steps_per_epoch)
         return super().fit(
             x=x,
@@ -360,10 +396,11 @@ class SSLModel(BackendStep, keras.Model):
             aggregation="only_first_replica",
         )
 
-    def _prepare(self, data: Any, seed: int, step: Tensor) -> dict[str, Any]:
+    def _prepare(self, data: Any, seed: int, step: Tensor, check: bool = True) -> dict[str, Any]:
         """The batch dict of one step: what the user gave, and what randomness depends on."""
         batch = as_batch(data, self.required_keys)
-        check_inputs(batch["x"], self.encoder.input_shape)
+        if check:
+            check_inputs(batch["x"], self.encoder.input_shape)
         batch.update(seed=seed, step=step, position=self._positions(sample_count(batch)))
         return batch
 

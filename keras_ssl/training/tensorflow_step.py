@@ -1,6 +1,7 @@
 """The train step on TensorFlow: gradients by tape, replicas by tf.distribute."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -42,6 +43,26 @@ class TensorFlowStep:
         embeddings = self._gather(self._embeddings(batch, training=False))
         _, logs = self._objective(embeddings)
         return self._record(logs, embeddings)
+
+    def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, Tensor, list[Tensor | None]]]:
+        """A function of a batch: the loss, the first embedding and the gradients that a training step would find.
+
+        Nothing of the model changes. The batch's views may come ready-made, in any number and size. It is a program of
+        its own, because operations one by one take far longer where a loss has loops.
+        """
+
+        def probe(data: Any) -> tuple[Tensor, Tensor, list[Tensor | None]]:
+            with keras.StatelessScope(), tf.GradientTape() as tape:
+                batch = self._prepare(data, self.seed, tf.zeros((), "int32"), check=False)
+                embeddings = self._embeddings(batch, training=True)
+                loss, _ = self._objective(embeddings)
+            return loss, next(iter(embeddings.values())), tape.gradient(loss, self.trainable_variables)
+
+        return tf.function(probe, autograph=False)
+
+    def probe_views(self: Any, images: Tensor) -> list[Tensor]:
+        """The views that the first step would make of a batch, in the range of the images; nothing is compiled."""
+        return self._make_views(images, self.seed, tf.zeros((), "int32"), tf.range(len(images)))
 
     def _positions(self: Any, count: Tensor) -> Tensor:
         """Each local sample's position in the global batch: the replicas hold it in order."""

@@ -89,7 +89,9 @@ def test_pretrain_leaves_logs_recipe_weights_and_results(workplace):
     assert not [name for name in names if name.startswith(".")]
     assert list(run_folder.glob("events.*")) and (run_folder / "projector_config.pbtxt").exists()
     history = json.loads((run_folder / "history.json").read_text())
-    assert {"loss", "embedding_std", "gradient_norm", "knn_accuracy", "images_per_second"} == set(history)
+    told = {"findings", "loss_at_chance", "loss_floor"}
+    measured = {"loss", "embedding_std", "gradient_norm", "knn_accuracy", "images_per_second"}
+    assert measured | told == set(history)
     assert all(len(values) == 3 and np.isfinite(values).all() for values in history.values())
     results = json.loads((run_folder / "results.json").read_text())
     assert results["knn_accuracy"] == history["knn_accuracy"][-1] and results["seconds"] > 0
@@ -193,9 +195,12 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
         "--logdir holds a finished run": [f"--logdir={workplace / 'run'}"],
     }
     tiny = [flag for flag in TINY if "data.count" not in flag] + ["--logdir=run"]
-    # Last, what is no mistake: arrays without labels.
-    cases = [[*tiny, *flags] for flags in [*mistakes.values(), ["--data=unlabelled.npz"]]]
-    *ends, (error, said) = run_repeatedly("pretrain.py", *cases, cwd=tmp_path)
+    # Last, what is no mistake: arrays without labels, without the doctor and with.
+    fine = [["--data=unlabelled.npz", "--nodoctor"], ["--data=unlabelled.npz", "--overwrite", "--verbose=1"]]
+    cases = [[*tiny, *flags] for flags in [*mistakes.values(), *fine]]
+    *ends, (error, alone), (_, said) = run_repeatedly("pretrain.py", *cases, cwd=tmp_path)
+    assert "loss_at_chance" not in alone and "SimCLR, the loss to expect: chance " in said
+    assert re.search(r"loss: \d.* loss_at_chance: \d.* loss_floor: \d", said)  # in the progress bar
     for (line, _), message in zip(ends, mistakes, strict=True):
         assert line is not None and "error: " in line and message in line and "Received: " in line
         assert "\n" not in line
