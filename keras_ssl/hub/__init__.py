@@ -12,6 +12,7 @@ from keras_ssl.hub.export import export
 from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.load_checkpoint import load_checkpoint
+from keras_ssl.hub.read_run import Run, read_run
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 
@@ -21,6 +22,7 @@ __all__ = [
     "CenterCrop",
     "DownloadError",
     "Recipe",
+    "Run",
     "atomic_file",
     "atomic_folder",
     "cache_folder",
@@ -35,5 +37,6 @@ __all__ = [
     "load_weights",
     "named_weights",
     "preprocessing",
+    "read_run",
     "save_weights",
 ]
