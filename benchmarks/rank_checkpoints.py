@@ -107,9 +107,25 @@ def verdict(found: dict[str, float], runs: list[dict[str, Any]]) -> str:
     best = max(run["linear"] for run in runs)
     chosen = {name: max(runs, key=score)["linear"] for name, score in SCORES.items()}
     costs = "; ".join(f"{name.split(',')[0]} {chosen[name]:.1%}" for name in order)
+    means = {
+        epochs: sum(run["rankme"] for run in group) / len(group)
+        for epochs in sorted({run["epochs"] for run in runs})
+        if (group := [run for run in runs if run["epochs"] == epochs])
+    }
+    trend = ", ".join(f"{mean:.1f} after {epochs} epochs" for epochs, mean in means.items())
+    why = f" The mean RankMe is {trend}."
+    if list(means.values()) == sorted(means.values(), reverse=True) and len(means) > 1:
+        why += (
+            " It falls with training while the probe rises: an encoder that has hardly learnt spreads its features "
+            "more evenly. So it can order runs of one length and not runs of different lengths."
+        )
     return (
-        f"Best is {order[0].split(',')[0]}, then {', '.join(name.split(',')[0] for name in order[1:])}. "
-        f"The run that each would choose has a probe accuracy of: {costs} (the best run: {best:.1%})."
+        why.strip()
+        + " "
+        + (
+            f"Best is {order[0].split(',')[0]}, then {', '.join(name.split(',')[0] for name in order[1:])}. "
+            f"The run that each would choose has a probe accuracy of: {costs} (the best run: {best:.1%})."
+        )
     )
 
 
