@@ -5,22 +5,16 @@ seeds, each run in a process of its own on one core. Results are kept by configu
 TensorFlow backend.
 """
 
-import hashlib
 import json
-import os
 import platform
 import resource
-import subprocess
-import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
 from typing import Any
 
+from _runs import ROOT, key_of, on_all_cores, rounded, run_apart
 from absl import app, flags
 
-ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/methods.json", "Results, read and written.")
 ONLY = flags.DEFINE_list("only", None, "Names of the methods to measure; all where not given.")
 EPOCHS = flags.DEFINE_integer("epochs", 30, "Passes over the 6,000 training images.", lower_bound=1)
@@ -97,24 +91,6 @@ def train(text: str) -> None:
     )
 
 
-def trained(text: str, core: int) -> Results:
-    """What a process on one core says of a run."""
-    command = [sys.executable, __file__, f"--worker={text}"]
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    if hasattr(os, "sched_setaffinity"):
-        # One thread per run: two runs of one thread finish before one of two, and add in the same order each time.
-        command = [
-            sys.executable,
-            "-c",
-            f"import os, sys; os.sched_setaffinity(0, {{{core}}}); os.execv(sys.argv[1], sys.argv[1:])",
-            *command,
-        ]
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"A run failed. Received: {done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 # All of it -------------------------------------------------------------------------------------------------------
 
 
@@ -136,40 +112,24 @@ def main(_: list[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
-    own = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    cores: Queue[int] = Queue()
-    for core in own:
-        cores.put(core)
-
-    def run(name: str, seed: int) -> None:
+    def run(name: str, seed: int, core: int) -> None:
         recipe = keras_ssl.Recipe.read(f"{name}_digits")
         recipe = recipe.override(f"training.epochs={EPOCHS.value}", f"training.seed={seed}")
-        key = hashlib.sha256(f"{recipe.text()}{keras_ssl.__version__}".encode()).hexdigest()[:16]
+        key = key_of(recipe.text(), keras_ssl.__version__)
         entry = table[name]
         entry["objective"] = recipe.sections["objective"]["name"]
         if entry["runs"].get(str(seed), {}).get("key") == key:
             return
-        core = cores.get()
-        try:
-            entry["runs"][str(seed)] = {"key": key} | _rounded(trained(recipe.text(), core))
-        finally:
-            cores.put(core)
+        entry["runs"][str(seed)] = {"key": key} | rounded(run_apart(__file__, recipe.text(), core))
         print(name, seed, entry["runs"][str(seed)], flush=True)
         write()
 
     names = ONLY.value or methods()
     for name in names:  # here, because the runs below write what they find while others go on
         table.setdefault(name, {"runs": {}})
-    with ThreadPoolExecutor(len(own)) as pool:
-        # Seed by seed, so that a table that is interrupted has all methods.
-        list(pool.map(lambda job: run(*job), [(name, seed) for seed in range(SEEDS.value) for name in names]))
+    # Seed by seed, so that a table that is interrupted has all methods.
+    on_all_cores(run, [(name, seed) for seed in range(SEEDS.value) for name in names])
     write()
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(item) for key, item in value.items()}
-    return round(value, 4 if value < 100 else 0) if isinstance(value, float) else value
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Words, booleans, integers, permutations and numbers in [0, 1) are the same bits 
 floating arithmetic makes of them (other ranges, normals) may differ in the last bit, where a compiler fuses operations.
 """
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -169,6 +170,21 @@ def draw_from(stream: Stream) -> Iterator[None]:
 def current_stream() -> Stream | None:
     """The stream from which layers should draw, or None where nothing provides one (see `draw_from`)."""
     return _current_stream.get()
+
+
+@contextmanager
+def seeded_initializers(seed: int) -> Iterator[None]:
+    """Initial weights made inside the block follow from `seed`; what is drawn after it is as without it.
+
+    Keras draws the seed of each initializer from Python's generator. (`keras.utils.set_random_seed` would
+    import TensorFlow under JAX.)
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def normal_array(shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a source checkout need not be installed
@@ -55,3 +56,18 @@ def new_entry(flag: str, path: str, overwrite: bool) -> None:
     """Raises an error that names the flag if `keras_ssl.export` could not write to `path` later on."""
     absent_entry(flag, path, overwrite)
     writable_folder(flag, Path(path).absolute().parent)
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same keys as a markdown table with its head; what is not a text or a dict stands at the right."""
+    rule = ["---" if isinstance(value, str | dict) else "---:" for value in rows[0].values()]
+    cells = [[_cell(key, value).replace("|", "\\|") for key, value in row.items()] for row in rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (list(rows[0]), rule, *cells))
+
+
+def _cell(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    if isinstance(value, float) and key != "seconds":
+        return f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.4g}"
+    return "" if value is None else str(value)

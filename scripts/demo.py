@@ -28,7 +28,7 @@ SHORTENED = flags.DEFINE_bool(
 
 CLASSES = 10
 SUPERVISED_EPOCHS = 12
-FINE_TUNING_EPOCHS = 40
+FINE_TUNING_EPOCHS = 45
 
 Digits = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -43,14 +43,6 @@ def score_model(model: keras.Model, digits: Digits) -> dict[str, float]:
     return score({split: evaluation.extract_features(model, x) for split, (x, _) in digits.items()}, digits)
 
 
-def classifier(base: keras.Model, learning_rate: float) -> keras.Model:
-    """`base`, which gives features of images, under a new linear classifier; all of it trains."""
-    model = keras.Sequential([base, keras.layers.Dense(CLASSES)])
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(learning_rate), loss, metrics=["accuracy"], jit_compile=False)
-    return model
-
-
 def untrained(recipe: keras_ssl.Recipe) -> keras.Model:
     """The recipe's encoder before training, with its preprocessing in front."""
     model = recipe.build_model()
@@ -60,7 +52,10 @@ def untrained(recipe: keras_ssl.Recipe) -> keras.Model:
 def supervised(recipe: keras_ssl.Recipe, digits: Digits, epochs: int) -> keras.Model:
     """The same encoder trained with all the labels."""
     base = untrained(recipe)
-    classifier(base, 2e-3).fit(*digits["train"], batch_size=128, epochs=epochs, verbose=0)
+    model = keras.Sequential([base, keras.layers.Dense(CLASSES)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
+    model.fit(*digits["train"], batch_size=128, epochs=epochs, verbose=0)
     return base
 
 
@@ -82,14 +77,6 @@ def pretrain(recipe: keras_ssl.Recipe, digits: Digits, output: Path) -> keras_ss
         ],
     )
     return model
-
-
-def fine_tune(base: keras.Model, digits: Digits, epochs: int) -> float:
-    """Test accuracy after training `base` and a classifier on the first tenth of the labelled images."""
-    images, labels = (part[: len(part) // 10] for part in digits["train"])
-    model = classifier(base, 1e-3)
-    model.fit(images, labels, batch_size=64, epochs=epochs, verbose=0)
-    return float(model.evaluate(*digits["test"], batch_size=500, verbose=0)[1])
 
 
 def table(results: dict[str, Any]) -> str:
@@ -152,10 +139,10 @@ def main(_: list[str]) -> None:
     results: dict[str, Any] = {
         kind: {name: score[kind] for name, score in scores.items()} for kind in ("knn", "linear")
     }
-    results["finetune_10pct"] = {
-        "pretrained": fine_tune(keras_ssl.load(exported), digits, epochs),
-        "scratch": fine_tune(untrained(recipe), digits, epochs),
-    }
+    tuned = evaluation.finetune(
+        keras_ssl.load(exported), *digits["train"], *digits["test"], fraction=0.1, from_scratch=True, epochs=epochs
+    )
+    results["finetune_10pct"] = {"pretrained": tuned.accuracy, "scratch": tuned.scratch}
     results["seconds"] = round(time.perf_counter() - began, 1)
     (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 

@@ -1,4 +1,5 @@
-"""Evaluates a pretrained encoder: classifiers on its features, retrieval, few-shot episodes, and measures of rank.
+"""Evaluates a pretrained encoder: classifiers on its features, retrieval, few-shot episodes, measures of rank, and
+fine-tuning with a part of the labels.
 
     python scripts/evaluate.py --model=saved_models/my_encoder --data=coloured_digits --output=results.json
 
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _cli import DATA_HELP, no_arguments, user_errors, writable_folder
+from _cli import DATA_HELP, markdown_table, no_arguments, user_errors, writable_folder
 from absl import app, flags
 
 import keras_ssl
@@ -58,6 +59,8 @@ _TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "Of the neighbours' weigh
 _SEED = flags.DEFINE_integer("seed", 0, "Of what protocols draw: episodes, splits, the order of SGD.", lower_bound=0)
 _WAYS = flags.DEFINE_integer("ways", 5, "Classes in a few-shot episode.", lower_bound=2)
 _SHOTS = flags.DEFINE_integer("shots", 1, "Labelled samples of a class in a few-shot episode.", lower_bound=1)
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Of fine-tuning. Default: 20, or 400 updates.", lower_bound=1)
+_FROM_SCRATCH = flags.DEFINE_bool("from_scratch", False, "Whether to fine-tune from new weights too, to compare.")
 
 # Of training features and labels, and of test features and labels.
 _LABELLED: dict[str, Callable[[Any, Any, Any, Any], float | dict[str, float]]] = {
@@ -74,6 +77,12 @@ _LABELLED: dict[str, Callable[[Any, Any, Any, Any], float | dict[str, float]]] =
     "tolerance": lambda x, y, z, t: evaluation.tolerance(x, y),
     "intrinsic_dimension": lambda x, y, z, t: evaluation.intrinsic_dimension(x, y, z, t, seed=_SEED.value),
 }
+# Percentages of the labels that the model is fine-tuned with, on the images themselves.
+_FINETUNED: dict[str, int] = {
+    "finetune_1": 1,
+    "finetune_10": 10,
+    "finetune_100": 100,
+}
 # Of the training features alone.
 _LABEL_FREE: dict[str, Callable[..., float]] = {
     "rankme": evaluation.rankme,
@@ -85,7 +94,7 @@ _LABEL_FREE: dict[str, Callable[..., float]] = {
     "mean_correlation": evaluation.mean_correlation,
     "two_nn": evaluation.two_nn,
 }
-_PROTOCOLS = (*_LABELLED, *_LABEL_FREE)
+_PROTOCOLS = (*_LABELLED, *_FINETUNED, *_LABEL_FREE)
 _PROTOCOLS_FLAG = flags.DEFINE_list("protocols", ["knn", "linear"], f"Any of {', '.join(_PROTOCOLS)}.")
 
 
@@ -113,7 +122,7 @@ def main(argv: list[str]) -> None:
         "command": shlex.join(["python", *sys.argv]),
         "versions": {**versions(), **_scikit_learn()},
     }
-    print(table(report))
+    print(markdown_table([report]))
     if _OUTPUT.value is not None:
         with atomic_file(_OUTPUT.value) as staging:
             staging.write_text(json.dumps(_without_nan(report), indent=2) + "\n", encoding="utf-8")
@@ -163,7 +172,7 @@ def evaluate(model: Any, images: LabelledImages) -> tuple[dict[str, Any], list[P
     """The protocols' figures, the numbers of images and the time it took; and the parts that were evaluated."""
     start = time.perf_counter()
     protocols = _PROTOCOLS_FLAG.value
-    labelled = [name for name in protocols if name in _LABELLED]
+    labelled = [name for name in protocols if name not in _LABEL_FREE]
     if images.y is None and labelled:
         raise ValueError(f"--protocols={','.join(labelled)} needs labels. Received: data without labels")
     split: tuple[Any, ...] = (images.x, None)
@@ -176,6 +185,9 @@ def evaluate(model: Any, images: LabelledImages) -> tuple[dict[str, Any], list[P
     data = [array for part in parts for array in (part.features, part.labels)]
     results: dict[str, Any] = {"train": len(parts[0]), "test": len(parts[1]) if len(parts) > 1 else 0}
     for name in protocols:
+        if name in _FINETUNED:
+            results.update(_finetuned(name, model, split))
+            continue
         value = _LABELLED[name](*data) if name in _LABELLED else _LABEL_FREE[name](data[0])
         results.update(value if isinstance(value, dict) else {name: value})
     return {**results, "seconds": round(time.perf_counter() - start, 2)}, parts
@@ -201,11 +213,20 @@ def _few_shot(name: str, features: Any, labels: Any, classifier: Any) -> dict[st
     return {name: found.accuracy, f"{name}_interval": found.interval}
 
 
-def table(report: dict[str, Any]) -> str:
-    """One row of a markdown table with its head."""
-    cells = {key: _cell(key, value).replace("|", "\\|") for key, value in report.items()}
-    rule = ["---" if isinstance(value, str | dict) else "---:" for value in report.values()]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (list(cells), rule, list(cells.values())))
+def _finetuned(name: str, model: Any, split: tuple[Any, ...]) -> dict[str, float]:
+    x, y, x_test, y_test = split
+    found = evaluation.finetune(
+        model,
+        x,
+        y,
+        x_test,
+        y_test,
+        fraction=_FINETUNED[name] / 100,
+        from_scratch=_FROM_SCRATCH.value,
+        epochs=_EPOCHS.value,
+        seed=_SEED.value,
+    )
+    return {name: found.accuracy} | ({} if found.scratch is None else {f"{name}_scratch": found.scratch})
 
 
 def _without_nan(report: dict[str, Any]) -> dict[str, Any]:
@@ -218,14 +239,6 @@ def _without_nan(report: dict[str, Any]) -> dict[str, Any]:
 def _scikit_learn() -> dict[str, str]:
     """Its version, if a protocol took it."""
     return {"scikit-learn": sys.modules["sklearn"].__version__} if "sklearn" in sys.modules else {}
-
-
-def _cell(key: str, value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {version}" for name, version in value.items())
-    if isinstance(value, float) and key != "seconds":
-        return f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.4g}"
-    return str(value)
 
 
 if __name__ == "__main__":

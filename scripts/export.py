@@ -5,10 +5,6 @@
 With KERAS_BACKEND=tensorflow it adds the SavedModel to the weights of a run that was made on JAX.
 """
 
-import json
-from pathlib import Path
-from typing import Any
-
 from _cli import new_entry, no_arguments, user_errors
 from absl import app, flags
 
@@ -28,14 +24,8 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an entry.
 def main(argv: list[str]) -> None:
     no_arguments(argv)
     with user_errors():
-        logdir = Path(_LOGDIR.value)
-        for name in ("recipe.toml", "model.weights.h5"):
-            if not (logdir / name).is_file():
-                raise ValueError(f"--logdir must hold a finished run: {name} is missing. Received: --logdir={logdir}")
         new_entry("output", _OUTPUT.value, _OVERWRITE.value)
-        recipe = keras_ssl.Recipe.read(logdir / "recipe.toml")
-        model = recipe.build_model()
-        model.load_weights(logdir / "model.weights.h5")
+        recipe, model, results = keras_ssl.hub.read_run(_LOGDIR.value)
         keras_ssl.export(
             model,
             _OUTPUT.value,
@@ -43,16 +33,11 @@ def main(argv: list[str]) -> None:
             description=_DESCRIPTION.value,
             data=str(recipe.sections.get("data", {}).get("name", "")) if _DATA.value is None else _DATA.value,
             license=_LICENSE.value,
-            results=read_results(logdir / "results.json"),
+            results=results,
             recipe=recipe,
             overwrite=_OVERWRITE.value,
         )
     print(f"Exported to {_OUTPUT.value}: keras_ssl.load({_OUTPUT.value!r})")
-
-
-def read_results(path: Path) -> dict[str, Any]:
-    """What the run measured at its end, or nothing."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 if __name__ == "__main__":

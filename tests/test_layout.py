@@ -17,8 +17,9 @@ LAYERS = (
     {"encoders", "views", "optimizers", "data"},
     {"training"},
     {"objectives"},
+    {"hub"},
     {"evaluation"},
-    {"callbacks", "hub", "testing"},
+    {"callbacks", "testing"},
     {"report"},
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}

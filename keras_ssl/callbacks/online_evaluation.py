@@ -5,7 +5,9 @@ import math
 import keras
 import numpy as np
 
-from keras_ssl.evaluation import extract_features
+from keras_ssl.evaluation.extract_features import extract_features
+from keras_ssl.evaluation.validation import as_images
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import permutation
 from keras_ssl.typing import Logs, Tensor
 
@@ -35,14 +37,11 @@ class OnlineEvaluation(keras.callbacks.Callback):
 
     def __init__(self, images: tuple[np.ndarray, ...], every: int, batch_size: int, name: str) -> None:
         super().__init__()
-        for argument, value in (("every", every), ("batch_size", batch_size)):
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"Argument `{argument}` must be a positive integer. Received: {argument}={value!r}")
         if not isinstance(name, str) or not name:
             raise ValueError(f"Argument `name` must be a string that is not empty. Received: name={name!r}")
         self.images = images
-        self.every = every
-        self.batch_size = batch_size
+        self.every = check_integer("every", every, 1)
+        self.batch_size = check_integer("batch_size", batch_size, 1)
         self.name = name
 
     def measure(self, *features: np.ndarray) -> float:
@@ -56,14 +55,6 @@ class OnlineEvaluation(keras.callbacks.Callback):
         features = [extract_features(self.model, images, self.batch_size) for images in self.images]
         finite = all(np.isfinite(array).all() for array in features)
         logs[self.name] = self.measure(*features) if finite else math.nan
-
-
-def as_images(name: str, x: Tensor) -> np.ndarray:
-    """A batch of images as an array; raises a `ValueError` if it has no batch axis or is empty."""
-    images = np.asanyarray(x)
-    if images.ndim < 2 or len(images) == 0:
-        raise ValueError(f"Argument `{name}` must be a batch of images. Received: {name}.shape={images.shape}")
-    return images
 
 
 def labelled_split(

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from keras_ssl.callbacks.online_evaluation import OnlineEvaluation, as_images
+from keras_ssl.callbacks.online_evaluation import OnlineEvaluation
 from keras_ssl.evaluation.rankme import rankme
+from keras_ssl.evaluation.validation import as_images
 from keras_ssl.typing import Tensor
 
 

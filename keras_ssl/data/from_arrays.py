@@ -115,7 +115,7 @@ def _inputs(name: str, value: Tensor) -> np.ndarray:
         )
     if array.size == 0:
         raise ValueError(f"Argument `{name}` must not be empty. Received: {name}.shape={array.shape}")
-    _check_finite(name, array)
+    check_finite(name, array)
     return array
 
 
@@ -128,7 +128,7 @@ def _column(name: str, value: Tensor) -> np.ndarray:
     if array.dtype.kind == "f":
         if name != "y":
             raise ValueError(f"Argument `{name}` must hold integers. Received: {name}.dtype={array.dtype}")
-        _check_finite(name, array)
+        check_finite(name, array)
         return array.astype(np.float32)
     limits = np.iinfo(np.int32)
     if len(array) and (array.min() < limits.min or array.max() > limits.max):
@@ -143,7 +143,7 @@ def _check_numbers(name: str, array: np.ndarray) -> None:
         raise ValueError(f"Argument `{name}` must be an array of numbers. Received: {name}.dtype={array.dtype}")
 
 
-def _check_finite(name: str, array: np.ndarray) -> None:
+def check_finite(name: str, array: np.ndarray) -> None:
     """Raises if a sample holds NaN or infinity; block by block, to keep a mapped file out of memory."""
     if array.dtype.kind != "f":
         return

@@ -7,6 +7,7 @@ from keras_ssl.evaluation.contour_accuracy import contour_accuracy
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.feature_std import feature_std
 from keras_ssl.evaluation.few_shot import FewShotAccuracy, few_shot
+from keras_ssl.evaluation.finetune import FinetuneAccuracy, finetune
 from keras_ssl.evaluation.intrinsic_dimension import intrinsic_dimension
 from keras_ssl.evaluation.knn import knn_accuracy, knn_predict
 from keras_ssl.evaluation.label_propagation import label_propagation
@@ -19,22 +20,27 @@ from keras_ssl.evaluation.naive_bayes_probe import NaiveBayesProbe
 from keras_ssl.evaluation.nearest_mean_classifier import NearestMeanClassifier
 from keras_ssl.evaluation.nesum import nesum
 from keras_ssl.evaluation.pair_similarities import pair_similarities
+from keras_ssl.evaluation.rank_checkpoints import RankedCheckpoint, rank_checkpoints
 from keras_ssl.evaluation.rankme import rankme
 from keras_ssl.evaluation.recursive_ridge import RecursiveRidge
 from keras_ssl.evaluation.region_similarity import region_similarity
 from keras_ssl.evaluation.retrieval import retrieval
 from keras_ssl.evaluation.singular_value_entropy import singular_value_entropy
+from keras_ssl.evaluation.stratified_subset import stratified_subset
 from keras_ssl.evaluation.tolerance import tolerance
 from keras_ssl.evaluation.transductive_few_shot import TransductiveFewShot
 from keras_ssl.evaluation.two_nn import two_nn
 from keras_ssl.evaluation.uniformity import uniformity
 from keras_ssl.evaluation.video_segmentation import video_segmentation
+from keras_ssl.evaluation.view_features import view_features
 
 __all__ = [
     "FewShotAccuracy",
+    "FinetuneAccuracy",
     "LinearProbeGrid",
     "NaiveBayesProbe",
     "NearestMeanClassifier",
+    "RankedCheckpoint",
     "RecursiveRidge",
     "TransductiveFewShot",
     "alignment",
@@ -44,6 +50,7 @@ __all__ = [
     "extract_features",
     "feature_std",
     "few_shot",
+    "finetune",
     "intrinsic_dimension",
     "knn_accuracy",
     "knn_predict",
@@ -55,12 +62,15 @@ __all__ = [
     "mean_correlation",
     "nesum",
     "pair_similarities",
+    "rank_checkpoints",
     "rankme",
     "region_similarity",
     "retrieval",
     "singular_value_entropy",
+    "stratified_subset",
     "tolerance",
     "two_nn",
     "uniformity",
     "video_segmentation",
+    "view_features",
 ]

@@ -3,6 +3,8 @@
 import keras
 import numpy as np
 
+from keras_ssl.evaluation.validation import as_images
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -22,8 +24,8 @@ def extract_features(model: keras.Model, images: Tensor, batch_size: int = 256) 
         float32 `[N, D]`.
 
     Raises:
-        ValueError: if there are no images, `batch_size` is not positive, or the output is not one `[N, D]`
-            array.
+        ValueError: if there are no images, one holds NaN or infinity (its number is named), `batch_size` is not
+            positive, or the output is not one `[N, D]` array.
 
     Example:
 
@@ -31,11 +33,8 @@ def extract_features(model: keras.Model, images: Tensor, batch_size: int = 256) 
     >>> extract_features(model, np.zeros((10, 4, 4, 3), "uint8"), batch_size=4).shape
     (10, 48)
     """
-    images = np.asanyarray(images)
-    if images.ndim < 2 or len(images) == 0:
-        raise ValueError(f"Argument `images` must be a batch of images. Received: images.shape={images.shape}")
-    if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
-        raise ValueError(f"Argument `batch_size` must be a positive integer. Received: batch_size={batch_size!r}")
+    images = as_images("images", images)
+    batch_size = check_integer("batch_size", batch_size, 1)
     full = len(images) // batch_size * batch_size
     parts = [images[:full]] if full else []
     if full < len(images):

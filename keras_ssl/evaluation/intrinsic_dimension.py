@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_ssl.evaluation.blas_threads import blas_threads
 from keras_ssl.evaluation.spectrum import blocks
+from keras_ssl.evaluation.stratified_subset import check_share
 from keras_ssl.evaluation.validation import as_features, as_labels, same_width
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
@@ -71,8 +72,7 @@ def intrinsic_dimension(
     test = as_features("features", features)
     truth = as_labels("labels", labels, len(test))
     same_width("train_features", train, "features", test)
-    if not 0 < fraction <= 1:
-        raise ValueError(f"`fraction` must be above 0 and at most 1. Received: fraction={fraction}")
+    check_share("fraction", fraction)
     check_positive("regularization", regularization)
     max_dimension = check_integer("max_dimension", max_dimension, 1)
     seed = check_integer("seed", seed, 0)

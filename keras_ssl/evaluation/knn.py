@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized, same_width
+from keras_ssl.losses.numeric import check_positive
 from keras_ssl.typing import Tensor
 
 _BLOCK = 2**22  # similarities in memory at a time
@@ -102,8 +103,7 @@ def check_neighbours(k: int, count: int, temperature: float) -> None:
         raise ValueError(
             f"Argument `k` must be an integer from 1 to the number of training features ({count}). Received: k={k!r}"
         )
-    if not temperature > 0:
-        raise ValueError(f"Argument `temperature` must be positive. Received: temperature={temperature}")
+    check_positive("temperature", temperature)
 
 
 def nearest_neighbours(queries: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_ssl.evaluation.blas_threads import blas_threads
 from keras_ssl.evaluation.validation import as_features, as_labels, same_width
+from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
 
@@ -74,12 +75,14 @@ def accuracy_of_probe(
     except ImportError as error:
         raise ImportError("linear_probe needs scikit-learn: pip install scikit-learn") from error
 
+    # Numbers rather than names: scikit-learn takes no labels of bytes.
+    classes, numbers = np.unique(labels, return_inverse=True)
     train, test = train.astype(np.float64), test.astype(np.float64)
     mean, scale = standardization(train)
     probe = LogisticRegression(C=1 / (regularization * len(train)), max_iter=max_iter)
     with blas_threads(train.size):
-        probe.fit((train - mean) * scale, labels)
-    return float(np.mean(probe.predict((test - mean) * scale) == truth))
+        probe.fit((train - mean) * scale, numbers)
+    return float(np.mean(classes[probe.predict((test - mean) * scale)] == truth))
 
 
 def standardization(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +94,5 @@ def standardization(train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def check_probe(regularization: float, max_iter: int) -> None:
     """Raises if the settings of a probe are out of range."""
-    if not regularization > 0:
-        raise ValueError(f"Argument `regularization` must be positive. Received: regularization={regularization}")
-    if not max_iter >= 1:
-        raise ValueError(f"Argument `max_iter` must be at least 1. Received: max_iter={max_iter}")
+    check_positive("regularization", regularization)
+    check_integer("max_iter", max_iter, 1)

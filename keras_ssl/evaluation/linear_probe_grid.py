@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_ssl.evaluation.linear_probe import accuracy_of_probe, check_probe, probe_data
+from keras_ssl.evaluation.stratified_subset import drawn
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.random import permutation
 from keras_ssl.typing import Tensor
 
 _REGULARIZATIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -89,9 +89,4 @@ def linear_probe_grid(
 
 def hold_out(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which samples to hold out, `[N]`: this share of each class, rounded, but never all of it."""
-    order = permutation(len(labels), seed, 0)
-    held_out = np.zeros(len(labels), bool)
-    for name in np.unique(labels):
-        members = order[labels[order] == name]
-        held_out[members[: min(round(share * len(members)), len(members) - 1)]] = True
-    return held_out
+    return drawn(labels, lambda count: min(round(share * count), count - 1), seed)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.moments_probe import MomentsProbe
+from keras_ssl.losses.numeric import check_positive
 
 
 class NaiveBayesProbe(MomentsProbe):
@@ -50,10 +51,8 @@ class NaiveBayesProbe(MomentsProbe):
     """
 
     def __init__(self, shared_variance: bool = True, smoothing: float = 1e-9) -> None:
-        if not smoothing > 0:
-            raise ValueError(f"Argument `smoothing` must be positive. Received: smoothing={smoothing}")
         self.shared_variance = shared_variance
-        self.smoothing = smoothing
+        self.smoothing = check_positive("smoothing", smoothing)
 
     def _decision(self, features: np.ndarray) -> np.ndarray:
         prior = np.log(self.counts_ / self.counts_.sum())

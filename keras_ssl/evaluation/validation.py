@@ -2,7 +2,21 @@
 
 import numpy as np
 
+from keras_ssl.data.from_arrays import check_finite
 from keras_ssl.typing import Tensor
+
+
+def as_images(name: str, images: Tensor) -> np.ndarray:
+    """A batch of images as an array `[N, ...]` in its own type; a memory-mapped one is not read into memory.
+
+    Raises:
+        ValueError: if there is no batch axis, no image, or an image holds NaN or infinity (its number is named).
+    """
+    array = np.asanyarray(images)
+    if array.ndim < 2 or len(array) == 0:
+        raise ValueError(f"Argument `{name}` must be a batch of images. Received: {name}.shape={array.shape}")
+    check_finite(name, array)
+    return array
 
 
 def as_features(name: str, features: Tensor, least: int = 1) -> np.ndarray:

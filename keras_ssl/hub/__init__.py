@@ -13,6 +13,7 @@ from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.load_checkpoint import load_checkpoint
 from keras_ssl.hub.publish import publish
+from keras_ssl.hub.read_run import Run, read_run
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.verify import verify
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
@@ -23,6 +24,7 @@ __all__ = [
     "CenterCrop",
     "DownloadError",
     "Recipe",
+    "Run",
     "atomic_file",
     "atomic_folder",
     "cache_folder",
@@ -38,6 +40,7 @@ __all__ = [
     "named_weights",
     "preprocessing",
     "publish",
+    "read_run",
     "save_weights",
     "verify",
 ]

@@ -1,10 +1,7 @@
 """A recipe: everything that a pretraining run is made of, in a TOML file."""
 
 import os
-import random
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +23,7 @@ from keras_ssl.hub.suggestion import suggestion
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
 from keras_ssl.hub.training_section import TRAINING_DEFAULTS, check_training
 from keras_ssl.precision import dtype_policy
+from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel
 
 
@@ -149,7 +147,7 @@ class Recipe:
             ValueError: if a value is out of range; the message names the section.
         """
         training = self.sections["training"]
-        with dtype_policy(training["precision"]), _seeded(training["seed"]):
+        with dtype_policy(training["precision"]), seeded_initializers(training["seed"]):
             encoder = self.build("encoder")
             given = {section: self.build(section) for section in ("views", "preprocessing") if section in self.sections}
             return self.build("objective", encoder=encoder, seed=training["seed"], **given)
@@ -210,21 +208,6 @@ class Recipe:
         arguments = {key: value for key, value in table.items() if key not in made_elsewhere}
         target = component(section, table).target
         return _call(section, target, **{**arguments, **given})
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Initial weights made inside the block follow from `seed`; what is drawn after it is as without it.
-
-    Keras draws the seed of each initializer from Python's generator. (`keras.utils.set_random_seed` would
-    import TensorFlow under JAX.)
-    """
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
 
 
 def _call(section: str, target: Any, **arguments: Any) -> Any:

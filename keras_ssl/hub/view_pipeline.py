@@ -6,8 +6,8 @@ from typing import Any
 from keras_ssl import views
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.suggestion import suggestion
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.views import Compose, MultiCrop, MultiView, RandomApply, View
-from keras_ssl.views.validation import check_count
 
 _CONTAINERS = {"View", "Compose", "MultiCrop", "MultiView", "RandomApply"}
 
@@ -41,10 +41,10 @@ def pipeline(
     >>> len(pipeline([crop, {**jitter, "probability": 0.8}]))
     2
     """
-    pipelines = [_composed("ops", ops)] * check_count("copies", copies, 1)
+    pipelines = [_composed("ops", ops)] * check_integer("copies", copies, 1)
     if local_ops is None:
         return MultiView(pipelines)
-    return MultiCrop(pipelines, [_composed("local_ops", local_ops)] * check_count("local_copies", local_copies, 1))
+    return MultiCrop(pipelines, [_composed("local_ops", local_ops)] * check_integer("local_copies", local_copies, 1))
 
 
 def _composed(argument: str, ops: Sequence[Mapping[str, Any]]) -> Compose:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.losses.numeric import check_positive
 from keras_ssl.typing import Tensor
 
 
@@ -27,8 +28,7 @@ class LogitScale(keras.layers.Layer):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("temperature", temperature), ("maximum", maximum)):
-            if not value > 0:
-                raise ValueError(f"`{name}` must be greater than 0. Received: {name}={value}")
+            check_positive(name, value)
         if 1.0 / temperature > maximum:
             raise ValueError(
                 f"`temperature` must be at least 1 / {maximum:g}, the scale's maximum. "

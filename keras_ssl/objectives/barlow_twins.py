@@ -7,6 +7,7 @@ import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
+from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.typing import Logs, Tensor
@@ -60,8 +61,7 @@ class BarlowTwins(JointEmbedding):
             raise ValueError(
                 f"`redundancy_weight` must not be negative. Received: redundancy_weight={redundancy_weight}"
             )
-        if scale <= 0:
-            raise ValueError(f"`scale` must be greater than 0. Received: scale={scale}")
+        check_positive("scale", scale)
         self.add_projector(projector)
         self.redundancy_weight = redundancy_weight
         self.scale = scale

@@ -5,10 +5,10 @@ from typing import Any, ClassVar, Self
 
 import keras
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
-from keras_ssl.views.validation import check_count
 from keras_ssl.views.view import View, deserialize_view, serialize_view
 
 
@@ -81,8 +81,8 @@ class MultiCrop(MultiView):
         Raises:
             ValueError: as the views do, or if a number of copies is not an integer of at least 1 (local: 0).
         """
-        check_count("global_copies", global_copies, 1)
-        check_count("local_copies", local_copies, 0)
+        global_copies = check_integer("global_copies", global_copies, 1)
+        local_copies = check_integer("local_copies", local_copies, 0)
 
         def pipeline(size: int | None, scale: Sequence[float]) -> View:
             return Compose([RandomResizedCrop(size, scale=scale, interpolation=interpolation), *ops])

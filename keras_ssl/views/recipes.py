@@ -8,6 +8,7 @@ colour jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fract
 
 from collections.abc import Sequence
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.views.color_jitter import ColorJitter
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.gaussian_blur import GaussianBlur
@@ -18,7 +19,6 @@ from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
 from keras_ssl.views.solarize import Solarize
-from keras_ssl.views.validation import check_count
 from keras_ssl.views.view import View
 
 _BYOL_JITTER = (0.4, 0.4, 0.2, 0.1)
@@ -272,7 +272,7 @@ def swav(
     Reference: [Unsupervised Learning of Visual Features by Contrasting Cluster Assignments](
     https://arxiv.org/abs/2006.09882), section 3.2 and appendix A; scales as in the authors' code.
     """
-    check_count("local_copies", local_copies, 0)
+    local_copies = check_integer("local_copies", local_copies, 0)
     jitter = _scaled((0.8, 0.8, 0.8, 0.2), strength)
 
     def pipeline(side: int | None, scale: Sequence[float]) -> Compose:
@@ -320,7 +320,7 @@ def dino(
     Reference: [Emerging Properties in Self-Supervised Vision Transformers](https://arxiv.org/abs/2104.14294),
     section 3.2; probabilities as in the authors' code.
     """
-    check_count("local_copies", local_copies, 0)
+    local_copies = check_integer("local_copies", local_copies, 0)
     jitter = _scaled(_BYOL_JITTER, strength)
     first, second, local = (1.0, 0.1, 0.5) if blur else (0.0, 0.0, 0.0)
     pipelines = [
@@ -396,8 +396,8 @@ def coloured_digits(
     >>> len(coloured_digits(copies=4))
     4
     """
-    check_count("copies", copies, 1)
-    check_count("local_copies", local_copies, 0)
+    copies = check_integer("copies", copies, 1)
+    local_copies = check_integer("local_copies", local_copies, 0)
     jitter = 0.8 * strength
     ops: list[View] = [
         ColorJitter(jitter, jitter, jitter, 0.5),

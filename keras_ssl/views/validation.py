@@ -39,11 +39,3 @@ def check_size(name: str, value: Any) -> tuple[int, int]:
             f"Received: {name}={value!r}"
         )
     return int(pair[0]), int(pair[1])
-
-
-def check_count(name: str, value: Any, lowest: int) -> int:
-    """An integer of at least `lowest`, or a ValueError that names the argument."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-        wanted = "a positive integer" if lowest == 1 else f"an integer of at least {lowest}"
-        raise ValueError(f"Argument `{name}` must be {wanted}. Received: {name}={value!r}")
-    return value

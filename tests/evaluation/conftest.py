@@ -6,7 +6,12 @@ import keras
 import pytest
 
 _FOLDER = Path(__file__).parent
-_USE_A_MODEL = {"test_extract_features.py"}
+_USE_A_MODEL = {
+    "test_extract_features.py",
+    "test_finetune.py",
+    "test_rank_checkpoints.py",
+    "test_view_features.py",
+}
 
 
 def pytest_collection_modifyitems(items):

@@ -21,7 +21,7 @@ def data(train=300, test=120, dimensions=8, classes=5, seed=0):
 def slow_predict(features, labels, queries, k, temperature):
     """One query, one neighbour at a time, straight from the definition."""
     predictions = []
-    for query in queries:
+    for query in queries.astype("float64"):
         similarity = [
             float(query @ key / np.linalg.norm(query) / np.linalg.norm(key)) for key in features.astype("float64")
         ]
@@ -32,9 +32,11 @@ def slow_predict(features, labels, queries, k, temperature):
     return np.array(predictions)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("k", "temperature"), [(1, 0.07), (20, 0.07), (20, 1.0), (300, 0.5)])
-def test_equals_the_definition_and_scikit_learn(k, temperature):
+def test_equals_the_definition_and_scikit_learn(k, temperature, dtype):
     features, labels, queries, truth = data()
+    features, queries = features.astype(dtype), queries.astype(dtype)
     predictions = knn_predict(features, labels, queries, k, temperature)
     np.testing.assert_array_equal(predictions, slow_predict(features, labels, queries, k, temperature))
     weighted = KNeighborsClassifier(k, metric="cosine", weights=lambda d: np.exp((1 - d) / temperature))
@@ -146,7 +148,7 @@ def test_features_of_zeros():
         ({"k": 4}, r"`k` must be an integer from 1 to the number of training features \(3\). Received: k=4"),
         ({"k": 0}, r"Received: k=0"),
         ({"k": 1.5}, r"Received: k=1.5"),
-        ({"temperature": 0}, r"`temperature` must be positive. Received: temperature=0"),
+        ({"temperature": 0}, r"`temperature` must be greater than 0. Received: temperature=0"),
         ({"temperature": float("nan")}, r"Received: temperature=nan"),
         ({"train_labels": [0, 1]}, r"`train_labels`.*Received: train_labels.shape=\(2,\)"),
         ({"labels": [0]}, r"`labels`.*Received: labels.shape=\(1,\)"),

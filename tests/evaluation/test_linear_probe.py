@@ -82,8 +82,8 @@ def test_two_classes_and_one():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"regularization": 0}, r"`regularization` must be positive. Received: regularization=0"),
-        ({"max_iter": 0}, r"`max_iter` must be at least 1. Received: max_iter=0"),
+        ({"regularization": 0}, r"`regularization` must be greater than 0. Received: regularization=0"),
+        ({"max_iter": 0}, r"`max_iter` must be a positive integer. Received: max_iter=0"),
         ({"test_features": [[1.0, 2.0]]}, r"same dimension"),
         ({"test_labels": [0, 1]}, r"Received: test_labels.shape=\(2,\)"),
         ({"train_features": [[1.0], [np.nan]]}, r"`train_features` must be finite.*row 1"),

@@ -81,7 +81,7 @@ def test_few_labels_in_many_dimensions():
 
 
 def test_bad_smoothing():
-    with pytest.raises(ValueError, match=r"`smoothing` must be positive. Received: smoothing=0"):
+    with pytest.raises(ValueError, match=r"`smoothing` must be greater than 0. Received: smoothing=0"):
         NaiveBayesProbe(smoothing=0)
     with pytest.raises(AttributeError, match="not linear"):
         _ = NaiveBayesProbe(shared_variance=False).fit([[0.0], [1.0]], [0, 1]).coef_

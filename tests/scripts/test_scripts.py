@@ -139,11 +139,12 @@ def test_evaluate_writes_a_table_and_json(workplace):
     np.savez(workplace / "more.npz", x=x, y=y, x_test=x_test, y_test=y_test)
     protocols = re.findall(r'^    "(\w+)": ', (SCRIPTS / "evaluate.py").read_text(), flags=re.MULTILINE)
     flags = [f"--protocols={','.join(protocols)}", "--output=e.json", "--k=5", "--seed=3", "--ways=3"]
+    flags += ["--epochs=2", "--from_scratch"]
     flags += ["--report=e.html", "--logdir=run", "--query=7"]
     said = run(SCRIPTS / "evaluate.py", "--model=entry", "--data=more.npz", *flags, cwd=workplace)
     head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
     results = json.loads((workplace / "e.json").read_text())
-    assert list(results) == head and len(protocols) == 20
+    assert list(results) == head and len(protocols) == 23
     assert head[:5] == ["model", "data", "train", "test", "knn"]
     assert head[-5:] == ["seconds", "seed", "protocols", "command", "versions"]
     assert rule == ["---"] * 2 + ["---:"] * (len(head) - 5) + ["---"] * 3
@@ -152,6 +153,7 @@ def test_evaluate_writes_a_table_and_json(workplace):
     assert results["command"].endswith("evaluate.py --model=entry --data=more.npz " + " ".join(flags))
     assert results["versions"]["keras"] == keras.__version__ and f"keras {keras.__version__}" in row[-1]
     further = {"map", "recall@1", "recall@5", "recall@10", "linear_grid_regularization"}
+    further |= {f"finetune_{share}_scratch" for share in (1, 10, 100)}
     assert set(head[4:-5]) == {*protocols, *further, "few_shot_interval", "transductive_interval"} - {"retrieval"}
     assert all(np.isfinite(results[name]) for name in head[4:-5])
 
@@ -173,6 +175,28 @@ def test_evaluate_writes_a_table_and_json(workplace):
     means = keras_ssl.evaluation.NearestMeanClassifier().fit(train, y)
     assert results["nearest_mean"] == pytest.approx(means.score(test, y_test), abs=0.011)
     assert results["rankme"] == pytest.approx(keras_ssl.evaluation.rankme(train), rel=1e-3)
+
+
+@pytest.mark.slow
+def test_rank_orders_runs_and_names_those_it_leaves_out(workplace, tmp_path):
+    for name in ("run", "entry"):
+        (tmp_path / name).symlink_to(workplace / name)
+    (tmp_path / "half").mkdir()
+    np.savez(tmp_path / "images.npz", x=keras_ssl.data.coloured_digits("test", count=60)[0])
+    cases = [
+        ["--logdir=.", "--lidar_samples=0"],
+        ["--logdir=run", "--data=images.npz", "--lidar_samples=0"],
+        ["--logdir=.", "--lidar_samples=0", "--strict"],
+        ["--logdir=nowhere"],
+    ]
+    (fine, table), (_, own), (strict, _), (nowhere, _) = run_repeatedly("rank.py", *cases, cwd=tmp_path)
+    head, _, *rows = (line.strip("| ").split(" | ") for line in table.strip().splitlines())
+    assert fine is None and head == ["path", "rankme", "lidar", "alpha_req", "loss", "dimension"]
+    loss = json.loads((workplace / "run" / "results.json").read_text())["loss"]
+    assert [row[0] for row in rows] == ["entry", "run"] and rows[0][1] == rows[1][1]
+    assert rows[1][4] == f"{loss:.4f}" == rows[0][4]
+    assert own.splitlines()[-1].split(" | ")[1] != rows[1][1]  # other images
+    assert "recipe.toml or a card.toml" in strict and "'nowhere'" in nowhere
 
 
 @pytest.mark.slow
@@ -234,7 +258,7 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
     assert "needs labels" in page.one(id="classes").text and len(list(page.all(class_="strip"))) == 8
 
     mistakes = {
-        "recipe.toml is missing": [f"--logdir={tmp_path}", "--output=x"],
+        "recipe.toml, which is missing": [f"--logdir={tmp_path}", "--output=x"],
         "--output exists already": [f"--logdir={workplace / 'run'}", f"--output={workplace / 'entry'}"],
     }
     for (line, _), message in zip(run_repeatedly("export.py", *mistakes.values(), cwd=tmp_path), mistakes, strict=True):
@@ -243,7 +267,7 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", ["pretrain.py", "evaluate.py", "export.py", "convert.py", "zoo.py"])
+@pytest.mark.parametrize("script", ["pretrain.py", "evaluate.py", "export.py", "convert.py", "rank.py", "zoo.py"])
 def test_help_says_what_every_flag_is(script, tmp_path):
     said = subprocess.run(
         [sys.executable, str(SCRIPTS / script), "--help"], cwd=tmp_path, capture_output=True, text=True

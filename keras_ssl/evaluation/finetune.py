@@ -1,0 +1,142 @@
+"""Fine-tuning: what an encoder is worth as a start, where only a part of the images has labels."""
+
+import math
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from keras_ssl.data.from_arrays import from_arrays
+from keras_ssl.evaluation.extract_features import extract_features
+from keras_ssl.evaluation.stratified_subset import check_share, stratified_subset
+from keras_ssl.evaluation.validation import as_images, as_labels
+from keras_ssl.losses.numeric import check_integer, check_positive
+from keras_ssl.random import seeded_initializers
+from keras_ssl.schedules import WarmupCosine
+from keras_ssl.training import SSLModel
+from keras_ssl.typing import Tensor
+
+_EPOCHS, _UPDATES = 20, 400
+
+
+class FinetuneAccuracy(NamedTuple):
+    """The test accuracy, that of the same network trained from scratch (None: not asked), and the labels taken."""
+
+    accuracy: float
+    scratch: float | None
+    samples: int
+
+
+def finetune(
+    model: keras.Model,
+    train_images: Tensor,
+    train_labels: Tensor,
+    test_images: Tensor,
+    test_labels: Tensor,
+    fraction: float = 0.1,
+    from_scratch: bool = False,
+    epochs: int | None = None,
+    learning_rate: float = 1e-3,
+    batch_size: int = 64,
+    seed: int = 0,
+) -> FinetuneAccuracy:
+    """Accuracy after training a copy of an encoder, under a new linear layer, with a part of the labels.
+
+    All of the copy trains, batch normalisation by the statistics of the batches, with cross-entropy and Adam, whose
+    learning rate falls to 0 by half a cosine. The labels are those of `stratified_subset`, so the same for every
+    encoder; the linear layer and the order of the images follow from `seed` too. Images are not augmented, and
+    nothing is chosen on the test images: the figure is that of the last step. `model` itself stays as it is.
+
+    Args:
+        model: any Keras model that maps a batch of images to features `[N, D]` and can be cloned
+            (`keras.models.clone_model`), such as what `keras_ssl.load` returns; or an `SSLModel`, whose encoder and
+            preprocessing are taken.
+        train_images: `[N, ...]`, in the type that the model expects (uint8 for the models of this library).
+        train_labels: integers or strings `[N]`.
+        test_images: `[M, ...]`.
+        test_labels: `[M]`. A class that the training set lacks counts as an error.
+        fraction: share of the labels of each class, above 0 and at most 1. Defaults to 0.1.
+        from_scratch: whether to train the same network from new weights as well. Defaults to `False`.
+        epochs: passes over the labelled images. Defaults to `None`: 20, or as many as make 400 updates if that is
+            more, so that few labels do not mean few steps.
+        learning_rate: of the first step. Defaults to 1e-3.
+        batch_size: images in a batch; all of them where there are fewer. What does not fill a last batch is left
+            out of the epoch (others in each). Defaults to 64.
+        seed: of the subset, the new weights and the order. Defaults to 0.
+
+    Returns:
+        The named tuple `(accuracy, scratch, samples)`: accuracies 0 to 1, `scratch` is `None` unless asked for, and
+        the number of labels that were used.
+
+    Raises:
+        ValueError: if lengths differ, a set is empty, an image holds NaN or infinity (its number is named), an
+            argument is out of range, the model gives no features `[N, D]`, or the training diverges.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.layers.Input((2, 2, 3)), keras.layers.Flatten()])
+    >>> labels = np.repeat([0, 1], 20)
+    >>> images = np.full((40, 2, 2, 3), 1.0) * labels[:, None, None, None]
+    >>> finetune(model, images, labels, images, labels, fraction=0.5, learning_rate=0.05)
+    FinetuneAccuracy(accuracy=1.0, scratch=None, samples=20)
+
+    Reference:
+        Zhai et al., "S4L: Self-Supervised Semi-Supervised Learning", ICCV 2019 (1 % and 10 % of the labels, each
+        class with its share); Chen et al., "A Simple Framework for Contrastive Learning of Visual Representations",
+        ICML 2020. Their schedules and augmentations differ, and this figure depends on both.
+    """
+    images, test = as_images("train_images", train_images), as_images("test_images", test_images)
+    labels = as_labels("train_labels", train_labels, len(images))
+    truth = as_labels("test_labels", test_labels, len(test))
+    check_share("fraction", fraction)
+    epochs = None if epochs is None else check_integer("epochs", epochs, 1)
+    check_positive("learning_rate", learning_rate)
+    batch_size, seed = check_integer("batch_size", batch_size, 1), check_integer("seed", seed, 0)
+    features = _features_model(model)
+
+    chosen = stratified_subset(labels, fraction, seed)
+    classes, numbers = np.unique(labels[chosen], return_inverse=True)
+    samples, size = images[chosen], min(batch_size, len(chosen))
+    steps = len(chosen) // size
+    epochs = max(_EPOCHS, math.ceil(_UPDATES / steps)) if epochs is None else epochs
+
+    def accuracy(pretrained: bool) -> float:
+        with seeded_initializers(seed):
+            copy = keras.models.clone_model(features)
+            copy.trainable = True
+            if pretrained:
+                copy.set_weights(features.get_weights())
+            classifier = keras.Sequential([copy, keras.layers.Dense(len(classes), dtype="float32")])
+        classifier.compile(
+            keras.optimizers.Adam(WarmupCosine(learning_rate, epochs * steps)),
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            # XLA is slow to compile and no faster on a CPU; JAX has nothing else.
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        batches = from_arrays(samples, numbers, batch_size=size, seed=seed)
+        for _ in range(epochs):
+            for number in range(steps):
+                classifier.train_on_batch(batches[number]["x"], batches[number]["y"])
+            batches.on_epoch_end()
+        logits = extract_features(classifier, test, max(size, 256))
+        if not np.isfinite(logits).all():
+            raise ValueError(f"Training diverged: `learning_rate` is too high. Received: learning_rate={learning_rate}")
+        return float(np.mean(classes[logits.argmax(axis=1)] == truth))
+
+    return FinetuneAccuracy(accuracy(True), accuracy(False) if from_scratch else None, len(chosen))
+
+
+def _features_model(model: keras.Model) -> keras.Model:
+    """The functional model from images to features that is to be copied."""
+    if isinstance(model, SSLModel):
+        images = keras.Input(model.encoder.input_shape[1:])
+        model = keras.Model(
+            images, model.encoder(images if model.preprocessing is None else model.preprocessing(images))
+        )
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(model, keras.Model) or not isinstance(shape, tuple) or len(shape) != 2:
+        raise ValueError(
+            "Argument `model` must be a keras.Model that maps images to features [N, D]. "
+            f"Received: model={model!r} with output shape {shape}"
+        )
+    return model
