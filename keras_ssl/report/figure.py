@@ -12,7 +12,7 @@ from keras_ssl.report.markup import Markup, escaped
 
 INK = "#010203"  # stands for the colour of the page's text, which is light on a dark page
 ACCENT = "#2a78b8"
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # Matplotlib types its settings by their names
     "axes.edgecolor": INK,
     "axes.labelcolor": INK,
     "axes.linewidth": 0.6,
