@@ -18,7 +18,8 @@ LAYERS = (
     {"training"},
     {"objectives"},
     {"evaluation"},
-    {"callbacks", "hub", "testing"},
+    {"hub"},
+    {"callbacks", "testing"},
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__",))

@@ -1,9 +1,21 @@
-"""What watches training: evaluation of the features, throughput."""
+"""What watches training: evaluation of the features, throughput, checkpoints, numbers that are none."""
 
 from keras_ssl.callbacks.check_writable import check_writable
+from keras_ssl.callbacks.checkpoint import Checkpoint
 from keras_ssl.callbacks.online_knn import OnlineKNN
 from keras_ssl.callbacks.online_linear_probe import OnlineLinearProbe
 from keras_ssl.callbacks.online_rankme import OnlineRankMe
+from keras_ssl.callbacks.restore_checkpoint import restore_checkpoint
+from keras_ssl.callbacks.stop_on_nan import StopOnNaN
 from keras_ssl.callbacks.throughput import Throughput
 
-__all__ = ["OnlineKNN", "OnlineLinearProbe", "OnlineRankMe", "Throughput", "check_writable"]
+__all__ = [
+    "Checkpoint",
+    "OnlineKNN",
+    "OnlineLinearProbe",
+    "OnlineRankMe",
+    "StopOnNaN",
+    "Throughput",
+    "check_writable",
+    "restore_checkpoint",
+]

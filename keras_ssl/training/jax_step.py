@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import keras
 
+from keras_ssl.training.batch import as_batch
 from keras_ssl.typing import Logs, Tensor
 
 
@@ -46,6 +47,9 @@ class JaxStep:
             updated = keras.ops.convert_to_tensor(self.optimizer.iterations) != before
             logs = {**logs, **self._after_step(embeddings, updated)}
             self.step.assign(self.step + 1)
+            if self._watch is not None:
+                inputs = as_batch(data)["x"]
+                self._watch.note(inputs, embeddings, logs, None if self._scales_loss else gradients)
             result = self._record(logs, embeddings)
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
@@ -66,6 +70,10 @@ class JaxStep:
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, metrics)
+
+    def _symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
+        keras.Model._symbolic_build(self, iterator=iterator, data_batch=data_batch)
+        self._begin_epochs(iterator)
 
     def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         return embeddings
