@@ -5,11 +5,18 @@ r"""Pretrains an encoder by a recipe.
         --set optimizer.learning_rate=0.1 --set views.size=64 --logdir=runs/2 --export=saved_models/photos
 
 The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files,
-history.json, results.json and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
+checkpoints/, history.json, results.json and model.weights.h5. KERAS_BACKEND=jax runs it on JAX.
+
+A run that was interrupted goes on by the same command, at the step of its last checkpoint. On SIGTERM and
+SIGINT it saves one first, and ends with exit code 143 or 130: those of a program that the signal killed,
+so a scheduler sees what it would see without. (A second signal kills at once.) Another recipe than the
+one in the folder is refused, NaN ends the run with exit code 1; the last good checkpoint stays.
 """
 
 import importlib.util
 import json
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +26,7 @@ from _cli import DATA_HELP, new_entry, no_arguments, user_errors, writable_folde
 from absl import app, flags
 
 import keras_ssl
+from keras_ssl.callbacks.checkpoint_folder import remove_checkpoints
 from keras_ssl.hub import atomic_file, list_recipes
 from keras_ssl.training.batch import check_inputs
 
@@ -35,6 +43,9 @@ _EXPORT = flags.DEFINE_string(
     "export", None, "Folder to export the encoder to: SavedModel, weights and card. Default: none."
 )
 _KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measurements.", lower_bound=1)
+_CHECKPOINT_STEPS = flags.DEFINE_integer(
+    "checkpoint_steps", 1000, "Steps between checkpoints, beside those at the end of epochs.", lower_bound=1
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
 _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
 
@@ -48,21 +59,36 @@ def main(argv: list[str]) -> None:
         model = recipe.build_model()
         check_inputs(batches[0]["x"], model.encoder.input_shape)
         model.compile(recipe.build_optimizer(len(batches)), jit_compile=recipe.sections["training"]["jit_compile"])
-        callbacks = [
-            keras.callbacks.TerminateOnNaN(raise_error=True),
-            *measurements(labelled, batches.batch_size),
-        ]
+        callbacks = [keras_ssl.callbacks.StopOnNaN(), *measurements(labelled, batches.batch_size)]
         if _EXPORT.value is not None:
             new_entry("export", _EXPORT.value, _OVERWRITE.value)
         logdir = writable_folder("logdir", _LOGDIR.value)
-        if (logdir / "model.weights.h5").exists() and not _OVERWRITE.value:
-            raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+        if (logdir / "model.weights.h5").exists():
+            if not _OVERWRITE.value:
+                raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+            remove_checkpoints(logdir / "checkpoints")
+            (logdir / "model.weights.h5").unlink()
+    checkpoint = keras_ssl.callbacks.Checkpoint(
+        logdir / "checkpoints",
+        every_steps=_CHECKPOINT_STEPS.value,
+        best=None if labelled is None else "knn_accuracy",
+        settings={"recipe": recipe.sections},
+        signals=(signal.SIGTERM, signal.SIGINT),
+    )
+    if checkpoint.latest_path is None:
         recipe.write(logdir / "recipe.toml")
-    callbacks += tensorboard(logdir)
+    else:
+        print(f"Going on from {checkpoint.latest_path}")
+    callbacks += [*tensorboard(logdir), checkpoint]
 
     start = time.perf_counter()
     epochs = recipe.sections["training"]["epochs"]
-    history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+    try:
+        history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+    except keras_ssl.callbacks.ResumeError as error:
+        sys.exit(f"pretrain.py: error: {error}")
+    except FloatingPointError as error:
+        sys.exit(f"pretrain.py: error: {error} (the last good checkpoint: {checkpoint.latest_path})")
     results = {name: values[-1] for name, values in history.items()}
     results["seconds"] = time.perf_counter() - start
     with atomic_file(logdir / "model.weights.h5") as staging:

@@ -6,6 +6,7 @@ from keras_ssl.callbacks.online_knn import OnlineKNN
 from keras_ssl.callbacks.online_linear_probe import OnlineLinearProbe
 from keras_ssl.callbacks.online_rankme import OnlineRankMe
 from keras_ssl.callbacks.restore_checkpoint import restore_checkpoint
+from keras_ssl.callbacks.resume_error import ResumeError
 from keras_ssl.callbacks.stop_on_nan import StopOnNaN
 from keras_ssl.callbacks.throughput import Throughput
 
@@ -14,6 +15,7 @@ __all__ = [
     "OnlineKNN",
     "OnlineLinearProbe",
     "OnlineRankMe",
+    "ResumeError",
     "StopOnNaN",
     "Throughput",
     "check_writable",

@@ -26,6 +26,7 @@ from keras_ssl.callbacks.checkpoint_folder import (
 )
 from keras_ssl.callbacks.folder_lock import FolderLock
 from keras_ssl.callbacks.restore_checkpoint import assign_checkpoint
+from keras_ssl.callbacks.resume_error import ResumeError
 from keras_ssl.callbacks.run_settings import SHOWN, differences, run_settings
 from keras_ssl.callbacks.signal_watch import SignalWatch
 from keras_ssl.callbacks.training_state import host_copy, not_finite, state_variables
@@ -84,7 +85,8 @@ class Checkpoint(FitHook):
         best_path: that of the best epoch, or None.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length, or several processes
+            train one model; a `ResumeError`, which is one too, if the run cannot go on from what is in the folder.
 
     Example:
 
@@ -168,7 +170,7 @@ class Checkpoint(FitHook):
         changed = differences(saved.state["settings"], self._now)
         if changed:
             more = [f"... and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
-            raise ValueError(
+            raise ResumeError(
                 "The run in this folder was begun with other settings. Go on with the same, or begin anew in another "
                 "folder. What changed:\n  " + "\n  ".join(changed[:SHOWN] + more) + "\n"
                 f"Received: folder={str(self.folder)!r}"
@@ -235,6 +237,8 @@ class Checkpoint(FitHook):
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._restore_history()
+        if self._watch is not None and self._watch.received is not None:  # too late for a step to notice
+            self._end(self._watch.received)
         self._surface(wait=True)
         if self.best is not None and self.best_path is None:
             warnings.warn(f"No epoch has logged this number. Received: best={self.best!r}", stacklevel=2)

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from keras_ssl.callbacks.resume_error import ResumeError
+
 try:
     import fcntl
 except ImportError:  # Windows has no such locks
@@ -18,7 +20,7 @@ class FolderLock:
         folder: the folder; it must exist.
 
     Raises:
-        ValueError: if another process holds it.
+        ResumeError: if another process holds it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +33,7 @@ class FolderLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
-            raise ValueError(f"Another run saves its checkpoints here. Received: folder={str(folder)!r}") from None
+            raise ResumeError(f"Another run saves its checkpoints here. Received: folder={str(folder)!r}") from None
         except OSError:
             os.close(descriptor)
             return

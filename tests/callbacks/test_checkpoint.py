@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.callbacks import Checkpoint, StopOnNaN
+from keras_ssl.callbacks import Checkpoint, ResumeError, StopOnNaN
 from keras_ssl.callbacks.checkpoint_folder import STATE, VARIABLES
 from tests.callbacks.tiny_run import (
     EPOCHS,
@@ -218,7 +218,7 @@ class TestFolder:
 
     def test_two_runs_do_not_share_a_folder(self, tmp_path):
         def another():
-            with pytest.raises(ValueError, match="Another run saves its checkpoints here"):
+            with pytest.raises(ResumeError, match="Another run saves its checkpoints here"):
                 train(tiny(), tmp_path)
             raised.append(True)
 
@@ -229,11 +229,11 @@ class TestFolder:
     def test_a_changed_run_is_refused_and_the_change_is_shown(self, tmp_path):
         train(tiny(), tmp_path, epochs=1, settings={"recipe": {"size": 32}})
         same = {"settings": {"recipe": {"size": 32}}}
-        with pytest.raises(ValueError, match=r"model\.queue_size: 16 -> 8\n"):
+        with pytest.raises(ResumeError, match=r"model\.queue_size: 16 -> 8\n"):
             train(tiny(queue_size=8), tmp_path, **same)
-        with pytest.raises(ValueError, match=r"optimizer\.learning_rate: [\d.]+ -> 0\.5\n"):
+        with pytest.raises(ResumeError, match=r"optimizer\.learning_rate: [\d.]+ -> 0\.5\n"):
             train(tiny(learning_rate=0.5), tmp_path, **same)
-        with pytest.raises(ValueError, match=r"settings\.recipe\.size: 32 -> 64\n"):
+        with pytest.raises(ResumeError, match=r"settings\.recipe\.size: 32 -> 64\n"):
             train(tiny(), tmp_path, settings={"recipe": {"size": 64}})
         with pytest.raises(ValueError, match=r"data\.steps_per_epoch: 4 -> 2\n  data.batch_size: 8 -> 16\n"):
             tiny().fit(vectors(), batch_size=16, verbose=0, callbacks=[Checkpoint(tmp_path, **same)])
@@ -349,6 +349,18 @@ class TestSignals:
     def test_while_the_end_of_an_epoch_is_dealt_with(self, tmp_path, uninterrupted):
         assert self.ended_by(tmp_path, signal.SIGTERM, end_of_epoch=True, epoch=EPOCHS - 1) == 143
         assert names(tmp_path)[-1] == "step-0000000011"
+        assert_goes_on(tmp_path, uninterrupted)
+
+    def test_after_the_last_step(self, tmp_path, uninterrupted):
+        class Late(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if epoch + 1 == EPOCHS:
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+        checkpoint = Checkpoint(tmp_path, signals=self.SIGNALS)
+        with pytest.raises(SystemExit) as end:
+            train(tiny(), callbacks=[checkpoint, Late()])
+        assert end.value.code == 143 and names(tmp_path)[-1] == "step-0000000012"
         assert_goes_on(tmp_path, uninterrupted)
 
     def test_before_the_first_step_nothing_is_saved_and_the_usual_happens(self, tmp_path):

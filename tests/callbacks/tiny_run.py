@@ -1,6 +1,7 @@
 """A run that takes little time: an objective of vectors with dropout, batch norm, a queue and random views."""
 
 import random
+import sys
 
 import keras
 import numpy as np
@@ -104,3 +105,19 @@ def assert_equal_state(got, expected):
     assert got.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(got[name], array, err_msg=name)
+
+
+def main(folder, epochs, out):
+    """As a program that may be killed at any time: says where it begins, and writes what it ends with."""
+
+    class SayStep(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            print(int(self.model.step), flush=True)
+
+    model = tiny()
+    train(model, folder, epochs=int(epochs), callbacks=[SayStep()])
+    np.savez(out, **everything(model))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
