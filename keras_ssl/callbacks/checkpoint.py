@@ -307,7 +307,7 @@ class Checkpoint(FitHook):
         try:
             self._writer.wait() if wait else self._writer.check()
         except OSError as error:
-            warnings.warn(f"{error.strerror}. Training goes on.", stacklevel=2)
+            warnings.warn(f"{error.strerror or error}. Training goes on.", stacklevel=2)
 
     def _is_best(self, logs: Logs) -> bool:
         value = logs.get(self.best) if self.best is not None else None

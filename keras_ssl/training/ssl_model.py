@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import keras
@@ -295,7 +296,10 @@ class SSLModel(BackendStep, keras.Model):
             self.check_batch_size(int(known_size))
         hooks = fit_hooks(callbacks)
         run = Run(x, epochs, initial_epoch, data_length(x, steps_per_epoch), steps_per_epoch is not None)
-        try:
+        with ExitStack() as at_end:
+            for hook in hooks:
+                at_end.callback(hook.after_fit)
+            at_end.callback(self._forget_begin, x)
             position = self._restore(hooks, run)
             if position is None:
                 self._plan(epochs - initial_epoch, run.steps)
@@ -315,12 +319,6 @@ class SSLModel(BackendStep, keras.Model):
                 validation_batch_size=validation_batch_size,
                 validation_freq=validation_freq,
             )
-        finally:
-            self._begin = None
-            if isinstance(x, EpochBatches):
-                x.first_batch = 0
-            for hook in hooks:
-                hook.after_fit()
 
     def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
         """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
@@ -463,6 +461,12 @@ class SSLModel(BackendStep, keras.Model):
                 run.data.epoch = position.data_epoch
             self._begin = (position, run)
         return position
+
+    def _forget_begin(self, data: Any) -> None:
+        """Leaves nothing of a resumption that was cut short for the next `fit`."""
+        self._begin = None
+        if isinstance(data, EpochBatches):
+            data.first_batch = 0
 
     def _begin_epochs(self, iterator: Any) -> None:
         """Called with Keras' iterator over the epochs of `fit`, and later with those of evaluations."""
