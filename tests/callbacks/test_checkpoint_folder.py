@@ -25,6 +25,17 @@ def test_order_is_that_of_the_steps_not_of_writing(tmp_path):
     assert steps(tmp_path) == [2, 10, 100]
 
 
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"step": 2}'])
+def test_a_folder_whose_state_is_none_is_damaged(tmp_path, content):
+    write(tmp_path, 1)
+    state = write(tmp_path, 2) / "state.json"
+    state.unlink()
+    if content is not None:
+        state.write_text(content)
+    saved, damaged = saved_checkpoints(tmp_path)
+    assert [one.step for one in saved] == [1] and damaged == [state.parent]
+
+
 def test_best_is_by_value_and_then_by_step(tmp_path):
     for step, value in ((1, 0.5), (2, float("nan")), (3, 0.9), (4, 0.9), (5, 0.1)):
         write(tmp_path, step, knn=value)

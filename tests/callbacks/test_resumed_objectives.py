@@ -17,8 +17,8 @@ EPOCHS, STEPS, RATE = 6, 5, 1e-3
 
 
 def encoder():
-    inputs = keras.Input((16, 16, 3))
-    features = keras_ssl.encoders.ConvNet(widths=(8, 16), input_shape=(16, 16, 3))(inputs)
+    inputs = keras.Input((None, None, 3))
+    features = keras_ssl.encoders.ConvNet(widths=(8, 16))(inputs)
     return keras.Model(inputs, keras.layers.Dropout(0.2, seed=3)(features))
 
 
