@@ -5,12 +5,19 @@ r"""Pretrains an encoder by a recipe.
         --set optimizer.learning_rate=0.1 --set views.size=64 --logdir=runs/2 --export=saved_models/photos
 
 The log folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files (curves, the
-actual views, spectrum and similarities, the features in the projector, the recipe), history.json, results.json
-and model.weights.h5. What goes wrong (collapse, a dead queue, a loss at its chance value ...) is named in a warning;
---nodoctor does without. KERAS_BACKEND=jax runs it on JAX.
+actual views, spectrum and similarities, the features in the projector, the recipe), checkpoints/, history.json,
+results.json and model.weights.h5. What goes wrong (collapse, a dead queue, a loss at its chance value ...) is named in
+a warning; --nodoctor does without. KERAS_BACKEND=jax runs it on JAX.
+
+A run that was interrupted goes on by the same command, at the step of its last checkpoint. On SIGTERM and
+SIGINT it saves one first, and ends with exit code 143 or 130: those of a program that the signal killed,
+so a scheduler sees what it would see without. (A second signal kills at once.) Another recipe than the
+one in the folder is refused, NaN ends the run with exit code 1; the last good checkpoint stays.
 """
 
 import json
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -20,6 +27,7 @@ from _cli import DATA_HELP, new_entry, no_arguments, user_errors, writable_folde
 from absl import app, flags
 
 import keras_ssl
+from keras_ssl.callbacks.checkpoint_folder import remove_checkpoints
 from keras_ssl.hub import atomic_file, list_recipes
 from keras_ssl.random import permutation
 from keras_ssl.training.batch import check_inputs
@@ -40,6 +48,9 @@ _KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measuremen
 _DOCTOR = flags.DEFINE_bool(
     "doctor", True, "Look for collapse and other faults while training, and show the loss to expect."
 )
+_CHECKPOINT_STEPS = flags.DEFINE_integer(
+    "checkpoint_steps", 1000, "Steps between checkpoints, beside those at the end of epochs.", lower_bound=1
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
 _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
 
@@ -55,25 +66,40 @@ def main(argv: list[str]) -> None:
         model = recipe.build_model()
         check_inputs(batches[0]["x"], model.encoder.input_shape)
         model.compile(recipe.build_optimizer(len(batches)), jit_compile=recipe.sections["training"]["jit_compile"])
-        callbacks = [
-            keras.callbacks.TerminateOnNaN(raise_error=True),
-            *measurements(labelled, batches.batch_size),
-        ]
+        callbacks = [keras_ssl.callbacks.StopOnNaN(), *measurements(labelled, batches.batch_size)]
         if _DOCTOR.value:
             callbacks.append(keras_ssl.callbacks.CollapseDoctor(batches[0]))
         if _EXPORT.value is not None:
             new_entry("export", _EXPORT.value, _OVERWRITE.value)
         logdir = writable_folder("logdir", _LOGDIR.value)
-        if (logdir / "model.weights.h5").exists() and not _OVERWRITE.value:
-            raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
-        for old in logdir.glob("events.out.tfevents.*") if _OVERWRITE.value else ():
-            old.unlink()  # or its curves would run into the new ones
-        callbacks.append(tensorboard(logdir, recipe, labelled, batches))
+        if (logdir / "model.weights.h5").exists():
+            if not _OVERWRITE.value:
+                raise ValueError(f"--logdir holds a finished run; --overwrite replaces it. Received: --logdir={logdir}")
+            remove_checkpoints(logdir / "checkpoints")
+            (logdir / "model.weights.h5").unlink()
+            for old in logdir.glob("events.out.tfevents.*"):
+                old.unlink()  # or its curves would run into the new ones
+    checkpoint = keras_ssl.callbacks.Checkpoint(
+        logdir / "checkpoints",
+        every_steps=_CHECKPOINT_STEPS.value,
+        best=None if labelled is None else "knn_accuracy",
+        settings={"recipe": recipe.sections},
+        signals=(signal.SIGTERM, signal.SIGINT),
+    )
+    if checkpoint.latest_path is None:
         recipe.write(logdir / "recipe.toml")
+    else:
+        print(f"Going on from {checkpoint.latest_path}")
+    callbacks += [tensorboard(logdir, recipe, labelled, batches), checkpoint]
 
     start = time.perf_counter()
     epochs = recipe.sections["training"]["epochs"]
-    history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+    try:
+        history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+    except keras_ssl.callbacks.ResumeError as error:
+        sys.exit(f"pretrain.py: error: {error}")
+    except FloatingPointError as error:
+        sys.exit(f"pretrain.py: error: {error} (the last good checkpoint: {checkpoint.latest_path})")
     results = {name: values[-1] for name, values in history.items()}
     results["seconds"] = time.perf_counter() - start
     with atomic_file(logdir / "model.weights.h5") as staging:

@@ -44,10 +44,14 @@ class Throughput(keras.callbacks.Callback):
         self.batch_size = batch_size
         self.name = name
         self._start = self._end = 0.0
-        self._steps = 0
+        self._first = self._steps = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._start, self._steps = time.perf_counter(), 0
+        self._start, self._steps, self._first = time.perf_counter(), 0, -1
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        if self._first < 0:
+            self._first = batch  # not 0 where a run goes on in the middle of an epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         # With several steps per execution `batch` is the number of the last of them. Threads may be late:
@@ -58,4 +62,4 @@ class Throughput(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         seconds = self._end - self._start
         if logs is not None and self._steps and seconds > 0:
-            logs[self.name] = self._steps * self.batch_size / seconds
+            logs[self.name] = (self._steps - max(self._first, 0)) * self.batch_size / seconds

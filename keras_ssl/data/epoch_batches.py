@@ -16,7 +16,7 @@ class EpochBatches(keras.utils.PyDataset):
     `keras_ssl.random.permutation(count, seed, epoch)` (`arange(count)` without shuffling): it does not depend
     on what was read before, nor on how far ahead a thread reads. `epoch` grows by one with each
     `on_epoch_end()`, so under `fit` the epoch number `e` of the call has the order of `epoch + e`. To resume
-    at epoch `e`, set `data.epoch = e`.
+    at epoch `e`, set `data.epoch = e`; within it, at batch `b`, `data.first_batch = b`.
 
     `fit` must be told `shuffle=False` (objectives of this library do so themselves), because Keras otherwise
     reads the batches in an order drawn from Python's global generator; a warning says so. Leave
@@ -52,6 +52,7 @@ class EpochBatches(keras.utils.PyDataset):
         self.shuffle = bool(shuffle)
         self.drop_remainder = bool(drop_remainder)
         self.epoch = epoch
+        self._first_batch = 0
         self._cached_order: tuple[int, np.ndarray] = (-1, np.arange(count))
         self._reset_expected = False
         self._watched_index: int | None = None
@@ -75,6 +76,22 @@ class EpochBatches(keras.utils.PyDataset):
         _check_integer("epoch", value, 0, 2**32 - 1)
         self._epoch = int(value)
 
+    @property
+    def first_batch(self) -> int:
+        """How many batches of the current epoch are left out at its start; 0 again from the next epoch on."""
+        return self._first_batch
+
+    @first_batch.setter
+    def first_batch(self, value: int) -> None:
+        _check_integer("first_batch", value, 0, self.batches_in_epoch - 1)
+        self._first_batch = int(value)
+
+    @property
+    def batches_in_epoch(self) -> int:
+        """Number of batches in a whole epoch, whatever `first_batch` is."""
+        full, rest = divmod(self.count, self.batch_size)
+        return full + bool(rest and not self.drop_remainder)
+
     def order(self) -> np.ndarray:
         """The samples' numbers in the order of the current epoch, int64 `[count]`."""
         epoch, order = self._cached_order
@@ -84,12 +101,11 @@ class EpochBatches(keras.utils.PyDataset):
         return order
 
     def __len__(self) -> int:
-        """Number of batches in an epoch."""
-        full, rest = divmod(self.count, self.batch_size)
-        return full + bool(rest and not self.drop_remainder)
+        """Number of batches in the epoch, from `first_batch` on."""
+        return self.batches_in_epoch - self._first_batch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Batch number `index` of the current epoch."""
+        """Batch number `index` of the current epoch, counted from `first_batch`."""
         if not 0 <= index < len(self):
             raise IndexError(f"Argument `index` must be from 0 to {len(self) - 1}. Received: index={index}")
         if self._watched_index is not None:
@@ -101,7 +117,7 @@ class EpochBatches(keras.utils.PyDataset):
                     "the data set shuffles its samples itself.",
                     stacklevel=2,
                 )
-        return self.load(self.order(), index * self.batch_size)
+        return self.load(self.order(), (self._first_batch + index) * self.batch_size)
 
     def on_epoch_end(self) -> None:
         """Moves on to the next epoch."""
@@ -109,6 +125,7 @@ class EpochBatches(keras.utils.PyDataset):
             self._reset_expected = False
             return
         self._watched_index = None
+        self._first_batch = 0
         self._epoch += 1
 
     # Keras reads `workers` once per `fit` or `evaluate`, when it wraps the data, and before the first epoch

@@ -107,7 +107,9 @@ class FolderBatches(EpochBatches):
             # Reading in order goes on where the last batch ended; any other batch starts the pipeline anew
             # there.
             if self._stream_place[0] is not order or self._stream_place[1] != start:
-                self._stream = self._folder.stream(order[start : len(self) * self.batch_size], self.batch_size)
+                self._stream = self._folder.stream(
+                    order[start : self.batches_in_epoch * self.batch_size], self.batch_size
+                )
             images, numbers, decoded = next(self._stream)
             self._stream_place = (order, start + self.batch_size)
         if not decoded.all():

@@ -102,6 +102,13 @@ def assign_variables(variables: Mapping[str, Any], content: bytes, model_name: s
             f"A weight file is damaged or not in the safetensors format ({error}). "
             f"Received: path={source!r} of {len(content)} bytes"
         ) from error
+    assign_tensors(variables, tensors, model_name, source)
+
+
+def assign_tensors(
+    variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray], model_name: str, source: str
+) -> None:
+    """As `assign_variables`, from arrays that were read before."""
     shapes = {
         name: f"{name} {tuple(tensors[name].shape)} instead of {tuple(variables[name].shape)}"
         for name in variables.keys() & tensors.keys()

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import keras
 
+from keras_ssl.training.batch import as_batch
 from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
 
@@ -50,6 +51,9 @@ class JaxStep:
             updated = keras.ops.convert_to_tensor(self.optimizer.iterations) != before
             logs = {**logs, **self._after_step(embeddings, updated)}
             self.step.assign(self.step + 1)
+            if self._watch is not None:
+                inputs = as_batch(data)["x"]
+                self._watch.note(inputs, embeddings, logs, None if self._scales_loss else gradients)
             result = self._record(logs, embeddings)
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
@@ -103,6 +107,10 @@ class JaxStep:
         positions = jax.numpy.arange(len(images), dtype="int32")
         step = jax.numpy.zeros((), "int32")
         return jax.jit(lambda x: self._make_views(x, self.seed, step, positions))(images)
+
+    def _symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
+        keras.Model._symbolic_build(self, iterator=iterator, data_batch=data_batch)
+        self._begin_epochs(iterator)
 
     def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         return embeddings

@@ -2,17 +2,21 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import keras
 
+from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.losses.numeric import as_float, check_integer, l2_normalize
 from keras_ssl.random import Stream, draw_from
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, is_views, sample_count, split_arrays
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.finite_watch import FiniteWatch
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
+from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
 from keras_ssl.training.scalar_means import ScalarMeans
 from keras_ssl.typing import Logs, Tensor
 
@@ -115,6 +119,8 @@ class SSLModel(BackendStep, keras.Model):
         self._evaluating = False
         self._view_program: Any = None
         self._batch_size = DEFAULT_BATCH_SIZE
+        self._watch: FiniteWatch | None = None
+        self._begin: tuple[Position, Run] | None = None
         self.built = True
 
     # What a subclass writes ------------------------------------------------------------------------------------
@@ -285,6 +291,9 @@ class SSLModel(BackendStep, keras.Model):
         is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
         number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
 
+        With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
+        middle of an epoch: the same call in a new process resumes by itself.
+
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
                 views; a dict with the keys x, y, index, group; or a data set of any of these.
@@ -324,20 +333,31 @@ class SSLModel(BackendStep, keras.Model):
         if known_size is not None:
             self.check_batch_size(int(known_size))
             self._batch_size = int(known_size)
-        self._plan(x, epochs - initial_epoch, steps_per_epoch)
-        return super().fit(
-            x=x,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_data=validation_data,
-            shuffle=False,
-            initial_epoch=initial_epoch,
-            steps_per_epoch=steps_per_epoch,
-            validation_steps=validation_steps,
-            validation_batch_size=validation_batch_size,
-            validation_freq=validation_freq,
-        )
+        hooks = fit_hooks(callbacks)
+        run = Run(x, epochs, initial_epoch, data_length(x, steps_per_epoch), steps_per_epoch is not None)
+        with ExitStack() as at_end:
+            for hook in hooks:
+                at_end.callback(hook.after_fit)
+            at_end.callback(self._forget_begin, x)
+            position = self._restore(hooks, run)
+            if position is None:
+                self._plan(epochs - initial_epoch, run.steps)
+            else:
+                initial_epoch = position.epoch
+                self._plan(epochs - position.epochs, run.steps, int(keras.ops.convert_to_numpy(self.total_updates)))
+            return super().fit(
+                x=x,
+                epochs=epochs,
+                verbose=verbose,
+                callbacks=callbacks,
+                validation_data=validation_data,
+                shuffle=False,
+                initial_epoch=initial_epoch,
+                steps_per_epoch=steps_per_epoch,
+                validation_steps=validation_steps,
+                validation_batch_size=validation_batch_size,
+                validation_freq=validation_freq,
+            )
 
     def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
         """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
@@ -356,11 +376,21 @@ class SSLModel(BackendStep, keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [self.test_scalars if self._evaluating else self.scalars]
+        if self._evaluating:
+            return [self.test_scalars]
+        return [self.scalars] if self._watch is None else [self.scalars, self._watch.flags]
 
     @property
     def metrics_names(self) -> list[str]:
         return list(self.metrics[0].names)
+
+    def watch_finite(self, watch: FiniteWatch | None) -> None:
+        """Has training steps note where a NaN or infinity first appears; None has them stop it.
+
+        See `keras_ssl.callbacks.StopOnNaN`, which does this.
+        """
+        self._watch = watch
+        self.train_function = None  # a step traced before would not do as told
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
@@ -385,6 +415,11 @@ class SSLModel(BackendStep, keras.Model):
     @property
     def _test_seed(self) -> int:
         return self.seed ^ _TEST_KEY
+
+    @property
+    def _scales_loss(self) -> bool:
+        """Whether the optimizer looks for infinite gradients itself, and takes no step then."""
+        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
 
     def _counter(self, name: str) -> Any:
         return self.add_weight(
@@ -424,8 +459,7 @@ class SSLModel(BackendStep, keras.Model):
     def _record(self, logs: Logs, embeddings: dict[str, Tensor]) -> Logs:
         """Adds a step's scalars to the running means, and returns the means."""
         count = keras.ops.shape(next(iter(embeddings.values())))[0]
-        (scalars,) = self.metrics
-        scalars.update_state(logs, weight=count)
+        self.metrics[0].update_state(logs, weight=count)
         return self.get_metrics_result()
 
     def _make_views(self, images: Tensor, seed: Tensor, step: Tensor, positions: Tensor) -> list[Tensor]:
@@ -456,18 +490,40 @@ class SSLModel(BackendStep, keras.Model):
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
         return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
 
-    def _plan(self, data: Any, epochs: int, steps_per_epoch: int | None) -> None:
-        """Notes how many updates this `fit` will have made in all; 0 where the data does not tell its length."""
-        steps = steps_per_epoch
-        if steps is None:
-            try:
-                steps = len(data)
-            except TypeError:
-                steps = None
+    def _restore(self, hooks: list[FitHook], run: Run) -> Position | None:
+        """What the callbacks do before training; where to go on from, if one of them has restored a run."""
+        position = None
+        for hook in hooks:
+            position = hook.before_fit(self, run) or position
+        if position is not None:
+            check_position(self, position, run)
+            if isinstance(run.data, EpochBatches) and position.data_epoch is not None:
+                run.data.epoch = position.data_epoch
+            self._begin = (position, run)
+        return position
+
+    def _forget_begin(self, data: Any) -> None:
+        """Leaves nothing of a resumption that was cut short for the next `fit`."""
+        self._begin = None
+        if isinstance(data, EpochBatches):
+            data.first_batch = 0
+
+    def _begin_epochs(self, iterator: Any) -> None:
+        """Called with Keras' iterator over the epochs of `fit`, and later with those of evaluations."""
+        if self._begin is not None:
+            begin_at(iterator, *self._begin)
+            self._begin = None
+
+    def _plan(self, epochs: int, steps: int | None, done: int | None = None) -> None:
+        """Notes how many updates there will have been after `epochs` more; 0 where the data do not tell their length.
+
+        `done` is the number planned before, if there is one: an interrupted run goes on with its plan.
+        """
         inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
         every = inner.gradient_accumulation_steps or 1
-        done = int(keras.ops.convert_to_numpy(self.updates))
-        self.total_updates.assign(0 if steps is None else done + max(epochs, 0) * steps // every)
+        if done is None:
+            done, epochs = int(keras.ops.convert_to_numpy(self.updates)), max(epochs, 0)
+        self.total_updates.assign(0 if steps is None else done + epochs * steps // every)
 
 
 def default_preprocessing(encoder: keras.Model) -> ImagePreprocessing | None:

@@ -36,6 +36,8 @@ class TensorFlowStep:
         updated = tf.not_equal(tf.convert_to_tensor(self.optimizer.iterations), before)
         logs = {**logs, **self._after_step(embeddings, updated)}
         self.step.assign_add(1)
+        if self._watch is not None:
+            self._watch.note(batch["x"], embeddings, logs, None if self._scales_loss else gradients)
         return self._record(logs, embeddings)
 
     def test_step(self: Any, data: Any) -> Logs:
@@ -130,8 +132,9 @@ class TensorFlowStep:
         key = tf.cast(tf.bitwise.bitwise_and(tf.cast(seed, "int64"), 0xFFFFFFFF), "uint32")
         return self._view_program(images, key, step, positions)
 
-    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+    def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""
+        self._begin_epochs(iterator)
 
 
 def build_optimizer(model: Any, optimizer: keras.optimizers.Optimizer) -> None:

@@ -46,6 +46,18 @@ def test_images_over_time(clock):
     assert epoch(callback, clock, 0.5, [0, 2, 1]) == {"images_per_second": pytest.approx(96)}
 
 
+def test_an_epoch_that_begins_in_the_middle(clock):
+    callback = Throughput(batch_size=32)
+    callback.on_epoch_begin(0)
+    for batch in (6, 7):
+        callback.on_train_batch_begin(batch)
+        clock.now += 0.5
+        callback.on_train_batch_end(batch)
+    logs = {}
+    callback.on_epoch_end(0, logs)
+    assert logs == {"images_per_second": pytest.approx(64)}
+
+
 def test_an_epoch_without_steps_logs_nothing(clock):
     assert epoch(Throughput(batch_size=2), clock, 1.0, []) == {}
 

@@ -65,6 +65,19 @@ def test_a_batch_does_not_depend_on_what_was_read_before():
     np.testing.assert_array_equal(data[0]["index"], permutation(10, 3, 2)[:4])
 
 
+def test_first_batch_leaves_out_what_is_before_it_and_only_in_this_epoch():
+    data = Numbers(count=20)
+    data.first_batch = 3
+    assert len(data) == 2 and data.batches_in_epoch == 5
+    np.testing.assert_array_equal(in_order(data), permutation(20, 3, 0)[12:20])
+    data.on_epoch_end()
+    assert data.first_batch == 0 and len(data) == 5
+    np.testing.assert_array_equal(in_order(data), permutation(20, 3, 1))
+    for value in (5, -1, 1.5):
+        with pytest.raises(ValueError, match=f"`first_batch`.*Received: first_batch={value}"):
+            data.first_batch = value
+
+
 def test_without_shuffling_all_epochs_are_alike():
     data = Numbers(shuffle=False, drop_remainder=False)
     for _ in range(2):

@@ -1,0 +1,364 @@
+"""Checkpoints that hold everything, and runs that go on from them."""
+
+import os
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssl.callbacks.background_writer import BackgroundWriter
+from keras_ssl.callbacks.check_writable import check_writable
+from keras_ssl.callbacks.checkpoint_folder import (
+    SavedCheckpoint,
+    best_checkpoint,
+    checkpoint_path,
+    read_checkpoint_state,
+    remove_old_checkpoints,
+    remove_staging,
+    saved_checkpoints,
+    write_checkpoint,
+)
+from keras_ssl.callbacks.folder_lock import FolderLock
+from keras_ssl.callbacks.restore_checkpoint import assign_checkpoint
+from keras_ssl.callbacks.resume_error import ResumeError
+from keras_ssl.callbacks.run_settings import SHOWN, differences, run_settings
+from keras_ssl.callbacks.signal_watch import SignalWatch
+from keras_ssl.callbacks.training_state import host_copy, not_finite, state_variables
+from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.training import SSLModel
+from keras_ssl.training.resume import FitHook, Position, Run
+from keras_ssl.typing import Logs
+
+_STEPPING, _BETWEEN, _EPOCH_IS_OVER = "stepping", "between", "epoch is over"
+
+
+class Checkpoint(FitHook):
+    """Saves a run as it goes, and goes on with it: the same `fit` in a new process resumes where the last one was.
+
+    A checkpoint is everything that the next step depends on: weights, heads, teacher, queue, centre, prototypes,
+    optimizer, loss scale, seeds, the step, the place in the data, and the means that the epoch's logs have come to. On
+    a CPU the resumed run equals the uninterrupted one bit for bit, logs and history included, wherever it was
+    interrupted. It is the folder `step-0000001000`, and gets its name when all of it is on the disk: what has the name
+    is whole. A thread writes it while training goes on. The latest is that with the highest number; there is nothing
+    else that says so, and nothing that could be wrong.
+
+    Where it resumes: at the step itself, for arrays and the data sets of this library. Of other data sets the batches
+    that were trained on are read again and passed over, so that the run is the uninterrupted one if the data set gives
+    the same batches each time it is read from the start (a tf.data shuffle with `reshuffle_each_iteration` does not
+    after the first epoch). States of other callbacks (the patience of EarlyStopping) begin anew.
+
+    Where it does not: if the objective, its encoder, the optimizer, or the size and order of the data are not those of
+    the run in the folder, `fit` raises an error that shows what changed. More `epochs` are no change.
+
+    A state with NaN or infinity is never saved: `fit` raises an error that names the first such tensor, and the last
+    good checkpoint stays (`StopOnNaN` says more, and sooner). If the disk is full the checkpoints before stay, a
+    warning says so, and training goes on: hours of it are worth more than an early end, and the next checkpoint may
+    fit.
+
+    Put it last: it keeps the logs that callbacks before it have added. One process trains; on several machines Keras'
+    own means apply.
+
+    Args:
+        folder: for the checkpoints of this run and no others; it is made where it is missing.
+        every_epochs: epochs from one checkpoint to the next, or None for none. Defaults to 1. The last epoch of `fit`
+            is always saved.
+        every_steps: steps from one checkpoint to the next. Defaults to None: at ends of epochs only.
+        keep: how many to keep; older ones are removed. Defaults to 2.
+        best: a number in the logs of epochs, such as "knn_accuracy" or "val_loss"; the checkpoint of the epoch where it
+            was best is kept too. Defaults to None.
+        mode: "max" or "min", what is best. Defaults to "auto": "min" for names that end in "loss", otherwise "max".
+        settings: further settings that must not change when the run is resumed, a dict of plain values.
+        signals: signals on which to save and end the program, such as `(signal.SIGTERM, signal.SIGINT)`. Its exit
+            code is then 128 and the signal's number, that of a program which the signal killed: 143 for SIGTERM, 130
+            for SIGINT, which shells, SLURM and Kubernetes know. It takes the rest of a step and the time to write a
+            checkpoint; at the end of an epoch no callback or evaluation is waited for. A second signal kills at once,
+            as does one before the first step, when there is nothing to save. Defaults to none.
+
+    Attributes:
+        latest_path: the folder of the latest checkpoint, or None.
+        best_path: that of the best epoch, or None.
+
+    Raises:
+        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length, or several processes
+            train one model; a `ResumeError`, which is one too, if the run cannot go on from what is in the folder.
+
+    Example:
+
+    ```python
+    checkpoint = keras_ssl.callbacks.Checkpoint("runs/1/checkpoints", every_steps=1000)
+    model.fit(images, epochs=100, callbacks=[checkpoint])  # run it again after a crash
+    ```
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        every_epochs: int | None = 1,
+        every_steps: int | None = None,
+        keep: int = 2,
+        best: str | None = None,
+        mode: str = "auto",
+        settings: dict[str, Any] | None = None,
+        signals: Iterable[signal.Signals] = (),
+    ) -> None:
+        super().__init__()
+        for name, value in (("every_epochs", every_epochs), ("every_steps", every_steps), ("keep", keep)):
+            number = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
+            if not number and not (value is None and name != "keep"):
+                raise ValueError(f"Argument `{name}` must be a positive integer. Received: {name}={value!r}")
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f'Argument `mode` must be "auto", "min" or "max". Received: mode={mode!r}')
+        self.folder = Path(folder)
+        self.every_epochs, self.every_steps, self.keep = every_epochs, every_steps, keep
+        self.best = best
+        self.mode = ("min" if (best or "").endswith("loss") else "max") if mode == "auto" else mode
+        self.settings = settings
+        self.signals = tuple(signals)
+        self._writer = BackgroundWriter()
+        self._lock: FolderLock | None = None
+        self._watch: SignalWatch | None = None
+
+    @property
+    def latest_path(self) -> Path | None:
+        saved, _ = saved_checkpoints(self.folder)
+        return saved[-1].path if saved else None
+
+    @property
+    def best_path(self) -> Path | None:
+        best = None
+        if self.best is not None:
+            best = best_checkpoint(saved_checkpoints(self.folder)[0], self.best, self.mode)
+        return None if best is None else best.path
+
+    # Before training -------------------------------------------------------------------------------------------
+
+    def before_fit(self, model: SSLModel, run: Run) -> Position | None:
+        _check_one_process(model)
+        if run.steps is None:
+            raise ValueError(
+                "A place in the data can be found again only if they tell their length: give `fit` `steps_per_epoch`, "
+                f"or tf.data an `assert_cardinality`. Received: x of type {type(run.data).__name__}"
+            )
+        check_writable(self.folder)
+        self._lock = FolderLock(self.folder)
+        remove_staging(self.folder)
+        saved, damaged = saved_checkpoints(self.folder)
+        for path in damaged:
+            warnings.warn(f"This checkpoint is not whole, and passed over: {path}", stacklevel=2)
+        self._run = run
+        self._now = run_settings(model, run, self.settings)
+        self._history: dict[str, Any] = {"epoch": [], "history": {}}
+        self._scalars: dict[str, np.ndarray] | None = None
+        self._pending: tuple[dict[str, np.ndarray], dict[str, Any]] | None = None
+        self._phase = _BETWEEN
+        self._first_epoch = run.initial_epoch
+        self._best_value: float | None = None
+        self._batch = 0
+        position = self._resume(model, saved[-1], run) if saved else None
+        if self.best is not None and (best := best_checkpoint(saved, self.best, self.mode)) is not None:
+            self._best_value = best.state["logs"][self.best]
+        self._variables = state_variables(model)
+        return position
+
+    def _resume(self, model: SSLModel, saved: SavedCheckpoint, run: Run) -> Position:
+        changed = differences(saved.state["settings"], self._now)
+        if changed:
+            more = [f"... and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
+            raise ResumeError(
+                "The run in this folder was begun with other settings. Go on with the same, or begin anew in another "
+                "folder. What changed:\n  " + "\n  ".join(changed[:SHOWN] + more) + "\n"
+                f"Received: folder={str(self.folder)!r}"
+            )
+        assign_checkpoint(model, saved)
+        position = Position(**saved.state["position"])
+        model.scalars.names = saved.state["scalar_names"]
+        if position.batch:
+            self._scalars = host_copy(_scalars(state_variables(model)))
+        self._history = saved.state["history"]
+        self._first_epoch = position.first_epoch
+        self._batch = position.batch
+        return position
+
+    # While training --------------------------------------------------------------------------------------------
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self._restore_history()
+        if self._scalars is not None:  # Keras has set them back to nothing by now
+            for name, variable in _scalars(self._variables).items():
+                variable.assign(self._scalars[name])
+            self._scalars = None
+        else:
+            self._batch = 0
+        data = self._run.data
+        self._epoch = epoch
+        self._step = int(keras.ops.convert_to_numpy(self.model.step))
+        self._data_epoch = data.epoch if isinstance(data, EpochBatches) else None
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        if self.signals and batch + self.model.steps_per_execution >= self.params["steps"]:
+            # From now on until the epoch's end is dealt with, which may take long, this is what a signal saves.
+            self._pending = self._snapshot(self._epoch, self._batch, {})
+        self._phase = _STEPPING
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        before, self._step = self._step, self._step + batch + 1 - self._batch
+        self._batch = batch + 1
+        over = self._batch >= self.params["steps"]
+        self._phase = _EPOCH_IS_OVER if over else _BETWEEN
+        self._surface()
+        if self._watch is not None and self._watch.received is not None:
+            if not over:
+                self._pending = self._snapshot(self._epoch, self._batch, {})
+            self._end(self._watch.received)
+        if self.signals and self._watch is None:
+            self._watch = SignalWatch(self.signals, self._on_signal)
+        if self.every_steps and not over and self._step // self.every_steps > before // self.every_steps:
+            self._save(*self._snapshot(self._epoch, self._batch, {}))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = {name: float(value) for name, value in (logs or {}).items()}
+        whole = self._batch >= self.params["steps"]
+        if whole:
+            self._history["epoch"].append(epoch)
+            for name, value in logs.items():
+                self._history["history"].setdefault(name, []).append(value)
+        last = epoch + 1 >= self.params["epochs"] or self.model.stop_training
+        due = self.every_epochs is not None and (epoch + 1) % self.every_epochs == 0
+        if self._is_best(logs) or last or due:
+            self._save(*self._snapshot(epoch + 1, 0, logs) if whole else self._snapshot(epoch, self._batch, {}))
+        self._pending = None
+        self._phase = _BETWEEN
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._restore_history()
+        if self._watch is not None and self._watch.received is not None:  # too late for a step to notice
+            self._end(self._watch.received)
+        self._surface(wait=True)
+        if self.best is not None and self.best_path is None:
+            warnings.warn(f"No epoch has logged this number. Received: best={self.best!r}", stacklevel=2)
+
+    def after_fit(self) -> None:
+        if self._watch is not None:
+            self._watch.restore()
+            self._watch = None
+        try:
+            self._surface(wait=True)
+        finally:
+            self._pending = None
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
+
+    # Saving ----------------------------------------------------------------------------------------------------
+
+    def _snapshot(self, epoch: int, batch: int, logs: Logs) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """The state of the model, copied to the host, and what describes it."""
+        data_epoch = None if self._data_epoch is None else self._data_epoch + epoch - self._epoch
+        position = Position(epoch, batch, data_epoch, self._first_epoch, self._run.epochs)
+        model = self.model  # on JAX this brings the variables up to date
+        tensors = host_copy(self._variables)
+        state = {
+            "step": int(tensors["model/step"]),
+            "seed": model.seed,
+            "position": position.__dict__,
+            "logs": logs,
+            "history": {
+                "epoch": list(self._history["epoch"]),
+                "history": {name: list(values) for name, values in self._history["history"].items()},
+            },
+            "scalar_names": list(model.scalars.names),
+            "settings": self._now,
+            "versions": {"keras": keras.__version__, "backend": keras.backend.backend()},
+            "saved": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        return tensors, state
+
+    def _save(self, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        self._surface(wait=True)
+        self._writer.submit(lambda: self._write(tensors, state))
+
+    def _write(self, tensors: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+        bad = not_finite(tensors)
+        if bad:
+            raise FloatingPointError(
+                f"The state after step {state['step']} holds NaN or infinity and is not saved; the last good "
+                f"checkpoint is {self.latest_path}. Received: {bad[0]} and {len(bad) - 1} other bad tensors"
+            )
+        if read_checkpoint_state(checkpoint_path(self.folder, state["step"])) is not None:
+            return  # saved before: the same step is the same state
+        try:
+            write_checkpoint(self.folder, tensors, state)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"The checkpoint of step {state['step']} could not be written ({error.strerror}). Those before it "
+                f"stay; the latest is {self.latest_path}",
+            ) from error
+        remove_old_checkpoints(self.folder, self.keep, self.best, self.mode)
+
+    def _surface(self, wait: bool = False) -> None:
+        """Brings to light what went wrong in the thread: the disk's faults as warnings, others as errors."""
+        try:
+            self._writer.wait() if wait else self._writer.check()
+        except OSError as error:
+            warnings.warn(f"{error.strerror or error}. Training goes on.", stacklevel=2)
+
+    def _is_best(self, logs: Logs) -> bool:
+        value = logs.get(self.best) if self.best is not None else None
+        if value is None or not np.isfinite(value):
+            return False
+        sign = 1.0 if self.mode == "min" else -1.0
+        if self._best_value is not None and sign * value >= sign * self._best_value:
+            return False
+        self._best_value = value
+        return True
+
+    def _restore_history(self) -> None:
+        """Lets Keras' history, which begins empty, go on from that of the run's earlier parts."""
+        history = self.model.history
+        if self._history["epoch"] and not history.epoch:
+            history.epoch = list(self._history["epoch"])
+            history.history = {name: list(values) for name, values in self._history["history"].items()}
+
+    # Signals ---------------------------------------------------------------------------------------------------
+
+    def _on_signal(self, number: int) -> None:
+        # Within a step, or between two, the state is saved when the step is over; the end of an epoch takes its time.
+        if self._phase == _EPOCH_IS_OVER:
+            self._end(number)
+
+    def _end(self, number: int) -> None:
+        """Saves what there is to save and ends the program."""
+        name = signal.Signals(number).name
+        try:
+            self._writer.wait()
+            if self._pending is not None:
+                self._write(*self._pending)
+        except (OSError, FloatingPointError) as error:
+            sys.exit(f"{name}: {error}")
+        print(f"{name}: saved in {self.latest_path}; the same run goes on from there.", file=sys.stderr, flush=True)
+        raise SystemExit(128 + number)
+
+
+def _scalars(variables: dict[str, Any]) -> dict[str, Any]:
+    return {name: variable for name, variable in variables.items() if name.startswith("scalars/")}
+
+
+def _check_one_process(model: Any) -> None:
+    """Raises a `ValueError` for other models than this library's, and where several processes train one model."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        processes = jax.process_count()
+    else:
+        resolver = model.distribute_strategy.cluster_resolver
+        workers = resolver.cluster_spec().as_dict() if resolver is not None else {}
+        processes = max(1, sum(len(tasks) for tasks in workers.values()))
+    if processes > 1:
+        raise ValueError(f"Checkpoint serves runs of one process. Received: {processes} processes")
