@@ -393,5 +393,5 @@ def test_state_file_says_what_it_is(tmp_path):
     state = json.loads((tmp_path / "step-0000000004" / STATE).read_text())
     assert state["step"] == 4 and state["seed"] == 0
     assert state["position"] == {"epoch": 1, "batch": 0, "data_epoch": 1, "first_epoch": 0, "epochs": 1}
-    assert set(state["logs"]) == {"loss", "near", "embedding_std"}
+    assert set(state["logs"]) == {"loss", "near", "embedding_std", "gradient_norm"}
     assert state["versions"]["backend"] == keras.backend.backend()
