@@ -130,6 +130,7 @@ def main(_: list[str]) -> None:
         EXPORT.value,
         description="Barlow Twins on handwritten digits in random colours, places and sizes.",
         data=f"coloured_digits, {count} training images, seed {seed}",
+        license="Apache-2.0",
         results={f"{kind}_accuracy": round(value, 4) for kind, value in scores["pretrained"].items()},
         recipe=recipe,
         overwrite=True,

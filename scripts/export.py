@@ -17,7 +17,7 @@ _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
 _NAME = flags.DEFINE_string("name", None, "The entry's name. Default: that of the folder.")
 _DESCRIPTION = flags.DEFINE_string("description", "", "A sentence or two for the card.")
 _DATA = flags.DEFINE_string("data", None, "What it was trained on, for the card. Default: the recipe's.")
-_LICENSE = flags.DEFINE_string("license", "Apache-2.0", "Of the weights: an SPDX name.")
+_LICENSE = flags.DEFINE_string("license", "", "Of the weights: an SPDX name. Default: none is given.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Whether to replace an entry.")
 
 

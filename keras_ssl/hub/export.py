@@ -33,7 +33,7 @@ def export(
     data: str = "",
     results: Mapping[str, Any] | None = None,
     recipe: Recipe | None = None,
-    license: str = "Apache-2.0",
+    license: str = "",
     preprocessing: ImagePreprocessing | str | None = "auto",
     image_size: int | None = None,
     origin: Mapping[str, Any] | None = None,
@@ -73,7 +73,8 @@ def export(
         data: what the encoder was trained on.
         results: what was measured: numbers, texts, lists and dicts of such.
         recipe: the recipe of the run.
-        license: of the weights, an SPDX name. Defaults to "Apache-2.0".
+        license: of the weights, an SPDX name. Defaults to "": it is not stated. Weights that were made from others keep
+            their terms.
         preprocessing: the encoder's, where `model` is a plain encoder. "auto" (default) is what `SSLModel`
             would take; None for encoders that take something else than pixels.
         image_size: side in pixels of the images of training, for the card. Defaults to the encoder's or the recipe's,

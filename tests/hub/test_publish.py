@@ -72,7 +72,7 @@ def test_a_tree_holds_the_entry_its_card_and_an_index(shared_entry, images, tmp_
     np.testing.assert_array_equal(run(hub.load(folder / "tiny"), images), run(hub.load(shared_entry), images))
     index = json.loads((folder / "index.json").read_text())
     assert index["format"] == 1 and list(index["entries"]) == ["tiny"]
-    assert index["entries"]["tiny"]["license"] == "Apache-2.0"
+    assert index["entries"]["tiny"]["license"] == ""
     assert index["entries"]["tiny"]["architecture"] == "ConvNet(widths=[4, 8], pooling='avg')"
 
 
