@@ -121,7 +121,6 @@ class JaxStep:
     def _call_views(self: Any, images: Tensor, seed: int, step: Tensor, positions: Tensor) -> list[Tensor]:
         return self._make_views(images, seed, step, positions)
 
-
-def build_optimizer(model: Any, optimizer: keras.optimizers.Optimizer) -> None:
-    """Creates the optimizer's variables before the first trace."""
-    optimizer.build(model.trainable_variables)
+    def _build_optimizer(self: Any) -> None:
+        """Creates the optimizer's variables before the first trace."""
+        self.optimizer.build(self.trainable_variables)

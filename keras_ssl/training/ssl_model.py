@@ -2,31 +2,28 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl.data.epoch_batches import EpochBatches
-from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.losses.numeric import as_float, check_integer, l2_normalize
 from keras_ssl.random import Stream, draw_from
-from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, is_views, sample_count, split_arrays
+from keras_ssl.training.batch import as_batch, check_inputs, is_views, sample_count
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.finite_watch import FiniteWatch
-from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
-from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
+from keras_ssl.training.fitting import DEFAULT_BATCH_SIZE, Fitting
+from keras_ssl.training.replicas import check_divisible, replica_count
 from keras_ssl.training.scalar_means import ScalarMeans
 from keras_ssl.typing import Logs, Tensor
 
 BackendStep: Any
 if keras.backend.backend() == "tensorflow":
-    from keras_ssl.training.tensorflow_step import TensorFlowStep, build_optimizer
+    from keras_ssl.training.tensorflow_step import TensorFlowStep
 
     BackendStep = TensorFlowStep
 elif keras.backend.backend() == "jax":
-    from keras_ssl.training.jax_step import JaxStep, build_optimizer
+    from keras_ssl.training.jax_step import JaxStep
 
     BackendStep = JaxStep
 else:
@@ -35,7 +32,6 @@ else:
         f"Received: backend={keras.backend.backend()!r}"
     )
 
-DEFAULT_BATCH_SIZE = 256
 # Out of reach of the draws of the views: those of layers in the networks, and those of the objective itself, for each
 # sample and for a step as a whole.
 _FIRST_LAYER_DRAW = 2**30
@@ -43,7 +39,7 @@ _FIRST_EXTRA_DRAW, _FIRST_STEP_DRAW, _ORDER_DRAW = 2**31, 2**31 + 2**30, 2**32 -
 _TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
 
 
-class SSLModel(BackendStep, keras.Model):
+class SSLModel(BackendStep, Fitting):
     """A self-supervised objective around an encoder, trained by `fit` like any Keras model.
 
     A subclass builds its heads in `__init__` and writes two methods:
@@ -120,7 +116,6 @@ class SSLModel(BackendStep, keras.Model):
         self._view_program: Any = None
         self._batch_size = DEFAULT_BATCH_SIZE
         self._watch: FiniteWatch | None = None
-        self._begin: tuple[Position, Run] | None = None
         self.built = True
 
     # What a subclass writes ------------------------------------------------------------------------------------
@@ -250,140 +245,6 @@ class SSLModel(BackendStep, keras.Model):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.feature_dim)
 
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Configures training. Takes what `keras.Model.compile` takes, except losses and metrics.
-
-        Raises:
-            ValueError: if a loss or metric is given: the objective is the loss, and it logs its own terms.
-        """
-        for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-            if kwargs.pop(name, None) is not None:
-                raise ValueError(
-                    f"`{name}` has no place here: {type(self).__name__} is itself the loss. Received: {name}"
-                )
-        super().compile(optimizer=optimizer, **kwargs)
-        if not self.optimizer.built:
-            build_optimizer(self, self.optimizer)
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        initial_epoch: int = 0,
-        steps_per_epoch: int | None = None,
-        validation_steps: int | None = None,
-        validation_batch_size: int | None = None,
-        validation_freq: int = 1,
-    ) -> keras.callbacks.History:
-        """Trains as `keras.Model.fit` does.
-
-        Arrays are read in an order that is a pure function of the seed and the epoch; a last batch that is not full
-        is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
-        number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
-
-        With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
-        middle of an epoch: the same call in a new process resumes by itself.
-
-        Args:
-            x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
-                views; a dict with the keys x, y, index, group; or a data set of any of these.
-            y: labels, for objectives and callbacks that use them.
-            batch_size: size of the global batch. Defaults to 256, or all samples where there are fewer.
-            shuffle: whether arrays are read in a new random order each epoch. Defaults to True.
-            epochs, verbose, callbacks, validation_split, validation_data, initial_epoch, steps_per_epoch,
-                validation_steps, validation_batch_size, validation_freq: as in Keras.
-
-        Returns:
-            The Keras `History`.
-
-        Raises:
-            ValueError: if the data does not fit the encoder or the objective, before any training.
-        """
-        self._assert_compile_called("fit")
-        check_supported(self)
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(f"`epochs` must be a positive integer. Received: epochs={epochs}")
-        arrays = as_arrays(x, y)
-        if arrays is not None:
-            if steps_per_epoch is not None:
-                raise ValueError(
-                    "An epoch of arrays is one pass over them: its order depends on nothing else. "
-                    f"Received: steps_per_epoch={steps_per_epoch}"
-                )
-            if validation_split:
-                arrays, validation_data = split_arrays(arrays, validation_split)
-            x, y = self._dataset(arrays, batch_size, shuffle, initial_epoch), None
-            batch_size = None
-        elif y is not None or validation_split or batch_size is not None:
-            raise ValueError(
-                "`y`, `batch_size` and `validation_split` go with arrays; a data set holds its own labels and "
-                f"batches. Received: x of type {type(x).__name__}, batch_size={batch_size}"
-            )
-        known_size = getattr(x, "batch_size", None)
-        if known_size is not None:
-            self.check_batch_size(int(known_size))
-            self._batch_size = int(known_size)
-        hooks = fit_hooks(callbacks)
-        run = Run(x, epochs, initial_epoch, data_length(x, steps_per_epoch), steps_per_epoch is not None)
-        with ExitStack() as at_end:
-            for hook in hooks:
-                at_end.callback(hook.after_fit)
-            at_end.callback(self._forget_begin, x)
-            position = self._restore(hooks, run)
-            if position is None:
-                self._plan(epochs - initial_epoch, run.steps)
-            else:
-                initial_epoch = position.epoch
-                self._plan(epochs - position.epochs, run.steps, int(keras.ops.convert_to_numpy(self.total_updates)))
-            return super().fit(
-                x=x,
-                epochs=epochs,
-                verbose=verbose,
-                callbacks=callbacks,
-                validation_data=validation_data,
-                shuffle=False,
-                initial_epoch=initial_epoch,
-                steps_per_epoch=steps_per_epoch,
-                validation_steps=validation_steps,
-                validation_batch_size=validation_batch_size,
-                validation_freq=validation_freq,
-            )
-
-    def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
-        """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
-
-        The views are the same at every call: they depend on the seed and the number of the batch.
-
-        Returns:
-            A dict where `return_dict` is set, else a list with the loss first.
-        """
-        self._evaluating = True
-        try:
-            logs = super().evaluate(*args, return_dict=True, **kwargs)
-        finally:
-            self._evaluating = False
-        return logs if return_dict else [logs.pop("loss"), *logs.values()]
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        if self._evaluating:
-            return [self.test_scalars]
-        return [self.scalars] if self._watch is None else [self.scalars, self._watch.flags]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        return list(self.metrics[0].names)
-
     def watch_finite(self, watch: FiniteWatch | None) -> None:
         """Has training steps note where a NaN or infinity first appears; None has them stop it.
 
@@ -476,54 +337,6 @@ class SSLModel(BackendStep, keras.Model):
         if isinstance(self.preprocessing, ImagePreprocessing):
             return self.preprocessing.normalize(view)
         return view if self.preprocessing is None else self.preprocessing(view)
-
-    # Planning --------------------------------------------------------------------------------------------------
-
-    def _dataset(
-        self, arrays: dict[str, Any], batch_size: int | None, shuffle: bool, epoch: int
-    ) -> keras.utils.PyDataset:
-        as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
-        check_inputs(arrays["x"], self.encoder.input_shape)
-        self.check_arrays(arrays)
-        replicas = replica_count(self)
-        if batch_size is None:
-            batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
-        return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
-
-    def _restore(self, hooks: list[FitHook], run: Run) -> Position | None:
-        """What the callbacks do before training; where to go on from, if one of them has restored a run."""
-        position = None
-        for hook in hooks:
-            position = hook.before_fit(self, run) or position
-        if position is not None:
-            check_position(self, position, run)
-            if isinstance(run.data, EpochBatches) and position.data_epoch is not None:
-                run.data.epoch = position.data_epoch
-            self._begin = (position, run)
-        return position
-
-    def _forget_begin(self, data: Any) -> None:
-        """Leaves nothing of a resumption that was cut short for the next `fit`."""
-        self._begin = None
-        if isinstance(data, EpochBatches):
-            data.first_batch = 0
-
-    def _begin_epochs(self, iterator: Any) -> None:
-        """Called with Keras' iterator over the epochs of `fit`, and later with those of evaluations."""
-        if self._begin is not None:
-            begin_at(iterator, *self._begin)
-            self._begin = None
-
-    def _plan(self, epochs: int, steps: int | None, done: int | None = None) -> None:
-        """Notes how many updates there will have been after `epochs` more; 0 where the data do not tell their length.
-
-        `done` is the number planned before, if there is one: an interrupted run goes on with its plan.
-        """
-        inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        every = inner.gradient_accumulation_steps or 1
-        if done is None:
-            done, epochs = int(keras.ops.convert_to_numpy(self.updates)), max(epochs, 0)
-        self.total_updates.assign(0 if steps is None else done + epochs * steps // every)
 
 
 def default_preprocessing(encoder: keras.Model) -> ImagePreprocessing | None:

@@ -136,8 +136,7 @@ class TensorFlowStep:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""
         self._begin_epochs(iterator)
 
-
-def build_optimizer(model: Any, optimizer: keras.optimizers.Optimizer) -> None:
-    """Creates the optimizer's variables where the model's are: before the first trace, inside the strategy's scope."""
-    with model.distribute_strategy.scope():
-        optimizer.build(model.trainable_variables)
+    def _build_optimizer(self: Any) -> None:
+        """Creates the optimizer's variables where the model's are: before the first trace, in the strategy's scope."""
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
