@@ -47,7 +47,8 @@ def browser(chromium):
     chromium.get("about:blank")
     for log in ("browser", "performance"):
         chromium.get_log(log)
-    return chromium
+    yield chromium
+    chromium.get("about:blank")  # or a page with an animation keeps a core busy until all tests are over
 
 
 def console_errors(browser):
