@@ -45,6 +45,7 @@ FEATURES = {
     "linear_probe_sgd": lambda x, y: e.linear_probe_sgd(x, y, x, y, epochs=3),
     "mean_correlation": lambda x, y: e.mean_correlation(x),
     "nesum": lambda x, y: e.nesum(x),
+    "pair_similarities": lambda x, y: np.concatenate(e.pair_similarities(x, x[::-1])),
     "rankme": lambda x, y: e.rankme(x),
     "retrieval": lambda x, y: list(e.retrieval(x, y, ks=[1]).values()),
     "singular_value_entropy": lambda x, y: e.singular_value_entropy(x),
@@ -188,7 +189,9 @@ def test_labels_that_are_none(name, labels):
 
 
 # One sample: what needs more says so; of the others some have nothing to say of it.
-NEEDS_MORE = {"few_shot", "lidar", "linear_probe_grid", "retrieval", "tolerance", "two_nn", "uniformity"}
+NEEDS_MORE = {
+    *("few_shot", "lidar", "linear_probe_grid", "pair_similarities", "retrieval", "tolerance", "two_nn", "uniformity"),
+}
 UNDEFINED_FOR_ONE = {"alpha_req", "cka", "mean_correlation"}
 
 
