@@ -11,6 +11,7 @@ import pytest
 from tests.objectives.tiny import OBJECTIVES
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
+KINDS = ("barlow_twins", "byol", "moco", "simclr", "swav")  # the others are `long`: they take six minutes together
 
 
 def names_used(path):
@@ -29,7 +30,9 @@ def test_examples_are_short(path):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="examples choose no backend; one run is enough")
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=() if p.stem in KINDS else pytest.mark.long) for p in EXAMPLES]
+)
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
     # In this process: to import TensorFlow takes longer than most of them.
     monkeypatch.chdir(tmp_path)

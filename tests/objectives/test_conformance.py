@@ -77,7 +77,7 @@ def test_other_objectives_equal_on_the_other_backend_and_on_two_devices(names):
     check(names, ["replicas"], replicas=[2], backends=["tensorflow"])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
 def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices():
     check(KINDS, ["backends", "replicas"])
