@@ -12,6 +12,8 @@ import keras_ssl
 from keras_ssl.callbacks import CollapseDoctor, TrainingWarning
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+# Each compiles a step of its own, which takes long on JAX.
+planted = pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 on_tensorflow = pytest.mark.skipif(not ON_TENSORFLOW, reason="the detectors are NumPy, the probe is tested on both")
 COUNT = 64
 
@@ -82,7 +84,7 @@ class OtherTemperature(keras_ssl.SimCLR):
         return keras_ssl.losses.nt_xent_loss(embeddings["z1"], embeddings["z2"], 0.05), {}
 
 
-@pytest.mark.slow
+@planted
 def test_stop_gradient_and_predictor_removed(digits):
     v1, v2, y = digits
     model = WithoutStopGradient(encoder(), projector=(24, 12), predictor=(24, 12))
@@ -92,7 +94,7 @@ def test_stop_gradient_and_predictor_removed(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_redundancy_of_the_wrong_sign(digits):
     v1, v2, y = digits
     doctor, _ = train(WrongSign(encoder(), projector=(64, 64)), (v1, v2), y)
@@ -100,7 +102,7 @@ def test_redundancy_of_the_wrong_sign(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_clusters_that_are_not_evened_out(digits):
     v1, v2, y = digits
     model = WithoutEvening(encoder(), projector=(24, 12), prototypes=20, freeze_steps=0)
@@ -109,7 +111,7 @@ def test_clusters_that_are_not_evened_out(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_identity_teacher(digits):
     v1, v2, y = digits
     model = keras_ssl.BYOL(encoder(), projector=(24, 12), predictor=(24, 12), momentum=1.0)
@@ -117,7 +119,7 @@ def test_identity_teacher(digits):
     assert names(doctor) == ["constant teacher"]
 
 
-@pytest.mark.slow
+@planted
 def test_queue_that_is_never_filled(digits):
     v1, v2, y = digits
     model = keras_ssl.MoCo(encoder(), projector=(24, 12), queue_size=128, momentum=0.9, batch_norm=True)
@@ -128,7 +130,7 @@ def test_queue_that_is_never_filled(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_temperature_other_than_stated(digits):
     v1, v2, y = digits
     doctor, _ = train(OtherTemperature(encoder(), projector=(24, 12), temperature=1.0), (v1, v2), y)
@@ -138,7 +140,7 @@ def test_temperature_other_than_stated(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_what_is_seen_before_the_first_step(digits):
     """A temperature far too high; equal views; a label drawn into the pixels; and all at once, in one warning each."""
     v1, _, y = digits
@@ -153,7 +155,7 @@ def test_what_is_seen_before_the_first_step(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_views_of_all_images_alike(digits):
     v1, _, y = digits
     x = np.minimum(v1[:1], 250) + np.arange(COUNT, dtype="uint8")[:, None, None, None] % 3
@@ -163,7 +165,7 @@ def test_views_of_all_images_alike(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_learning_rate_zero_stops_where_asked(digits):
     v1, v2, y = digits
     model = keras_ssl.SimCLR(encoder(), projector=(24, 12))
@@ -173,7 +175,7 @@ def test_learning_rate_zero_stops_where_asked(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_dead_relu(digits):
     v1, v2, y = digits
     dead = keras.Sequential([keras.layers.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(8, "relu")])
@@ -184,7 +186,7 @@ def test_dead_relu(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_loss_that_is_not_finite(digits):
     v1, v2, y = digits
     model = keras_ssl.SimCLR(encoder(), projector=(24, 12))
@@ -194,7 +196,7 @@ def test_loss_that_is_not_finite(digits):
 
 
 @on_tensorflow
-@pytest.mark.slow
+@planted
 def test_loss_that_stays_at_chance():
     """Views that have nothing in common, and a learning rate at which they are not learned by heart."""
     keras.utils.set_random_seed(0)

@@ -8,6 +8,7 @@ from keras_ssl import hub
 from tests.hub.entries import export_quietly, run
 from tests.objectives.tiny import OBJECTIVES
 
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 STATEFUL = ["moco", "swav", "dino", "interclr", "byol"]
 
 
@@ -39,7 +40,11 @@ def entry(tmp_path_factory):
     return export_quietly(trained("moco"), tmp_path_factory.mktemp("zoo") / "moco", heads=True)
 
 
-@pytest.mark.parametrize("name", STATEFUL)
+# What is compiled on JAX takes long: one of them there, the others by `make test-long`.
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if ON_TENSORFLOW or name == "byol" else pytest.mark.long) for name in STATEFUL],
+)
 def test_the_next_step_of_the_restored_model_is_that_of_the_original(name, tmp_path):
     original = trained(name)
     export_quietly(original, tmp_path / "e", heads=True)

@@ -56,8 +56,11 @@ def forget():
     gc.collect()
 
 
+# Those that are none of the kinds take five minutes together: CI runs them, and whoever adds one (`-k NAME`).
 @pytest.mark.slow
-@pytest.mark.parametrize("name", IN_TEST)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.long) for name in IN_TEST]
+)
 def test_objective_keeps_its_contracts_on_this_backend(name):
     check([name], [check for check in HERE if name in KINDS or check not in COMPILING])
 

@@ -132,7 +132,7 @@ def test_export_of_a_run_on_tensorflow_is_the_same_and_has_a_saved_model(workpla
     assert again.description == "Tiny." and again.license == "MIT"
 
 
-@pytest.mark.slow
+@pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 def test_evaluate_writes_a_table_and_json(workplace):
     """Every protocol, on data large enough for few-shot episodes."""
     (x, y), (x_test, y_test) = (keras_ssl.data.coloured_digits(split, count=300) for split in ("train", "test"))
@@ -199,7 +199,7 @@ def test_rank_orders_runs_and_names_those_it_leaves_out(workplace, tmp_path):
     assert "recipe.toml or a card.toml" in strict and "'nowhere'" in nowhere
 
 
-@pytest.mark.slow
+@pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
     (tmp_path / "file").write_text("in the way")
     images = keras_ssl.data.coloured_digits("train", count=40)[0]

@@ -1,3 +1,4 @@
+import keras
 import pytest
 
 from keras_ssl.testing.check_view import check_view
@@ -19,6 +20,7 @@ from keras_ssl.views import (
     vicreg,
 )
 
+ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 RECIPES = {"simclr": simclr, "barlow_twins": barlow_twins, "byol": byol, "moco": moco, "vicreg": vicreg}
 
 
@@ -108,7 +110,7 @@ def test_the_asymmetric_pair_conforms():
     check_view(barlow_twins(min_scale=0.3), image_size=8)
 
 
-@pytest.mark.slow
+@pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long  # ten seconds each on JAX, of ops that have tests there
 @pytest.mark.parametrize(
     "views",
     [simclr(), simclr(8, 0.5, blur=False), barlow_twins(), byol(), moco(), moco(version=3)],
