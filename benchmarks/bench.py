@@ -258,11 +258,12 @@ def write_images(folder: Path, images: np.ndarray) -> None:
 
 def table(rows: list[Row], seconds: float) -> str:
     """The rows as markdown, with what they were measured on."""
+    only = f" --only='{ONLY.value}'" if ONLY.value else ""
     lines = [
         f"# {machine()}",
         "",
-        f"Written by `python benchmarks/bench.py` in {seconds / 60:.0f} minutes. Ours and the peer took turns; rates "
-        "are medians of rounds, ratios medians of each round's ratio; more is better everywhere.",
+        f"Written by `python benchmarks/bench.py{only}` in {seconds / 60:.0f} minutes. Ours and the peer took turns; "
+        "rates are medians of rounds, ratios medians of each round's ratio; more is better everywhere.",
         "",
         "| case, peer | ours | peer | ratio | target | met |",
         "|---|---|---|---|---|---|",
