@@ -31,6 +31,7 @@ from keras_ssl.callbacks.run_settings import SHOWN, differences, run_settings
 from keras_ssl.callbacks.signal_watch import SignalWatch
 from keras_ssl.callbacks.training_state import host_copy, not_finite, state_variables
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training import SSLModel
 from keras_ssl.training.resume import FitHook, Position, Run
 from keras_ssl.typing import Logs
@@ -109,9 +110,8 @@ class Checkpoint(FitHook):
     ) -> None:
         super().__init__()
         for name, value in (("every_epochs", every_epochs), ("every_steps", every_steps), ("keep", keep)):
-            number = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1
-            if not number and not (value is None and name != "keep"):
-                raise ValueError(f"Argument `{name}` must be a positive integer. Received: {name}={value!r}")
+            if value is not None or name == "keep":
+                check_integer(name, value, 1)
         if mode not in ("auto", "min", "max"):
             raise ValueError(f'Argument `mode` must be "auto", "min" or "max". Received: mode={mode!r}')
         self.folder = Path(folder)

@@ -3,8 +3,8 @@
 import time
 
 import keras
-import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Logs
 
 
@@ -39,9 +39,7 @@ class Throughput(keras.callbacks.Callback):
 
     def __init__(self, batch_size: int, name: str = "images_per_second") -> None:
         super().__init__()
-        if not isinstance(batch_size, int | np.integer) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"Argument `batch_size` must be a positive integer. Received: batch_size={batch_size!r}")
-        self.batch_size = batch_size
+        self.batch_size = check_integer("batch_size", batch_size, 1)
         self.name = name
         self._start = self._end = 0.0
         self._first = self._steps = 0

@@ -1,6 +1,7 @@
 """The precision every loss computes in."""
 
 from numbers import Real
+from typing import Any
 
 import keras
 
@@ -37,7 +38,7 @@ def check_positive(name: str, value: float) -> float:
     return value
 
 
-def check_integer(name: str, value: int, lowest: int) -> int:
+def check_integer(name: str, value: Any, lowest: int) -> int:
     """`value` as an integer, or an error that names the argument when it is none, or below `lowest`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
     if not number or not value % 1 == 0 or value < lowest:
