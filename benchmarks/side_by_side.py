@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import statistics
 import subprocess
 import tempfile
@@ -58,8 +59,11 @@ class Worker:
     def round(self) -> dict[str, Any]:
         """Runs the job once: `seconds`, `peak_mb` (of the process so far), and what the job itself said."""
         if self._process.stdin is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT)
             self._process.stdin.write("\n")
-        return self._answer()
+        answer = self._answer()
+        self._process.send_signal(signal.SIGSTOP)  # PyTorch's threads go on spinning, on the cores of the other's round
+        return answer
 
     def _answer(self) -> dict[str, Any]:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
