@@ -40,8 +40,7 @@ class FiniteWatch:
         views = inputs if is_views(inputs) else (inputs,)
         named = {f"the input `x[{place}]`" if len(views) > 1 else "the input `x`": v for place, v in enumerate(views)}
         named |= {f"the embedding `{name}`": part for name, part in embeddings.items()}
-        told = gradients is not None  # their norm would only hide which of them it is
-        named |= {f"the logged `{name}`": part for name, part in logs.items() if not (told and name == "gradient_norm")}
+        named |= {f"the logged `{name}`": part for name, part in logs.items()}
         if len(named) > _ROOM:
             raise ValueError(f"A step is watched for at most {_ROOM} tensors. Received: {len(named)} tensors")
         self.names = list(named)

@@ -38,7 +38,7 @@ class JaxStep:
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         (_, (logs, embeddings, non_trainable, before)), gradients = gradient(trainable)
         with keras.StatelessScope(state_mapping=fixed):
-            logs["gradient_norm"] = gradient_norm(self.optimizer, gradients)
+            norm = gradient_norm(self.optimizer, gradients)
         trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
 
         mapping = [
@@ -54,7 +54,7 @@ class JaxStep:
             if self._watch is not None:
                 inputs = as_batch(data)["x"]
                 self._watch.note(inputs, embeddings, logs, None if self._scales_loss else gradients)
-            result = self._record(logs, embeddings)
+            result = self._record({**logs, "gradient_norm": norm}, embeddings)
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]
         return result, (trainable, non_trainable, optimizer_variables, metrics)

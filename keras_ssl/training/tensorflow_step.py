@@ -30,7 +30,7 @@ class TensorFlowStep:
             # gather is the sum of `replicas` equal ones.
             scaled = self.optimizer.scale_loss(loss / replicas)
         gradients = self._sum_over_replicas(tape.gradient(scaled, variables), replicas)
-        logs["gradient_norm"] = gradient_norm(self.optimizer, gradients)
+        norm = gradient_norm(self.optimizer, gradients)
         before = tf.identity(tf.convert_to_tensor(self.optimizer.iterations))
         self.optimizer.apply(gradients, variables)
         updated = tf.not_equal(tf.convert_to_tensor(self.optimizer.iterations), before)
@@ -38,7 +38,7 @@ class TensorFlowStep:
         self.step.assign_add(1)
         if self._watch is not None:
             self._watch.note(batch["x"], embeddings, logs, None if self._scales_loss else gradients)
-        return self._record(logs, embeddings)
+        return self._record({**logs, "gradient_norm": norm}, embeddings)
 
     def test_step(self: Any, data: Any) -> Logs:
         batch = self._prepare(data, self._test_seed, tf.cast(self.test_scalars.steps.value, "int32"))
