@@ -15,7 +15,7 @@ _STEPS: dict[str, list[list[str]]] = {
     "lightly": [
         ["torch==2.13.0", "numpy", "pillow"],
         ["--no-deps", "lightly==1.6.0", "lightly_utils", "torchvision", "pytorch-lightning", "lightning-utilities"],
-        ["--no-deps", "torchmetrics"],
+        ["--no-deps", "torchmetrics", "timm", "huggingface-hub", "safetensors"],
         ["aenum", "fsspec", "hydra-core", "packaging", "pydantic", "python-dateutil", "pyyaml", "requests", "tqdm"],
     ],
     "tensorflow_similarity": [

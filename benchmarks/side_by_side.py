@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,13 +55,26 @@ class Worker:
             bufsize=1,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | job.environment,
         )
-        self.items = float(self._answer()["items"])
+
+    @cached_property
+    def items(self) -> float:
+        """What a round is counted in; waits until the process has made its job ready."""
+        return float(self._answer()["items"])
 
     def round(self) -> dict[str, Any]:
         """Runs the job once: `seconds`, `peak_mb` (of the process so far), and what the job itself said."""
+        self.begin()
+        return self.end()
+
+    def begin(self) -> None:
+        """Starts a round; other workers may start theirs before `end` waits for this one."""
+        _ = self.items
         if self._process.stdin is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGCONT)
             self._process.stdin.write("\n")
+
+    def end(self) -> dict[str, Any]:
+        """Waits for the end of the round that was begun: its answer."""
         answer = self._answer()
         self._process.send_signal(signal.SIGSTOP)  # PyTorch's threads go on spinning, on the cores of the other's round
         return answer
@@ -80,6 +94,10 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process and frees what it holds; more than once does no harm."""
         self._process.kill()
         self._process.wait()
         self._log.close()

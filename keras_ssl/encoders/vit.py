@@ -10,6 +10,7 @@ from keras_ssl.encoders._blocks import check_image_arguments
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_sequence import TokenSequence
 from keras_ssl.layers.drop_path import DropPath
+from keras_ssl.layers.gelu import gelu
 from keras_ssl.layers.layer_scale import LayerScale
 from keras_ssl.layers.self_attention import SelfAttention
 from keras_ssl.layers.swiglu import SwiGLU
@@ -245,7 +246,7 @@ class _Trunk:
         if self.mlp == "swiglu":
             y = SwiGLU(name=f"{name}_gate")(_dense(y, 2 * self.hidden, f"{name}_mlp1"))
         else:
-            y = keras.layers.Activation("gelu", name=f"{name}_activation")(_dense(y, self.hidden, f"{name}_mlp1"))
+            y = keras.layers.Activation(gelu, name=f"{name}_activation")(_dense(y, self.hidden, f"{name}_mlp1"))
         return self.residual(x, _dense(y, width, f"{name}_mlp2"), number, 2)
 
     def residual(self, x: Tensor, branch: Tensor, number: int, part: int) -> Tensor:

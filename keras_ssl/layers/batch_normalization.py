@@ -4,6 +4,14 @@ from typing import Any
 
 import keras
 
+from keras_ssl.typing import Tensor
+
+# TensorFlow has a kernel of its own, and synchronizes replicas in the layer; JAX would make of the layer's formula and
+# its derivative two passes over the images more than there need be.
+batch_norm: Any = None
+if keras.backend.backend() == "jax":
+    from keras_ssl.layers.jax_batch_norm import batch_norm
+
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -67,6 +75,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
             synchronized=keras.backend.backend() == "tensorflow",
             **kwargs,
         )
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        ours = batch_norm is not None and self.axis in (-1, len(inputs.shape) - 1) and not self.renorm
+        if not (ours and training and self.trainable and mask is None):
+            return super().call(inputs, training=training, mask=mask)
+        count = inputs.shape[-1]
+        gamma = self.gamma if self.scale else keras.ops.ones((count,))
+        beta = self.beta if self.center else keras.ops.zeros((count,))
+        outputs, mean, variance = batch_norm(
+            inputs, keras.ops.cast(gamma, "float32"), keras.ops.cast(beta, "float32"), self.epsilon
+        )
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + keras.ops.cast(batch, moving.dtype) * (1.0 - self.momentum))
+        return keras.ops.cast(outputs, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

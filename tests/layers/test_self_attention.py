@@ -49,3 +49,17 @@ def test_errors():
         SelfAttention(0)
     with pytest.raises(ValueError, match=r"multiple of 12 channels. Received: input_shape=\(1, 5, 18\)"):
         SelfAttention(4)(np.zeros((1, 5, 18), "float32"))
+
+
+def test_the_token_that_makes_a_length_even_is_not_seen(monkeypatch):
+    qkv = np.random.default_rng(0).normal(size=(2, 5, 24)).astype("float32")
+    layer = SelfAttention(heads=2)
+    expected = keras.ops.convert_to_numpy(layer(qkv))
+    monkeypatch.setattr("keras_ssl.layers.self_attention._fuses_even_lengths", lambda dtype: True)
+    lengths = []
+    attention = keras.ops.dot_product_attention
+    monkeypatch.setattr(
+        keras.ops, "dot_product_attention", lambda q, *rest, **kw: (lengths.append(q.shape[1]), attention(q, *rest, **kw))[1]
+    )
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(qkv)), expected, atol=1e-6)
+    assert lengths == [6]
