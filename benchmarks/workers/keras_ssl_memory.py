@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 
-import keras_ssl
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.losses.numeric import l2_normalize
 from keras_ssl.training import SSLModel
