@@ -94,8 +94,8 @@ def _follow(model: SSLModel, embeddings: Embeddings) -> None:
                 if follows:
                     old.assign(_TEACHER * old + (1.0 - _TEACHER) * new)
     if "key" in embeddings:
-        queue = model.queue._contents
-        queue.assign(keras.ops.concatenate([embeddings["key"], queue[: -len(embeddings["key"])]], axis=0))
+        keys, queue = embeddings["key"], model.queue._contents
+        queue.assign(keras.ops.concatenate([keys, queue[: -keys.shape[0]]], axis=0))
 
 
 def _batch(model: SSLModel, data: dict[str, Any], step: Any) -> dict[str, Any]:
