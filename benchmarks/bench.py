@@ -1,21 +1,23 @@
 """This library beside what a user would pick instead, in one table: `python benchmarks/bench.py`, or `make bench`.
 
 Each case is two processes that take turns on this machine, so the ratio holds where the machine is not idle. Peers are
-installed into environments of their own (`environments.py`). The table is written after each case to
-`benchmarks/results/<machine>.md`; a case that cannot be measured says why.
+installed into environments of their own (`environments.py`) before anything is measured. The table is written after
+each case to `benchmarks/results/<machine>.md`; a case that cannot be measured says why in its row. Every case has its
+time, 30 minutes in all: where a machine is slower there are fewer rounds, and what one case leaves is the next one's.
 """
 
 import os
-import platform
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _tables import last_words, machine, markdown
 from absl import app, flags
 from environments import Unavailable, own_python, python_of
 from side_by_side import Comparison, Job, compare
@@ -26,6 +28,7 @@ from keras_ssl.evaluation import knn_accuracy
 ROOT = Path(__file__).resolve().parent.parent
 ONLY = flags.DEFINE_string("only", "", "Regular expression: the cases to measure, by name. Default: all.")
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of each short case.", lower_bound=1)
+MINUTES = flags.DEFINE_float("minutes", 30.0, "The time for all cases, beside that for installing peers.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of the end-to-end case.", lower_bound=1)
 EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs of each run of the end-to-end case.", lower_bound=1)
 OUTPUT = flags.DEFINE_string("output", None, "Default: benchmarks/results/<machine>.md")
@@ -40,7 +43,7 @@ class Row:
         ours, peer: the figures, as text with a unit.
         ratio: ours to the peer's; more is better. None where it was not measured.
         target: the least ratio aimed at.
-        note: why it was not measured.
+        note: why there are no figures.
     """
 
     case: str
@@ -52,7 +55,7 @@ class Row:
 
     def cells(self) -> list[str]:
         if self.ratio is None:
-            return [self.case, "", "", "", f"{self.target:g}", f"not measured: {self.note}"]
+            return [self.case, "", "", "", f"{self.target:g}", self.note]
         met = "yes" if self.ratio >= self.target else "no"
         return [self.case, self.ours, self.peer, f"{self.ratio:.2f}", f"{self.target:g}", met]
 
@@ -68,6 +71,7 @@ class Case:
         peer_factory, peer_options: the peer's job; its options are ours where none are given.
         target: the least ratio aimed at.
         unit: of the rates.
+        seconds: that it may take on two idle cores.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Case:
     target: float
     unit: str
     peer_options: dict[str, object] | None = None
+    seconds: float = 45.0
 
     def jobs(self) -> tuple[Job, Job]:
         python = own_python() if self.peer is None else python_of(self.peer)
@@ -85,8 +90,9 @@ class Case:
         ours = Job(own_python(), self.factory, self.options, {"KERAS_BACKEND": "tensorflow"})
         return ours, Job(python, self.peer_factory, peer_options, {"KERAS_BACKEND": "tensorflow"})
 
-    def rows(self) -> list[Row]:
-        result = compare(*self.jobs(), rounds=ROUNDS.value)
+    def rows(self, seconds: float) -> list[Row]:
+        """Its lines, measured in so many seconds."""
+        result = compare(*self.jobs(), rounds=ROUNDS.value, seconds=seconds)
         rates = [f"{rate:,.{0 if rate >= 10 else 2}f} {self.unit}" for rate in (result.ours, result.peer)]
         return [Row(self.name, *rates, result.ratio, self.target), *self.memory(result)]
 
@@ -97,6 +103,9 @@ class Case:
         ours, peer = (answer["peak_mb"] for answer in (result.ours_answer, result.peer_answer))
         name = self.name.replace("step", "peak memory")
         return [Row(name, f"{ours:,.0f} MB", f"{peer:,.0f} MB", peer / ours, round(1 / 1.1, 3))]
+
+
+PEERS = {"solo_learn": "solo_learn_jobs", "stable_pretraining": "stable_pretraining_jobs"}
 
 
 def views_cases() -> Iterator[Case]:
@@ -121,6 +130,17 @@ def views_cases() -> Iterator[Case]:
             "lightly_views:loader",
             1.0,
             "views/s",
+            seconds=60.0,
+        )
+    for peer, factory in PEERS.items():
+        yield Case(
+            f"SimCLR's views at 32 pixels, {peer} in one process",
+            "keras_ssl_views:compiled",
+            {"size": 32, "batch_size": 256, "blur": False},
+            peer,
+            f"{factory}:views",
+            10.0,
+            "views/s",
         )
 
 
@@ -139,7 +159,7 @@ def step_cases() -> Iterator[Case]:
         "batch_size": 128,
         "steps": 1,
     }
-    for options, name in ((small, "ConvNet"), (large, "ResNet-18")):
+    for options, name, seconds in ((small, "ConvNet", 60.0), (large, "ResNet-18", 140.0)):
         target = (1 / 1.03, 1.0)
         yield Case(
             f"Barlow Twins step, {name}, a bare loop",
@@ -149,6 +169,7 @@ def step_cases() -> Iterator[Case]:
             "keras_ssl_step:bare",
             round(target[0], 3),
             "images/s",
+            seconds=seconds,
         )
         yield Case(
             f"Barlow Twins step, {name}, lightly",
@@ -158,6 +179,7 @@ def step_cases() -> Iterator[Case]:
             "lightly_step:loop",
             target[1],
             "images/s",
+            seconds=seconds,
         )
     yield Case(
         "Barlow Twins step, ConvNet, TensorFlow Similarity",
@@ -168,7 +190,19 @@ def step_cases() -> Iterator[Case]:
         1.2,
         "images/s",
         {key: value for key, value in small.items() if key != "encoder"},
+        seconds=60.0,
     )
+    for peer, factory in PEERS.items():
+        yield Case(
+            f"Barlow Twins step, ConvNet, {peer}",
+            "keras_ssl_step:fit",
+            small,
+            peer,
+            f"{factory}:step",
+            1.0,
+            "images/s",
+            seconds=60.0,
+        )
 
 
 def build_case() -> Case:
@@ -187,27 +221,28 @@ def build_case() -> Case:
     )
 
 
-def import_rows() -> list[Row]:
+def import_rows(seconds: float) -> list[Row]:
     """What `import keras_ssl` adds to `import keras`, in processor seconds; the ratio is that of what is allowed."""
     name, allowed = "import keras_ssl, import keras and 0.3 s", 0.3
     ours, peer = (
         Job(own_python(), "imports:process", {"code": code}, {"KERAS_BACKEND": "tensorflow"})
         for code in ("import keras_ssl", "import keras")
     )
-    seconds: tuple[list[float], list[float]] = [], []
+    spent: tuple[list[float], list[float]] = [], []
 
     def note(answers: list[dict[str, float]]) -> None:
-        for found, answer in zip(seconds, answers, strict=True):
+        for found, answer in zip(spent, answers, strict=True):
             found.append(answer["processor"])
 
-    compare(ours, peer, ROUNDS.value, after_round=note)
-    medians = [float(np.median(found)) for found in seconds]
+    compare(ours, peer, ROUNDS.value, after_round=note, seconds=seconds)
+    medians = [float(np.median(found)) for found in spent]
     return [Row(name, f"{medians[0]:.2f} s", f"{medians[1]:.2f} s", (medians[1] + allowed) / medians[0], 1.0)]
 
 
-def end_to_end() -> list[Row]:
+def end_to_end(seconds: float) -> list[Row]:
     """Files to features: time, and kNN accuracy after the same number of images seen."""
     name = "files to trained encoder at 32 pixels, lightly with a worker per core"
+    start = time.perf_counter()
     python = python_of("lightly")
     with tempfile.TemporaryDirectory() as place:
         folder, held = Path(place) / "images", Path(place) / "held.npz"
@@ -237,7 +272,8 @@ def end_to_end() -> list[Row]:
                 features = np.load(output)
                 found.append(knn_accuracy(features["train"], labels, features["test"], test_labels))
 
-        result = compare(pair[0], pair[1], SEEDS.value, warm_up=False, after_round=evaluate)
+        seconds -= time.perf_counter() - start
+        result = compare(*pair, SEEDS.value, warm_up=False, after_round=evaluate, seconds=seconds)
     rates = [f"{rate:,.0f} images/s" for rate in (result.ours, result.peer)]
     means = [float(np.mean(found)) for found in accuracies]
     spread = [f"{np.mean(found):.3f} ± {np.std(found):.3f}" for found in accuracies]
@@ -259,48 +295,71 @@ def write_images(folder: Path, images: np.ndarray) -> None:
 def table(rows: list[Row], seconds: float) -> str:
     """The rows as markdown, with what they were measured on."""
     only = f" --only='{ONLY.value}'" if ONLY.value else ""
-    lines = [
-        f"# {machine()}",
-        "",
-        f"Written by `python benchmarks/bench.py{only}` in {seconds / 60:.0f} minutes. Ours and the peer took turns; "
-        "rates are medians of rounds, ratios medians of each round's ratio; more is better everywhere.",
-        "",
-        "| case, peer | ours | peer | ratio | target | met |",
-        "|---|---|---|---|---|---|",
-        *("| " + " | ".join(row.cells()) + " |" for row in rows),
+    return (
+        f"# {machine()}\n\nWritten by `python benchmarks/bench.py{only}` in {seconds / 60:.0f} minutes. Ours and the "
+        "peer took turns; rates are medians of rounds, ratios medians of each round's ratio; more is better "
+        "everywhere.\n\n" + markdown("case, ours, peer, ratio, target, met", (row.cells() for row in rows))
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A case of any kind.
+
+    Args:
+        name: what its rows are called, should it fail.
+        target: the least ratio aimed at.
+        seconds: that it may take on two idle cores.
+        peer: the environment that it needs, None where it is our own.
+        measure: measures it in so many seconds.
+    """
+
+    name: str
+    target: float
+    seconds: float
+    peer: str | None
+    measure: Callable[[float], list[Row]]
+
+
+def entries() -> list[Entry]:
+    """All cases, in the order of the table."""
+    cases = (build_case(), *views_cases(), *step_cases())
+    return [
+        *(Entry(case.name, case.target, case.seconds, case.peer, case.rows) for case in cases),
+        Entry("import keras_ssl", 1.0, 90.0, None, import_rows),
+        Entry("files to trained encoder", 2.0, 480.0, "lightly", end_to_end),
     ]
-    return "\n".join(lines) + "\n"
 
 
-def machine() -> str:
-    """What the table is of: processor, cores, Python."""
-    model = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        found = re.search(r"model name\s*:\s*(.+)", info.read_text())
-        model = found.group(1) if found else model
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, no GPU used"
+def measured(entry: Entry, seconds: float) -> list[Row]:
+    """The rows of a case; where it fails, one that says why."""
+    try:
+        return entry.measure(seconds)
+    except Unavailable as reason:
+        note = str(reason)
+    except Exception as error:  # whatever it is, the other cases have a table to fill
+        note = f"not measured: {last_words(error)}"
+    return [Row(entry.name, target=entry.target, note=note)]
 
 
 def main(_: list[str]) -> None:
-    start = time.perf_counter()
     default = ROOT / "benchmarks" / "results" / f"cpu-{len(os.sched_getaffinity(0))}-cores.md"
     output = Path(OUTPUT.value) if OUTPUT.value else default
-    named: list[tuple[str, float, Callable[[], list[Row]]]] = [
-        (case.name, case.target, case.rows) for case in (build_case(), *views_cases(), *step_cases())
-    ]
-    named.append(("import keras_ssl", 1.0, import_rows))
-    named.append(("files to trained encoder", 2.0, end_to_end))
+    output.parent.mkdir(parents=True, exist_ok=True)
+    chosen = [entry for entry in entries() if re.search(ONLY.value, entry.name)]
+    for peer in sorted({entry.peer for entry in chosen if entry.peer}):
+        with suppress(Unavailable):  # its rows will say so
+            python_of(peer)
+    start = time.perf_counter()
+    stretch = 60.0 * MINUTES.value / sum(entry.seconds for entry in entries())
     rows: list[Row] = []
-    for name, target, measure in named:
-        if not re.search(ONLY.value, name):
-            continue
-        try:
-            rows += measure()
-        except Unavailable as reason:
-            rows.append(Row(name, target=target, note=str(reason)))
-        print(" | ".join(rows[-1].cells()), flush=True)
-        output.parent.mkdir(parents=True, exist_ok=True)
+    due = 0.0  # when the case ought to be done, if all before it took all of their time
+    for entry in chosen:
+        due += stretch * entry.seconds
+        found = measured(entry, due - (time.perf_counter() - start))
+        rows += found
+        for row in found:
+            print(" | ".join(row.cells()), flush=True)
         output.write_text(table(rows, time.perf_counter() - start), encoding="utf-8")
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from _tables import last_words, markdown
 from absl import app, flags
 from environments import Unavailable, own_python, python_of
 from side_by_side import Job, Worker
@@ -155,11 +156,9 @@ def table(lines: list[list[str]], device: str, peak: float, seconds: float) -> s
         f"8192 product of random bfloat16 numbers on the same card: {head}. Ratio: ours from uint8 images, views "
         "made in the step, to the peer, which is handed its views ready where it says so.",
         "",
-        "| encoder | who | images/s | TFLOP/s | of the peak | peak MB | ours to it | target | met |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *("| " + " | ".join(line) + " |" for line in lines),
+        markdown("encoder, who, images/s, TFLOP/s, of the peak, peak MB, ours to it, target, met", lines),
     ]
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def peak_rate(torch: Path) -> tuple[float, str]:
@@ -208,7 +207,7 @@ def main(_: list[str]) -> None:
                     peers = [contender for contender, _ in workers]
                     lines += rows(name, list(zip(peers, found, strict=True)), peak)
                 except RuntimeError as error:
-                    lines.append(not_measured(name, str(error).strip().splitlines()[-1]))
+                    lines.append(not_measured(name, last_words(error)))
                     print(error, file=sys.stderr)
             for _, worker in workers:
                 worker.close()

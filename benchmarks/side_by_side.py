@@ -6,6 +6,8 @@ import signal
 import statistics
 import subprocess
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,13 +40,17 @@ class Worker:
 
     Args:
         job: what it runs.
+        seconds: after which it is ended. None (default) is never.
 
     Raises:
-        RuntimeError: if the process ends before it is asked to; the message holds the end of what it printed.
+        RuntimeError: by its methods, if the process ends before it is asked to; the message holds the end of what it
+            printed.
+        TimeoutError: likewise, if it was ended because its time was over.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, seconds: float | None = None) -> None:
         self._job = job
+        self._late = False
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the worker
         self._process = subprocess.Popen(
             [str(job.python), str(_HERE / "worker.py"), job.factory, json.dumps(job.options)],
@@ -55,6 +61,9 @@ class Worker:
             bufsize=1,
             env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | job.environment,
         )
+        self._timer = threading.Timer(seconds or 0.0, self._end)
+        if seconds is not None:
+            self._timer.start()
 
     @cached_property
     def items(self) -> float:
@@ -83,10 +92,16 @@ class Worker:
         line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
             self._process.wait()
+            if self._late:
+                raise TimeoutError(f"{self._job.factory} took longer than its {self._timer.interval:.0f} s")
             self._log.seek(0)
             raise RuntimeError(f"{self._job.factory} {self._job.options} failed:\n{self._log.read()[-2000:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _end(self) -> None:
+        self._late = True
+        self._process.kill()
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +113,7 @@ class Worker:
 
     def close(self) -> None:
         """Ends the process and frees what it holds; more than once does no harm."""
+        self._timer.cancel()
         self._process.kill()
         self._process.wait()
         self._log.close()
@@ -110,12 +126,14 @@ class Comparison:
     Args:
         ours, peer: items per second, the median over the rounds.
         ratio: the median over the rounds of ours to the peer's.
+        rounds: how many there were.
         ours_answer, peer_answer: what each job said last.
     """
 
     ours: float
     peer: float
     ratio: float
+    rounds: int
     ours_answer: dict[str, Any]
     peer_answer: dict[str, Any]
 
@@ -126,6 +144,7 @@ def compare(
     rounds: int,
     warm_up: bool = True,
     after_round: Callable[[list[dict[str, Any]]], None] | None = None,
+    seconds: float | None = None,
 ) -> Comparison:
     """Runs both jobs by turns.
 
@@ -134,17 +153,40 @@ def compare(
         rounds: how often each runs.
         warm_up: whether each runs once before, uncounted: what is compiled then is not of interest. Defaults to True.
         after_round: called after each round of both, with what they said.
+        seconds: that it may take in all. There are fewer rounds where another would not fit, but at least one; a job
+            that is not done with it by then is ended. None (default) is any time.
+
+    Raises:
+        RuntimeError: if a job fails.
+        TimeoutError: if the time is over before the first round is.
     """
-    with Worker(ours) as first, Worker(peer) as second:
+    start = time.monotonic()
+
+    def left() -> float | None:
+        return None if seconds is None else max(start + seconds - time.monotonic(), 0.0)
+
+    with Worker(ours, left()) as first, Worker(peer, left()) as second:
         rates: tuple[list[float], list[float]] = [], []
         answers: list[dict[str, Any]] = [{}, {}]
         if warm_up:
             answers = [first.round(), second.round()]
-        for _ in range(rounds):
-            for place, worker in enumerate((first, second)):
-                answers[place] = worker.round()
-                rates[place].append(worker.items / answers[place]["seconds"])
+        longest = 0.0
+        for done in range(rounds):
+            before = time.monotonic()
+            if done and seconds is not None and before - start + longest > seconds:
+                break
+            try:
+                answers = [first.round(), second.round()]
+            except TimeoutError:
+                if not done:
+                    raise
+                break
+            for rate, worker, answer in zip(rates, (first, second), answers, strict=True):
+                rate.append(worker.items / answer["seconds"])
             if after_round is not None:
                 after_round(answers)
+            longest = max(longest, time.monotonic() - before)
         ratios = [a / b for a, b in zip(*rates, strict=True)]
-        return Comparison(statistics.median(rates[0]), statistics.median(rates[1]), statistics.median(ratios), *answers)
+        return Comparison(
+            statistics.median(rates[0]), statistics.median(rates[1]), statistics.median(ratios), len(ratios), *answers
+        )

@@ -9,6 +9,7 @@ import torch.nn.functional as functional
 from gpu_cases import blurred, case
 from lightly_imports import lightly, torch
 from torch import nn
+from torch_encoders import perceptron
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -31,20 +32,9 @@ def encoder_of(name: str, size: int) -> tuple[nn.Module, int]:
     return network, width
 
 
-def head(width: int, widths: list[int]) -> nn.Module:
-    """Barlow Twins' projector."""
-    layers: list[nn.Module] = []
-    for hidden in widths[:-1]:
-        layers += [nn.Linear(width, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU(inplace=True)]
-        width = hidden
-    return nn.Sequential(*layers, nn.Linear(width, widths[-1], bias=False))
-
-
 def barlow_twins(first: torch.Tensor, second: torch.Tensor, weight: float = 0.0051) -> torch.Tensor:
     """The loss, in float32."""
-    first, second = (
-        functional.batch_norm(z.float(), None, None, training=True, momentum=0.0) for z in (first, second)
-    )
+    first, second = (functional.batch_norm(z.float(), None, None, training=True, momentum=0.0) for z in (first, second))
     correlation = first.T @ second / len(first)
     diagonal = torch.diagonal(correlation)
     off = correlation.square().sum() - diagonal.square().sum()
@@ -57,7 +47,7 @@ class Model(nn.Module):
     def __init__(self, name: str, size: int, projector: list[int], criterion: Callable[..., torch.Tensor]) -> None:
         super().__init__()
         self.encoder, width = encoder_of(name, size)
-        self.projector = head(width, projector)
+        self.projector = perceptron(width, projector, bias=False)
         self.criterion = criterion
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:

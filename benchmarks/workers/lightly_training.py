@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from lightly_imports import torch
-from lightly_models import BarlowTwins
+from lightly_models import barlow_twins
 from lightly_views import transform
 
 
@@ -22,7 +22,7 @@ def run(
 
     def train() -> None:
         torch.manual_seed(next(seeds))
-        model = BarlowTwins("conv_net", [256, 256]).train()
+        model = barlow_twins("conv_net", [256, 256]).train()
         optimizer = torch.optim.Adam(model.parameters(), 2e-3, eps=1e-7)  # Keras' epsilon
         data = torch.utils.data.DataLoader(
             LightlyDataset(folder, transform=transform(size, blur=False)),

@@ -49,6 +49,7 @@ def info_nce_loss(
     negatives: Tensor | None = None,
     own_negatives: Tensor | None = None,
     weights: Tensor | None = None,
+    unit_negatives: bool = False,
 ) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
@@ -63,6 +64,8 @@ def info_nce_loss(
         negatives: `[K, D]` embeddings that are nobody's positive, or None (default): the other keys.
         own_negatives: `[N, M, D]`, M further negatives for each query alone; None (default) is none.
         weights: of the queries in the mean, `[N]`, at least 0; None (default) weighs all alike.
+        unit_negatives: whether the rows of `negatives` have length 1 as they come. A large queue is then not copied.
+            Defaults to False.
 
     Returns:
         A scalar.
@@ -84,7 +87,8 @@ def info_nce_loss(
         labels = keras.ops.arange(count, dtype="int32")
     else:
         positive = keras.ops.sum(queries * keys, axis=1, keepdims=True)
-        negative = keras.ops.matmul(queries, keras.ops.transpose(l2_normalize(as_float(negatives))))
+        others = as_float(negatives) if unit_negatives else l2_normalize(as_float(negatives))
+        negative = keras.ops.matmul(queries, keras.ops.transpose(others))
         logits = keras.ops.concatenate([positive, negative], axis=1)
         labels = keras.ops.zeros((count,), dtype="int32")
     if own_negatives is not None:

@@ -7,6 +7,24 @@ from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_no
 from keras_ssl.typing import Tensor
 
 
+def inter_image_cross_entropy(
+    positive: Tensor,
+    negative: Tensor,
+    temperature: float = 0.2,
+    margin: float = -0.5,
+    excluded: Tensor | None = None,
+    weights: Tensor | None = None,
+) -> Tensor:
+    """`inter_image_loss` of cosines: `positive` `[N, 1]` and `negative` `[N, K]`; the rest is as there."""
+    ops = keras.ops
+    check_positive("temperature", temperature)
+    logits = ops.concatenate([positive - margin, negative], axis=1) / temperature
+    if excluded is not None:
+        excluded = ops.concatenate([ops.zeros_like(excluded[:, :1]), excluded], axis=1)
+    own = ops.zeros_like(logits[:, 0], dtype="int32")
+    return contrastive_cross_entropy(logits, own, excluded, weights=None if weights is None else as_float(weights))
+
+
 def inter_image_loss(
     queries: Tensor,
     positives: Tensor,
@@ -41,14 +59,9 @@ def inter_image_loss(
         Xie et al., "Delving into Inter-Image Invariance for Unsupervised Visual Representations", IJCV 2022.
     """
     ops = keras.ops
-    check_positive("temperature", temperature)
     queries, positives, negatives = as_float(queries), as_float(positives), as_float(negatives)
     check_pair(queries, positives)
     queries, positives, negatives = (l2_normalize(x) for x in (queries, positives, negatives))
-    positive = ops.sum(queries * positives, axis=1, keepdims=True) - margin
+    positive = ops.sum(queries * positives, axis=1, keepdims=True)
     negative = ops.matmul(negatives, queries[:, :, None])[:, :, 0]
-    logits = ops.concatenate([positive, negative], axis=1) / temperature
-    if excluded is not None:
-        excluded = ops.concatenate([ops.zeros_like(excluded[:, :1]), excluded], axis=1)
-    own = ops.zeros_like(logits[:, 0], dtype="int32")
-    return contrastive_cross_entropy(logits, own, excluded, weights=None if weights is None else as_float(weights))
+    return inter_image_cross_entropy(positive, negative, temperature, margin, excluded, weights)

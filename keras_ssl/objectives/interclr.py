@@ -9,7 +9,7 @@ import numpy as np
 from keras_ssl.layers.memory_bank import MemoryBank
 from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.losses.chance import log_mean_exp, log_tail_exp
-from keras_ssl.losses.inter_image_loss import inter_image_loss
+from keras_ssl.losses.inter_image_loss import inter_image_cross_entropy
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.training.expected_loss import ExpectedLoss
@@ -137,12 +137,13 @@ class InterCLR(MoCo):
         members = ops.equal(own[:, None], labels[None, :])
         positives = random_member(members, embeddings["positive"])
         others = ops.logical_and(ops.logical_not(members), self.bank.seen[None, :])
-        similarity = ops.matmul(ops.stop_gradient(l2_normalize(queries)), ops.transpose(rows))
-        negatives, missing = semi_hard(similarity, others, self.pool, embeddings["negatives"])
-        return inter_image_loss(
-            queries,
-            ops.take(rows, positives, axis=0),
-            ops.take(rows, negatives, axis=0),
+        # Every cosine that the loss needs stands in this matrix: gathering the rows themselves, one for each sample and
+        # negative, would take far more memory.
+        similarity = ops.matmul(l2_normalize(queries), ops.transpose(rows))
+        negatives, missing = semi_hard(ops.stop_gradient(similarity), others, self.pool, embeddings["negatives"])
+        return inter_image_cross_entropy(
+            ops.take_along_axis(similarity, positives[:, None], axis=1),
+            ops.take_along_axis(similarity, negatives, axis=1),
             self.temperature,
             self.margin,
             excluded=missing,

@@ -103,7 +103,7 @@ class MoCHi(MoCo):
             return super().objective(embeddings)
         query, bank = embeddings["q1"], self.queue.contents
         mixed = hard_negative_mixes(query, bank, embeddings["draws"], self.hardest, self.mixes)
-        return info_nce_loss(query, embeddings["k2"], self.temperature, bank, mixed), {}
+        return info_nce_loss(query, embeddings["k2"], self.temperature, bank, mixed, unit_negatives=True), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """MoCo's, with the mixes among the candidates: M = 1 + K + mixes + query_mixes.

@@ -134,7 +134,8 @@ class MoCo(TeacherStudent):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         if self.queue is not None:
-            return info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature, self.queue.contents), {}
+            queue = self.queue.contents
+            return info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature, queue, unit_negatives=True), {}
         forward = info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature)
         backward = info_nce_loss(embeddings["q2"], embeddings["k1"], self.temperature)
         return 2.0 * self.temperature * (forward + backward), {}

@@ -59,7 +59,9 @@ def test_the_token_that_makes_a_length_even_is_not_seen(monkeypatch):
     lengths = []
     attention = keras.ops.dot_product_attention
     monkeypatch.setattr(
-        keras.ops, "dot_product_attention", lambda q, *rest, **kw: (lengths.append(q.shape[1]), attention(q, *rest, **kw))[1]
+        keras.ops,
+        "dot_product_attention",
+        lambda q, *rest, **kw: (lengths.append(q.shape[1]), attention(q, *rest, **kw))[1],
     )
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(qkv)), expected, atol=1e-6)
     assert lengths == [6]
