@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from keras_ssl.typing import Tensor
+
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class BatchNormalization(keras.layers.BatchNormalization):
@@ -67,6 +69,47 @@ class BatchNormalization(keras.layers.BatchNormalization):
             synchronized=keras.backend.backend() == "tensorflow",
             **kwargs,
         )
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
+        if training and self.trainable and mask is None and self._has_fused_kernel(inputs):
+            return self._call_fused(inputs)
+        return super().call(inputs, training=training, mask=mask)
+
+    def _has_fused_kernel(self, inputs: Tensor) -> bool:
+        """Whether TensorFlow's own kernel does all that is asked of this layer here."""
+        if keras.backend.backend() != "tensorflow" or self.renorm:
+            return False
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        alone = context is None or context.num_replicas_in_sync == 1  # the kernel knows nothing of other replicas
+        channels_last = self.axis in (-1, len(inputs.shape) - 1)
+        return alone and channels_last and keras.backend.standardize_dtype(inputs.dtype) != "float64"
+
+    def _call_fused(self, inputs: Tensor) -> Tensor:
+        """Training in one operation forward and one backward, where Keras has dozens that each pass over the input."""
+        import tensorflow as tf
+
+        width = inputs.shape[-1]
+        x = tf.cast(inputs, "float32")
+        images = x if len(x.shape) == 4 else tf.reshape(x, [-1, 1, 1, width])
+        # Not `tf.compat.v1.nn.fused_batch_norm`, which raises an epsilon of 1e-5 to 1.001e-5.
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=images,
+            scale=tf.cast(self.gamma, "float32") if self.scale else tf.ones(width),
+            offset=tf.cast(self.beta, "float32") if self.center else tf.zeros(width),
+            mean=tf.zeros(0),
+            variance=tf.zeros(0),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        count = tf.cast(tf.reduce_prod(tf.shape(x)[:-1]), "float32")
+        variance *= tf.maximum(count - 1.0, 1.0) / count  # the kernel gives the unbiased one
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(tf.cast(moving, "float32") * self.momentum + batch * (1.0 - self.momentum))
+        if len(x.shape) != 4:
+            y = tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+        return tf.cast(y, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
