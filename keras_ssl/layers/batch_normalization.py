@@ -6,11 +6,11 @@ import keras
 
 from keras_ssl.typing import Tensor
 
-# TensorFlow has a kernel of its own, and synchronizes replicas in the layer; JAX would make of the layer's formula and
-# its derivative two passes over the images more than there need be.
-batch_norm: Any = None
+fused: Any
 if keras.backend.backend() == "jax":
-    from keras_ssl.layers.jax_batch_norm import batch_norm
+    from keras_ssl.layers import jax_batch_norm as fused
+else:
+    from keras_ssl.layers import tensorflow_batch_norm as fused
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -77,18 +77,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
         )
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
-        ours = batch_norm is not None and self.axis in (-1, len(inputs.shape) - 1) and not self.renorm
-        if not (ours and training and self.trainable and mask is None):
+        if not (training and self.trainable and mask is None and self._fuses(inputs)):
             return super().call(inputs, training=training, mask=mask)
-        count = inputs.shape[-1]
-        gamma = self.gamma if self.scale else keras.ops.ones((count,))
-        beta = self.beta if self.center else keras.ops.zeros((count,))
-        outputs, mean, variance = batch_norm(
-            inputs, keras.ops.cast(gamma, "float32"), keras.ops.cast(beta, "float32"), self.epsilon
-        )
+        ops, width = keras.ops, inputs.shape[-1]
+        gamma = ops.cast(self.gamma, "float32") if self.scale else ops.ones((width,))
+        beta = ops.cast(self.beta, "float32") if self.center else ops.zeros((width,))
+        outputs, mean, variance = fused.batch_norm(inputs, gamma, beta, self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + keras.ops.cast(batch, moving.dtype) * (1.0 - self.momentum))
-        return keras.ops.cast(outputs, self.compute_dtype)
+            moving.assign(ops.cast(moving, "float32") * self.momentum + batch * (1.0 - self.momentum))
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _fuses(self, inputs: Tensor) -> bool:
+        """Whether the backend's own batch norm, which takes fewer passes over the input, does all that is asked."""
+        channels_last = self.axis in (-1, len(inputs.shape) - 1)
+        wide = keras.backend.standardize_dtype(inputs.dtype) == "float64"
+        return channels_last and not wide and not self.renorm and fused.alone()
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -8,6 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 
 
+def alone() -> bool:
+    """Whether the statistics are those of the whole batch: JAX's arrays are global."""
+    return True
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def batch_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, Array, Array]:
     """Normalises over all axes but the last; computes in float32.
@@ -28,7 +33,7 @@ def batch_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Arr
 
 
 def _forward(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[tuple[Array, Array, Array], Any]:
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x.astype(jnp.float32)
     axes = tuple(range(x.ndim - 1))
     # Squares are taken about a value from among the numbers: about 0 they would cancel where the mean is large.
     near = jax.lax.stop_gradient(jnp.mean(wide[:1], axis=axes))
@@ -43,8 +48,8 @@ def _forward(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[tuple
 def _backward(epsilon: float, kept: Any, gradients: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
     x, gamma, mean, inverse = kept
     axes = tuple(range(x.ndim - 1))
-    dy = gradients[0].astype(mean.dtype)
-    normal = (x.astype(mean.dtype) - mean) * inverse
+    dy = gradients[0].astype(jnp.float32)
+    normal = (x.astype(jnp.float32) - mean) * inverse
     d_beta, d_gamma = jnp.sum(dy, axis=axes), jnp.sum(dy * normal, axis=axes)
     count = x.size // x.shape[-1]
     dx = (dy - d_beta / count - normal * (d_gamma / count)) * (inverse * gamma)

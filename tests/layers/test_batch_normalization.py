@@ -85,3 +85,62 @@ def test_rejects_constants_out_of_range(bad):
 def test_the_flag_cannot_be_passed():
     with pytest.raises(TypeError, match="synchronized"):
         BatchNormalization(synchronized=False)
+
+
+tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="of TensorFlow's own kernel")
+
+
+@tensorflow_only
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("shape", [(16, 3), (1, 3), (4, 6, 3), (4, 6, 5, 3), (2, 3, 4, 2, 3)])
+def test_the_fused_kernel_gives_what_keras_computes_step_by_step(shape, jit_compile):
+    import tensorflow as tf
+
+    x, weights = tf.constant(batch(*shape)), tf.constant(batch(*shape, seed=1))
+
+    def run(layer):
+        layer.build(shape)
+        layer.gamma.assign([0.5, -1.0, 2.0])
+        layer.beta.assign([0.1, 0.2, -0.3])
+
+        @tf.function(jit_compile=jit_compile, input_signature=[tf.TensorSpec((None, *shape[1:]))] * 2)
+        def step(x, weights):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = layer(x, training=True)
+            return [y, *tape.gradient(y, [x, *layer.trainable_variables], weights)]
+
+        program = step.get_concrete_function()
+        assert program.output_shapes[0].as_list() == [None, *shape[1:]]
+        operations = {op.type for op in program.graph.get_operations()}
+        return [*step(x, weights), *layer.non_trainable_variables], operations
+
+    plain = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)
+    (expected, apart), (found, fused) = run(plain), run(BatchNormalization())
+    assert "FusedBatchNormGradV3" in fused - apart
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+@tensorflow_only
+def test_a_mask_another_axis_and_float64_are_left_to_keras():
+    x = batch(4, 5, 3)
+    mask = np.arange(5) < np.array([[5], [3], [2], [4]])
+    pairs = (
+        ({}, {"mask": mask}, x),
+        ({"axis": 1}, {}, x),
+        ({"dtype": "float64"}, {}, x.astype("float64")),
+    )
+    for arguments, call, inputs in pairs:
+        plain = keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, **arguments)
+        expected = plain(inputs, training=True, **call)
+        np.testing.assert_allclose(BatchNormalization(**arguments)(inputs, training=True, **call), expected, atol=1e-5)
+
+
+@tensorflow_only
+def test_a_spread_that_is_small_beside_the_mean_is_not_lost():
+    # As a difference of two means, E[x^2] - E[x]^2, the variance would be off by a hundredth and more.
+    x = batch(64, 8, 8, 3, mean=500.0, std=1.0)
+    layer = BatchNormalization(momentum=0.0)
+    layer(x, training=True)
+    np.testing.assert_allclose(layer.moving_variance, x.astype("float64").var((0, 1, 2)), rtol=1e-3)

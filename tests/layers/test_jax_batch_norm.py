@@ -6,7 +6,7 @@ import pytest
 
 from keras_ssl.layers import BatchNormalization
 
-pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="TensorFlow takes Keras' own")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "jax", reason="of the passes on JAX")
 
 
 def outcome(layer, x, weights):

@@ -60,3 +60,16 @@ def test_the_step_has_the_convolutions_and_products_of_the_bare_maths():
     expected = heavy(bare, *views)
     assert expected["Conv2D"] == 4 and expected["Conv2DBackpropFilter"] == 4
     assert heavy(model.train_step, (views,)) == expected
+
+
+@tensorflow_only
+def test_each_batch_norm_is_one_operation_forward_and_one_backward():
+    import tensorflow as tf
+
+    model = model_of()
+    views = tuple(tf.zeros((8, 16, 16, 3)) for _ in range(2))
+    kinds = [op.type for op in tf.function(model.train_step).get_concrete_function((views,)).graph.get_operations()]
+    norms = 2 * (2 + 1)  # of two views: two blocks of the encoder, one hidden layer of the projector
+    assert kinds.count("FusedBatchNormV3") == kinds.count("FusedBatchNormGradV3") == norms
+    # The gradients of sums over a map, which is what a batch norm in parts leaves behind.
+    assert kinds.count("Tile") + kinds.count("BroadcastTo") <= 8
