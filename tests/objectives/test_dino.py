@@ -1,10 +1,13 @@
 """What DINO computes: teacher, centre, temperatures and the frozen last layer."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from tests.losses.test_dino_loss import reference
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
@@ -41,6 +44,22 @@ def test_equals_the_reference():
     loss, logs = model.objective(given)
     assert value(loss) == pytest.approx(expected, rel=1e-4)
     assert 0.0 < value(logs["teacher_entropy"]) < np.log(5)
+
+
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_each_teachers_distribution_is_computed_once(monkeypatch, iterations):
+    model, given, seen = make(sinkhorn_iterations=iterations), embeddings(), []
+    name = "sinkhorn" if iterations else "teacher_distributions"
+    module = sys.modules[dino_loss.__module__ if iterations else keras_ssl.DINO.__module__]
+    function = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *a: seen.append(a) or function(*a))
+    loss, logs = model.objective(given)
+    assert len(seen) == (2 if iterations else 1)
+    students, teachers = [given[f"s{n}"] for n in (1, 2, 3)], [given["t1"], given["t2"]]
+    how = (given["temperature"][:, None], model.centering.centre, iterations)
+    assert value(loss) == value(dino_loss(students, teachers, 0.1, *how))
+    first = array(teacher_distributions(teachers, *how)[0])
+    assert value(logs["teacher_entropy"]) == pytest.approx(-(first * np.log(first + 1e-12)).sum(1).mean(), rel=1e-5)
 
 
 def test_the_centre_follows_the_teachers_outputs_over_the_batch():
