@@ -10,13 +10,13 @@ import keras_ssl
 from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from tests.losses.test_dino_loss import reference
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 def make(**options):
     defaults = {"projector": (6, 4), "out_dim": 5, "freeze_steps": 0, "momentum": 0.9, "views": cheap_views()}
     model = keras_ssl.DINO(encoder(), **{**defaults, **options})
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     return model
 
 
@@ -73,7 +73,7 @@ def test_the_centre_follows_the_teachers_outputs_over_the_batch():
 
 def test_the_centre_moves_once_for_each_update():
     model = make()
-    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), run_eagerly=EAGERLY)
     model.fit(images(12), batch_size=12, verbose=0)
     np.testing.assert_array_equal(array(model.centering.centre), 0.0)
     model.fit(images(12), batch_size=12, verbose=0)
@@ -110,7 +110,7 @@ def test_the_teachers_temperature_warms_up_by_updates_and_is_final_in_evaluation
 
 def test_local_crops_go_through_the_student_only():
     model = OBJECTIVES["dino"]()
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     batch = {"x": images(4), "seed": 0, "step": np.int32(0), "position": np.arange(4, dtype="int32")}
     names = list(model.embed(batch, training=True))
     assert names == ["z1", "s1", "s2", "s3", "s4", "t1", "t2", "temperature"]
