@@ -16,6 +16,15 @@ from tests.two_replicas import two_replicas  # noqa: F401 (a fixture)
 
 # This file is read before any test module and imports no backend: KERAS_BACKEND decides which.
 
+# Most programs of the tests run a few times, and XLA spends a third of its time on making them fast.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def pytest_configure(config):
+    if config.getoption("markexpr") != "long":  # those train for a while
+        os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
+
+
 MOST_BYTES = 2 * 2**30
 
 
