@@ -141,7 +141,7 @@ def main(argv: list[str]) -> None:
             staging.write_text(page, encoding="utf-8")
 
 
-def prepare_report() -> dict[str, list[float]] | None:
+def prepare_report() -> dict[str, list[float | None]] | None:
     """The curves for the report, if there are to be any; an error if the report could not be written later on."""
     if _REPORT.value is None:
         if _LOGDIR.value is not None or _QUERY.value:

@@ -28,6 +28,7 @@ from absl import app, flags
 
 import keras_ssl
 from keras_ssl.callbacks.checkpoint_folder import remove_checkpoints
+from keras_ssl.callbacks.online_evaluation import OnlineEvaluation
 from keras_ssl.hub import atomic_file, list_recipes
 from keras_ssl.random import permutation
 from keras_ssl.training.batch import check_inputs
@@ -95,16 +96,16 @@ def main(argv: list[str]) -> None:
     start = time.perf_counter()
     epochs = recipe.sections["training"]["epochs"]
     try:
-        history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value)).history
+        history = model.fit(batches, epochs=epochs, callbacks=callbacks, verbose=int(_VERBOSE.value))
     except keras_ssl.callbacks.ResumeError as error:
         sys.exit(f"pretrain.py: error: {error}")
     except FloatingPointError as error:
         sys.exit(f"pretrain.py: error: {error} (the last good checkpoint: {checkpoint.latest_path})")
-    results = {name: values[-1] for name, values in history.items()}
+    results = {name: values[-1] for name, values in history.history.items()}
     results["seconds"] = time.perf_counter() - start
     with atomic_file(logdir / "model.weights.h5") as staging:
         model.save_weights(staging)
-    write_json(logdir / "history.json", history)
+    write_json(logdir / "history.json", by_epoch(history, callbacks))
     write_json(logdir / "results.json", results)
     if _EXPORT.value is not None:
         data = str(recipe.sections["data"]["name"])
@@ -144,6 +145,16 @@ def tensorboard(logdir: Path, recipe: keras_ssl.Recipe, labelled: Any, batches: 
         chosen = permutation(len(images), seed=0, epoch=0)[:_SAMPLES]
         images, labels = images[chosen], labels[chosen]
     return keras_ssl.callbacks.TensorBoard(logdir, images, labels, hparams=recipe.sections)
+
+
+def by_epoch(history: Any, callbacks: list[keras.callbacks.Callback]) -> dict[str, list[float | None]]:
+    """What was logged, with None for epochs without an evaluation: a value's place in its list is its epoch."""
+    every_epoch = dict(history.history)
+    for callback in callbacks:
+        if isinstance(callback, OnlineEvaluation):
+            values = iter(every_epoch.get(callback.name, ()))
+            every_epoch[callback.name] = [next(values, None) if callback.is_due(n) else None for n in history.epoch]
+    return every_epoch
 
 
 def write_json(path: Path, values: Any) -> None:

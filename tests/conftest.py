@@ -1,7 +1,10 @@
-"""Every test starts from the same random numbers."""
+"""Every test starts from the same random numbers, and no module leaves gigabytes of compiled programs to the next."""
 
+import gc
 import os
 import random
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -9,8 +12,38 @@ import numpy as np
 import pytest
 
 from tests.browser import browser, chromium  # noqa: F401 (fixtures)
+from tests.two_replicas import two_replicas  # noqa: F401 (a fixture)
 
 # This file is read before any test module and imports no backend: KERAS_BACKEND decides which.
+
+# Most programs of the tests run a few times, and XLA spends a third of its time on making them fast.
+QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def pytest_configure(config):
+    if config.getoption("markexpr") != "long":  # those train for a while
+        os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
+
+
+MOST_BYTES = 2 * 2**30
+
+
+def resident_bytes():
+    """The memory of this process, where the system tells it."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    yield
+    # Not after every module: the next would compile again what all share.
+    if resident_bytes() > MOST_BYTES:
+        if "keras" in sys.modules:
+            sys.modules["keras"].backend.clear_session()
+        if "jax" in sys.modules:
+            sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)

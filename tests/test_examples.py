@@ -8,6 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
+import keras_ssl
 from tests.objectives.tiny import OBJECTIVES
 
 EXAMPLES = sorted((Path(__file__).parent.parent / "examples").glob("*.py"))
@@ -34,7 +35,9 @@ def test_examples_are_short(path):
     "path", [pytest.param(p, id=p.stem, marks=() if p.stem in KINDS else pytest.mark.long) for p in EXAMPLES]
 )
 def test_example_runs(path, tmp_path, monkeypatch, capsys):
-    # In this process: to import TensorFlow takes longer than most of them.
+    # In this process: to import TensorFlow takes longer than most of them, and so does XLA over views of a few steps,
+    # which the tests of scripts/pretrain.py compile.
+    monkeypatch.setattr(keras_ssl.views.View, "supports_jit", False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(path), "--small"])
     runpy.run_path(str(path), run_name="__main__")

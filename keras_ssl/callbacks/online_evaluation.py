@@ -48,9 +48,12 @@ class OnlineEvaluation(keras.callbacks.Callback):
         """The number to log, from the finite features of each array of `images`, float32 `[N, D]`."""
         raise NotImplementedError
 
+    def is_due(self, epoch: int) -> bool:
+        """Whether the epoch of this number, from 0, ends with an evaluation."""
+        return (epoch + 1) % self.every == 0 or epoch + 1 == (self.params or {}).get("epochs")
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        last = epoch + 1 == (self.params or {}).get("epochs")
-        if logs is None or not (last or (epoch + 1) % self.every == 0):
+        if logs is None or not self.is_due(epoch):
             return
         features = [extract_features(self.model, images, self.batch_size) for images in self.images]
         finite = all(np.isfinite(array).all() for array in features)

@@ -11,6 +11,7 @@ import numpy as np
 from keras_ssl.callbacks.event_writer import EventWriter, check_local_folder
 from keras_ssl.callbacks.online_evaluation import as_images
 from keras_ssl.callbacks.pictures import draw_features, draw_similarities, draw_views
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.ssl_model import SSLModel
 from keras_ssl.typing import Logs, Tensor
 
@@ -74,18 +75,18 @@ class TensorBoard(keras.callbacks.Callback):
         batch_size: int = 256,
     ) -> None:
         super().__init__()
-        counts = {"every": every, "batch_size": batch_size}
-        if update_freq != "epoch":
-            counts["update_freq"] = update_freq  # type: ignore[assignment]
-        for name, value in counts.items():
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                either = ' or "epoch"' if name == "update_freq" else ""
-                raise ValueError(f"Argument `{name}` must be a positive integer{either}. Received: {name}={value!r}")
+        if isinstance(update_freq, str):
+            if update_freq != "epoch":
+                raise ValueError(
+                    f'`update_freq` must be a positive integer or "epoch". Received: update_freq={update_freq!r}'
+                )
+        else:
+            update_freq = check_integer("update_freq", update_freq, 1)
         self.images, self.labels = _samples(images, labels)
         self.hparams = {} if hparams is None else flat_settings(hparams)
         self.update_freq = update_freq
-        self.every = every
-        self.batch_size = batch_size
+        self.every = check_integer("every", every, 1)
+        self.batch_size = check_integer("batch_size", batch_size, 1)
         check_local_folder("log_dir", log_dir)
         self.log_dir = Path(log_dir)
         # Keras then need not wait for each step's logs before it starts the next step.

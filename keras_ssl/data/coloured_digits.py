@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import permutation, threefry2x32
 
 _SPLITS = {"train": (0, 6000), "test": (1, 2000)}  # name: (number in the key, default count)
@@ -62,14 +63,9 @@ def coloured_digits(
     if split not in _SPLITS:
         raise ValueError(f'Argument `split` must be "train" or "test". Received: split={split!r}')
     stream, default_count = _SPLITS[split]
-    count = default_count if count is None else count
-    for name, value, low, high in (
-        ("seed", seed, 0, 2**32 - 1),
-        ("size", size, 16, 32),
-        ("count", count, 1, 10**6),
-    ):
-        if not isinstance(value, int | np.integer) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(f"Argument `{name}` must be an integer from {low} to {high}. Received: {name}={value!r}")
+    seed = check_integer("seed", seed, 0, 2**32 - 1)
+    size = check_integer("size", size, 16, 32)
+    count = check_integer("count", default_count if count is None else count, 1, 10**6)
 
     glyphs, targets = _glyphs(split)
     rounds = -(-count // len(glyphs))

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import permutation
 
 
@@ -39,16 +40,14 @@ class EpochBatches(keras.utils.PyDataset):
 
     def __init__(self, count: int, batch_size: int, seed: int, shuffle: bool, drop_remainder: bool, epoch: int) -> None:
         super().__init__()
-        _check_integer("batch_size", batch_size, 1, None)
-        _check_integer("seed", seed, 0, 2**32 - 1)
+        self.batch_size = check_integer("batch_size", batch_size, 1)
+        self.seed = check_integer("seed", seed, 0, 2**32 - 1)
         if drop_remainder and count < batch_size:
             raise ValueError(
                 f"Argument `batch_size` must be at most the number of samples ({count}) when the remainder "
                 f"is dropped. Received: batch_size={batch_size}"
             )
         self.count = count
-        self.batch_size = int(batch_size)
-        self.seed = int(seed)
         self.shuffle = bool(shuffle)
         self.drop_remainder = bool(drop_remainder)
         self.epoch = epoch
@@ -73,8 +72,7 @@ class EpochBatches(keras.utils.PyDataset):
 
     @epoch.setter
     def epoch(self, value: int) -> None:
-        _check_integer("epoch", value, 0, 2**32 - 1)
-        self._epoch = int(value)
+        self._epoch = check_integer("epoch", value, 0, 2**32 - 1)
 
     @property
     def first_batch(self) -> int:
@@ -83,8 +81,7 @@ class EpochBatches(keras.utils.PyDataset):
 
     @first_batch.setter
     def first_batch(self, value: int) -> None:
-        _check_integer("first_batch", value, 0, self.batches_in_epoch - 1)
-        self._first_batch = int(value)
+        self._first_batch = check_integer("first_batch", value, 0, self.batches_in_epoch - 1)
 
     @property
     def batches_in_epoch(self) -> int:
@@ -145,12 +142,3 @@ class EpochBatches(keras.utils.PyDataset):
     @workers.setter
     def workers(self, value: int) -> None:
         raise ValueError(f"The batches are read in order, by one worker. Received: workers={value}")
-
-
-def _check_integer(name: str, value: Any, low: int, high: int | None) -> None:
-    fits = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not fits or value < low or (high is not None and value > high):
-        raise ValueError(
-            f"Argument `{name}` must be an integer of at least {low}"
-            f"{'' if high is None else f' and at most {high}'}. Received: {name}={value!r}"
-        )

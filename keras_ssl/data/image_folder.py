@@ -9,6 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
+
 _EXTENSIONS = (".jpg", ".jpeg", ".png")
 _SKIPPED_FRACTION = 0.01
 _NAMED = 5  # files named in a message
@@ -45,13 +47,11 @@ class ImageFolder:
     """
 
     def __init__(self, path: str | os.PathLike[str], size: int, labelled: bool | str = "auto") -> None:
-        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
-            raise ValueError(f"Argument `size` must be a positive integer. Received: size={size!r}")
+        self.size = check_integer("size", size, 1)
         if labelled not in (True, False, "auto"):
             raise ValueError(f'Argument `labelled` must be True, False or "auto". Received: labelled={labelled!r}')
         self._tf = _tensorflow()
         self.path = os.fspath(path)
-        self.size = int(size)
         self.files = sorted(_list(self.path))
         if not self.files:
             raise ValueError(f"Argument `path` must hold JPEG or PNG files. Received: path={self.path!r}")

@@ -104,10 +104,10 @@ def list_models(*, non_commercial: bool = False) -> list[str]:
     return sorted(name for name in found if non_commercial or not is_non_commercial(found[name].read_card()))
 
 
-def entries() -> dict[str, Entry]:
-    """The catalogue: every entry by its name."""
+def entries(only: str | None = None) -> dict[str, Entry]:
+    """The catalogue: every entry by its name. With `only`, that one alone if it is there; no other card is read."""
     found: dict[str, Entry] = {}
-    for name, card_path in [*_saved_models(), *_zoo()]:
+    for name, card_path in [*_saved_models(only), *_zoo(only)]:
         if name in found:
             raise ValueError(
                 f"Two entries have the same name. Received: {str(found[name].card_path)!r} and {str(card_path)!r}"
@@ -125,16 +125,16 @@ def find(name_or_path: str | os.PathLike[str]) -> Entry:
         ValueError: if there is none; the message suggests the closest names.
     """
     text = os.fspath(name_or_path)
-    catalogue = entries()
-    if text in catalogue:
-        return catalogue[text]
+    named = entries(text)
+    if named:
+        return named[text]
     folder = Path(text)
     if (folder / CARD_NAME).is_file():
         return Entry(folder.resolve().name, folder / CARD_NAME)
     if folder.exists():
         raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. Received: name_or_path={text!r}")
     raise ValueError(
-        f"No pretrained encoder has this name, nor is it a path. {suggestion(text, catalogue)} "
+        f"No pretrained encoder has this name, nor is it a path. {suggestion(text, entries())} "
         f"Received: name_or_path={text!r}"
     )
 
@@ -151,13 +151,14 @@ def data_folder(name: str) -> Path:
     return package / name
 
 
-def _saved_models() -> list[tuple[str, Path]]:
-    return [(path.parent.name, path) for path in sorted(data_folder("saved_models").glob(f"*/{CARD_NAME}"))]
+def _saved_models(only: str | None) -> list[tuple[str, Path]]:
+    cards = sorted(data_folder("saved_models").glob(f"*/{CARD_NAME}"))
+    return [(path.parent.name, path) for path in cards if only in (None, path.parent.name)]
 
 
-def _zoo() -> list[tuple[str, Path]]:
+def _zoo(only: str | None) -> list[tuple[str, Path]]:
     cards = sorted(data_folder("zoo").glob("*.toml"))
-    return [(path.stem, path) for path in cards if _has_weights(path)]
+    return [(path.stem, path) for path in cards if only in (None, path.stem) and _has_weights(path)]
 
 
 def _has_weights(card_path: Path) -> bool:

@@ -10,9 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from safetensors.numpy import load
 
 from keras_ssl.checkpoints.weight_problems import weight_problems
+from keras_ssl.checkpoints.write_safetensors import write_safetensors
 from keras_ssl.hub.atomic import atomic_file
 
 
@@ -64,7 +65,7 @@ def save_variables(variables: Mapping[str, Any], path: str | os.PathLike[str]) -
     """As `save_weights`, for variables by name."""
     tensors = {name: _to_numpy(variable) for name, variable in variables.items()}
     with atomic_file(path) as staging:
-        staging.write_bytes(save(tensors))
+        write_safetensors(tensors, staging)
 
 
 def load_weights(model: keras.layers.Layer, path: str | os.PathLike[str]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.losses.numeric import check_positive
 from keras_ssl.typing import Tensor
 
 fused: Any
@@ -63,8 +64,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     ) -> None:
         if not 0.0 <= momentum <= 1.0:
             raise ValueError(f"`momentum` must lie in [0, 1]. Received: momentum={momentum}")
-        if not epsilon > 0.0:
-            raise ValueError(f"`epsilon` must be positive. Received: epsilon={epsilon}")
+        check_positive("epsilon", epsilon)
         super().__init__(
             axis=axis,
             momentum=momentum,

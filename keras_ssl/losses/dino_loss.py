@@ -42,8 +42,13 @@ def dino_loss(
         Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021; for Sinkhorn-Knopp
         Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023.
     """
-    check_positive("student_temperature", student_temperature)
     targets = teacher_distributions(teachers, teacher_temperature, centre, sinkhorn_iterations)
+    return loss_of_targets(students, targets, student_temperature)
+
+
+def loss_of_targets(students: Sequence[Tensor], targets: Sequence[Tensor], student_temperature: float) -> Tensor:
+    """`dino_loss`, where the teacher's distributions are there already."""
+    check_positive("student_temperature", student_temperature)
     return swapped_prediction_loss([as_float(view) / student_temperature for view in students], targets)
 
 

@@ -38,11 +38,13 @@ def check_positive(name: str, value: float) -> float:
     return value
 
 
-def check_integer(name: str, value: Any, lowest: int) -> int:
-    """`value` as an integer, or an error that names the argument when it is none, or below `lowest`."""
+def check_integer(name: str, value: Any, lowest: int, highest: int | None = None) -> int:
+    """`value` as an integer, or an error that names the argument when it is none, below `lowest` or above `highest`."""
     number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not value % 1 == 0 or value < lowest:
+    if not number or not value % 1 == 0 or value < lowest or (highest is not None and value > highest):
         wanted = "a positive integer" if lowest == 1 else f"an integer of at least {lowest}"
+        if highest is not None:
+            wanted = f"an integer from {lowest} to {highest}"
         raise ValueError(f"`{name}` must be {wanted}. Received: {name}={value!r}")
     return int(value)
 

@@ -10,7 +10,7 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
-from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
+from keras_ssl.losses.dino_loss import loss_of_targets, teacher_distributions
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
 from keras_ssl.training.expected_loss import ExpectedLoss
@@ -152,10 +152,9 @@ class DINO(TeacherStudent):
         students = [view for name, view in embeddings.items() if name.startswith("s")]
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]
         temperature, centre = embeddings["temperature"][:, None], self.centering.centre
-        how = (temperature, centre, self.sinkhorn_iterations)
-        loss = dino_loss(students, teachers, self.student_temperature, *how)
-        targets = teacher_distributions(teachers[:1], *how)[0]
-        entropy = -keras.ops.mean(keras.ops.sum(targets * keras.ops.log(targets + 1e-12), axis=1))
+        targets = teacher_distributions(teachers, temperature, centre, self.sinkhorn_iterations)
+        loss = loss_of_targets(students, targets, self.student_temperature)
+        entropy = -keras.ops.mean(keras.ops.sum(targets[0] * keras.ops.log(targets[0] + 1e-12), axis=1))
         return loss, {"teacher_entropy": entropy, "teacher_temperature": keras.ops.mean(temperature)}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

@@ -4,6 +4,7 @@ from typing import Any, NoReturn
 
 import keras
 
+from keras_ssl.losses.numeric import check_positive
 from keras_ssl.typing import Tensor
 
 
@@ -74,8 +75,7 @@ class LARS(keras.optimizers.Optimizer):
             raise ValueError(f"`momentum` must lie in [0, 1). Received: momentum={momentum}")
         if weight_decay is None or not weight_decay >= 0.0:
             raise ValueError(f"`weight_decay` must be 0 or more. Received: weight_decay={weight_decay}")
-        if not eta > 0.0:
-            raise ValueError(f"`eta` must be positive. Received: eta={eta}")
+        check_positive("eta", eta)
         if nesterov and momentum == 0.0:
             raise ValueError(f"`nesterov` needs a positive `momentum`. Received: momentum={momentum}")
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)

@@ -32,7 +32,7 @@ def html_report(
     test: Part | None = None,
     *,
     card: Card | None = None,
-    history: Mapping[str, Sequence[float]] | None = None,
+    history: Mapping[str, Sequence[float | None]] | None = None,
     k: int = 20,
     temperature: float = 0.07,
     queries: Sequence[int] | None = None,
@@ -52,7 +52,7 @@ def html_report(
         test: features that are classified, mapped and queried. Defaults to `None`: those of `train` are, except that
             nothing is classified.
         card: of the encoder. Defaults to `None`.
-        history: lists of numbers by name, one for each epoch (see `read_history`). Defaults to `None`.
+        history: lists by name, with a number or None for each epoch (see `read_history`). Defaults to `None`.
         k: number of neighbours that vote, at most as many as there are. Defaults to 20.
         temperature: of their weights (see `knn_predict`). Defaults to 0.07.
         queries: numbers of the samples whose neighbours are shown. Defaults to `None`: some are drawn.

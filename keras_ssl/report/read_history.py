@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 
-def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float]]:
+def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float | None]]:
     """What a run logged in every epoch.
 
     It is in `history.json`, which `scripts/pretrain.py` writes when it ends, or else, for a run that still goes on
@@ -18,7 +18,8 @@ def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float]]:
         logdir: the folder of the run.
 
     Returns:
-        A list of numbers for each name; NaN where a number was not finite.
+        A list for each name: a number for each epoch, NaN where it was not finite, None where there was none, as
+        between two evaluations.
 
     Raises:
         ValueError: if the folder has neither, or `history.json` is not what it should be.
@@ -43,16 +44,19 @@ def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float]]:
     return found
 
 
-def _from_json(path: Path) -> dict[str, list[float]]:
+def _from_json(path: Path) -> dict[str, list[float | None]]:
     try:
         history = json.loads(path.read_text(encoding="utf-8"))
-        return {str(name): [_number(value) for value in values] for name, values in history.items()}
+        return {
+            str(name): [None if value is None else _number(value) for value in values]
+            for name, values in history.items()
+        }
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"A history must be lists of numbers by name ({error}). Received: {str(path)!r}") from error
 
 
-def _from_events(folder: Path) -> dict[str, list[float]]:
-    """The scalars that are logged in every epoch, by their names in the history."""
+def _from_events(folder: Path) -> dict[str, list[float | None]]:
+    """The scalars that are logged at the end of epochs, by their names in the history."""
     if not list(folder.glob("events.*")):
         return {}
     from tensorboard.backend.event_processing.event_accumulator import TENSORS, EventAccumulator
@@ -60,15 +64,14 @@ def _from_events(folder: Path) -> dict[str, list[float]]:
 
     events = EventAccumulator(str(folder), size_guidance={TENSORS: 0}).Reload()
     prefix = "val_" if folder.name == "validation" else ""
-    return {
-        prefix + tag.removeprefix("epoch_"): [
-            _number(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)
-        ]
-        for tag in events.Tags()["tensors"]
-        if tag.startswith("epoch_")
-    }
+    found: dict[str, list[float | None]] = {}
+    for tag in events.Tags()["tensors"]:
+        if tag.startswith("epoch_"):
+            numbers = {event.step: _number(make_ndarray(event.tensor_proto)) for event in events.Tensors(tag)}
+            found[prefix + tag.removeprefix("epoch_")] = [numbers.get(epoch) for epoch in range(max(numbers) + 1)]
+    return found
 
 
 def _number(value: Any) -> float:
-    number = np.nan if value is None else float(value)
+    number = float(value)
     return number if np.isfinite(number) else np.nan

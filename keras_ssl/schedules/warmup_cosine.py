@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
 
@@ -47,10 +48,8 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
         start: float = 0.0,
         final: float = 0.0,
     ) -> None:
-        if not peak > 0.0:
-            raise ValueError(f"`peak` must be positive. Received: peak={peak}")
-        if total_steps < 1 or total_steps != int(total_steps):
-            raise ValueError(f"`total_steps` must be a positive integer. Received: total_steps={total_steps}")
+        check_positive("peak", peak)
+        check_integer("total_steps", total_steps, 1)
         if not 0 <= warmup_steps < total_steps or warmup_steps != int(warmup_steps):
             raise ValueError(
                 "`warmup_steps` must be an integer from 0 to less than `total_steps`. "

@@ -7,6 +7,7 @@ import keras
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
 from keras_ssl.training.replicas import check_supported, replica_count
 from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
@@ -80,8 +81,7 @@ class Fitting(keras.Model):
         """
         self._assert_compile_called("fit")
         check_supported(self)
-        if not isinstance(epochs, int) or epochs < 1:
-            raise ValueError(f"`epochs` must be a positive integer. Received: epochs={epochs}")
+        epochs = check_integer("epochs", epochs, 1)
         arrays = as_arrays(x, y)
         if arrays is not None:
             if steps_per_epoch is not None:

@@ -50,6 +50,7 @@ def check(name, digits):
     training = recipe.sections["training"]
     size = training["batch_size"]
     model = recipe.build_model()
+    model.views.supports_jit = False  # to compile them takes longer than these steps
     # The schedule is that of the recipe's own run, of which this is the beginning.
     model.compile(recipe.build_optimizer(len(x) // size), jit_compile=training["jit_compile"])
     doctor = keras_ssl.callbacks.CollapseDoctor(x[:size], y[:size])

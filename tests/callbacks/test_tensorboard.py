@@ -258,6 +258,7 @@ def test_any_keras_model(tmp_path):
         ({"every": 0}, "`every` must be a positive integer. Received: every=0"),
         ({"batch_size": 1.5}, "`batch_size`.*Received: batch_size=1.5"),
         ({"update_freq": "batch"}, '`update_freq` must be a positive integer or "epoch". Received: update_freq='),
+        ({"update_freq": True}, "`update_freq` must be a positive integer. Received: update_freq=True"),
         ({"images": np.zeros((1, 4, 4, 3))}, r"`images` must be 2 to 10000 images.*images.shape=\(1, 4, 4, 3\)"),
         ({"images": np.zeros((4, 4))}, r"Received: images.shape=\(4, 4\)"),
         ({"images": IMAGES, "labels": [1, 2]}, r"`labels`.*each of the 24 images. Received: labels.shape=\(2,\)"),

@@ -122,7 +122,7 @@ def test_pixels_alone_say_little():
         ({"split": "valid"}, r"`split`.*Received: split='valid'"),
         ({"size": 15}, r"`size`.*16 to 32.*Received: size=15"),
         ({"size": 33}, r"Received: size=33"),
-        ({"size": 16.0}, r"Received: size=16.0"),
+        ({"size": 16.5}, r"Received: size=16.5"),
         ({"count": 0}, r"`count`.*Received: count=0"),
         ({"seed": -1}, r"`seed`.*Received: seed=-1"),
         ({"seed": 2**32}, r"Received: seed=4294967296"),

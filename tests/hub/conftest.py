@@ -1,12 +1,13 @@
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_ssl.encoders import ConvNet
-from keras_ssl.hub import CardFile, catalogue, http_source
+from keras_ssl.hub import CardFile, catalogue, export, http_source
 from tests.hub.downloads import CONTENT, NAME, SHA256
 from tests.hub.entries import export_quietly, randomise
 from tests.hub.faulty_server import FaultyServer
@@ -33,6 +34,12 @@ def shared_entry(tmp_path_factory) -> Path:
 def entry(shared_entry, tmp_path) -> Path:
     """An entry that a test may damage."""
     return Path(shutil.copytree(shared_entry, tmp_path / "copies" / "tiny"))
+
+
+@pytest.fixture
+def without_saved_model(monkeypatch):
+    """Entries get no SavedModel, which takes seconds to write: for tests that look at something else of them."""
+    monkeypatch.setattr(sys.modules[export.__module__], "_write_saved_model", lambda *arguments: None)
 
 
 @pytest.fixture

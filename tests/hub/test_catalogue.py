@@ -51,6 +51,14 @@ def test_unknown_names_come_with_the_closest(house):
         hub.load("x")
 
 
+def test_a_name_reads_no_other_card(house):
+    (house / "zoo" / "far_away.toml").write_text("damaged")
+    for name in ("near", "resnet_digits"):
+        assert catalogue.find(name).read_card().name == "tiny"
+    with pytest.raises(ValueError, match="far_away.toml"):
+        hub.list_models()
+
+
 def test_a_name_comes_before_a_folder_of_that_name(house, monkeypatch, tmp_path):
     (tmp_path / "here" / "near").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")

@@ -51,6 +51,7 @@ def test_what_is_written(shared_entry):
     assert [path.name for path in shared_entry.parent.iterdir()] == ["tiny"]
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_an_objective_gives_its_encoder_preprocessing_and_arguments(tmp_path, encoder, images):
     preprocessing = ImagePreprocessing(0.4, 0.3)
     model = SimCLR(encoder, projector=(6, 5), temperature=0.3, views=two_views, preprocessing=preprocessing, seed=7)
@@ -65,6 +66,7 @@ def test_an_objective_gives_its_encoder_preprocessing_and_arguments(tmp_path, en
     np.testing.assert_allclose(run(hub.load(tmp_path / "e"), images), run(model, images), rtol=0, atol=1e-5)
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_a_plain_encoder_gets_what_an_objective_would_give_it(tmp_path):
     export_quietly(ConvNet(widths=(4,), input_shape=(8, 8, 1)), tmp_path / "grey")
     assert hub.Card.read(tmp_path / "grey" / "card.toml").preprocessing == {
@@ -74,6 +76,7 @@ def test_a_plain_encoder_gets_what_an_objective_would_give_it(tmp_path):
     assert hub.preprocessing(tmp_path / "own").mean == 0.1
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_the_card_says_what_it_is_told(tmp_path, encoder):
     origin = {"url": "https://example.org/a.pth", "size": 3}
     export_quietly(encoder, tmp_path / "e", image_size=224, origin=origin)
@@ -83,6 +86,7 @@ def test_the_card_says_what_it_is_told(tmp_path, encoder):
         hub.Card(card.name, card.architecture, card.files, origin="a.pth")
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_what_was_loaded_can_be_exported_again(tmp_path, shared_entry, images):
     model = hub.load(shared_entry)
     randomise(model.layers[2])
@@ -191,6 +195,7 @@ def test_an_encoder_of_another_make_is_written_but_not_rebuilt(tmp_path):
     np.testing.assert_array_equal(run(copy, x), run(foreign, x))
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_a_subclass_of_a_library_encoder_is_of_another_make(tmp_path):
     class Mine(ConvNet):
         pass
@@ -199,6 +204,7 @@ def test_a_subclass_of_a_library_encoder_is_of_another_make(tmp_path):
         hub.export(Mine(widths=(4,)), tmp_path / "e")
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_an_existing_folder_is_an_error_before_any_work(entry, encoder, images):
     before = run(hub.load(entry), images)
     with pytest.raises(FileExistsError, match="exists already. Received: path="):
@@ -230,6 +236,7 @@ def test_nothing_half_written_stays_behind(tmp_path, encoder, monkeypatch, stage
     assert list(tmp_path.rglob("*")) == []
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_what_a_card_cannot_hold_is_named(tmp_path, encoder):
     with pytest.raises(ValueError, match="'results.when' must be"):
         hub.export(encoder, tmp_path / "e", results={"when": object()})

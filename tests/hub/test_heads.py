@@ -6,7 +6,7 @@ from safetensors.numpy import load_file, save_file
 import keras_ssl
 from keras_ssl import hub
 from tests.hub.entries import export_quietly, run
-from tests.objectives.tiny import OBJECTIVES
+from tests.objectives.tiny import EAGERLY, OBJECTIVES
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 STATEFUL = ["moco", "swav", "dino", "interclr", "byol"]
@@ -19,7 +19,7 @@ def images(count=24, seed=0):
 def trained(name):
     """A model after two steps, so that state is not what it starts as; at constant momentum."""
     model = OBJECTIVES[name]()
-    model.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.05), run_eagerly=EAGERLY)
     model.fit(images(), batch_size=12, verbose=0)
     return model
 
@@ -35,9 +35,18 @@ def values(model):
     return {name: np.array(keras.ops.convert_to_numpy(v)) for name, v in hub.head_weights(model).items()}
 
 
+pytestmark = pytest.mark.usefixtures("without_saved_model")
+
+
 @pytest.fixture(scope="module")
-def entry(tmp_path_factory):
-    return export_quietly(trained("moco"), tmp_path_factory.mktemp("zoo") / "moco", heads=True)
+def moco():
+    """A trained model that tests only read."""
+    return trained("moco")
+
+
+@pytest.fixture(scope="module")
+def entry(moco, tmp_path_factory):
+    return export_quietly(moco, tmp_path_factory.mktemp("zoo") / "moco", heads=True)
 
 
 # What is compiled on JAX takes long: one of them there, the others by `make test-long`.
@@ -50,7 +59,7 @@ def test_the_next_step_of_the_restored_model_is_that_of_the_original(name, tmp_p
     export_quietly(original, tmp_path / "e", heads=True)
     restored = made_again(name, tmp_path / "e")
     keras_ssl.load_heads(restored, tmp_path / "e")
-    restored.compile(keras.optimizers.SGD(0.05), jit_compile=False)
+    restored.compile(keras.optimizers.SGD(0.05), run_eagerly=EAGERLY)
     for count in (restored.step, restored.optimizer.iterations):  # which belong to a run, not to an entry
         count.assign(2)
     logs = [model.fit(images(12, 1), batch_size=12, verbose=0).history for model in (original, restored)]
@@ -60,11 +69,9 @@ def test_the_next_step_of_the_restored_model_is_that_of_the_original(name, tmp_p
         np.testing.assert_allclose(values(restored)[key], value, atol=1e-5, err_msg=key)
 
 
-def test_without_the_heads_the_next_step_differs(tmp_path):
-    original = trained("moco")
-    export_quietly(original, tmp_path / "e", heads=True)
-    bare = made_again("moco", tmp_path / "e")
-    assert any(not np.allclose(values(bare)[key], value) for key, value in values(original).items())
+def test_without_the_heads_the_next_step_differs(moco, entry):
+    bare = values(made_again("moco", entry))
+    assert any(not np.allclose(bare[key], value) for key, value in values(moco).items())
 
 
 def test_every_weight_is_the_encoder_s_a_head_s_or_a_counter():
@@ -84,8 +91,8 @@ def test_the_card_lists_the_heads_and_load_leaves_them_alone(entry):
     assert hub.load(entry).output_shape == (None, 16)
 
 
-def test_an_entry_has_no_heads_unless_asked(tmp_path):
-    export_quietly(trained("moco"), tmp_path / "e")
+def test_an_entry_has_no_heads_unless_asked(moco, tmp_path):
+    export_quietly(moco, tmp_path / "e")
     assert not (tmp_path / "e" / "heads.safetensors").exists()
     model = made_again("moco", tmp_path / "e")
     with pytest.raises(ValueError, match="has no heads.*heads=True.*Received: path="):

@@ -120,6 +120,7 @@ def test_weights_beside_the_card_without_a_known_hash_are_no_first_use(house, se
     assert hub.load("distant").built and target.is_file() and len(server.paths) == 1
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_heads_are_downloaded_too(house, server, tmp_path):
     def make():
         return keras_ssl.SimCLR(ConvNet(widths=(4, 8)), projector=(4, 3), views=lambda x, stream: [x, x])

@@ -115,6 +115,7 @@ def test_pretraining_goes_on_with_the_entry_s_own_objective(trained, images):
     assert not hub.load(path, heads=True, trainable=False).encoder.trainable_variables
 
 
+@pytest.mark.usefixtures("without_saved_model")
 def test_views_are_those_of_the_recipe(tmp_path):
     recipe = Recipe.read("simclr_digits").override(
         "encoder.widths=[4, 8]", "objective.projector=[6, 3]", "objective.temperature=0.3"

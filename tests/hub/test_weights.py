@@ -1,3 +1,5 @@
+import tracemalloc
+
 import keras
 import numpy as np
 import pytest
@@ -94,6 +96,19 @@ def test_round_trip_is_exact(tmp_path):
     for a, b in zip(model.weights, other.weights, strict=True):
         np.testing.assert_array_equal(numpy(a), numpy(b))
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+
+
+def test_the_file_is_not_made_in_memory(tmp_path):
+    model = keras.Sequential([keras.layers.Input((500,)), *(keras.layers.Dense(500) for _ in range(8))])
+    size = sum(numpy(weight).nbytes for weight in model.weights)
+    tracemalloc.start()
+    try:
+        save_weights(model, tmp_path / "w.safetensors")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "w.safetensors").stat().st_size > size
+    assert peak < 1.5 * size  # at most one copy of the weights, and not of the file as well
 
 
 def test_half_precision_weights_are_stored_as_float32(tmp_path):

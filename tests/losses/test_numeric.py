@@ -99,3 +99,11 @@ def test_check_integer_names_the_argument(value):
         check_integer("count", value, 1)
     with pytest.raises(ValueError, match="`count` must be an integer of at least 3. Received: count=2"):
         check_integer("count", 2, 3)
+
+
+@pytest.mark.parametrize("value", [2, 6, 4.5, "4", float("nan")])
+def test_check_integer_between_two_limits(value):
+    assert check_integer("count", 3, 3, 5) == 3 and check_integer("count", 5, 3, 5) == 5
+    wanted = f"`count` must be an integer from 3 to 5. Received: count={value!r}"
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        check_integer("count", value, 3, 5)

@@ -8,7 +8,7 @@ import keras_ssl
 from keras_ssl.losses import barlow_twins_loss, info_nce_loss, nt_xent_loss
 from keras_ssl.testing import check_objective
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 Z = {"z1": draws(5, 12), "z2": draws(5, 12, seed=1)}
 
@@ -70,7 +70,7 @@ class TestAdaptiveMultiHeadContrastive:
 
     def test_the_queue_holds_the_keys_of_every_head(self):
         made = model("moco")
-        made.compile("sgd")
+        made.compile("sgd", run_eagerly=EAGERLY)
         made.after_step(Z, keras.ops.convert_to_tensor(True))
         newest = np.array(keras.ops.convert_to_numpy(made.queue.contents))[:5]
         for part, z in zip(heads(newest), heads(Z["z2"]), strict=True):
@@ -99,6 +99,6 @@ class TestAdaptiveMultiHeadContrastive:
 
     def test_more_hardest_negatives_than_there_are_is_refused_by_fit(self):
         made = model("simclr", hardest=20)
-        made.compile("sgd")
+        made.compile("sgd", run_eagerly=EAGERLY)
         with pytest.raises(ValueError, match="hardest=20, 14 negatives"):
             made.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)

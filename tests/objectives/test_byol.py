@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 
 class TestBYOL:
@@ -27,7 +27,7 @@ class TestBYOL:
 
     def test_teacher_with_momentum_zero_is_the_student(self):
         model = self.model(momentum=0.0, final_momentum=0.0)
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
         model.fit(np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8"), batch_size=8, verbose=0)
         mine = [w for module in model.teacher.modules for w in module.weights if "moving" not in w.name]
         student = [w for module in (model.encoder, model.projector) for w in module.trainable_weights]
@@ -36,7 +36,7 @@ class TestBYOL:
 
     def test_momentum_follows_the_cosine(self):
         model = self.model(momentum=0.8)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         x = np.random.RandomState(0).randint(0, 256, (16, 8, 8, 3)).astype("uint8")
         seen = model.fit(x, batch_size=16, epochs=4, verbose=0).history["momentum"]
         np.testing.assert_allclose(seen, [1 - 0.2 * (np.cos(np.pi * k / 4) + 1) / 2 for k in range(4)], rtol=1e-5)

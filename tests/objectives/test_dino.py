@@ -1,19 +1,22 @@
 """What DINO computes: teacher, centre, temperatures and the frozen last layer."""
 
+import sys
+
 import keras
 import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from tests.losses.test_dino_loss import reference
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 def make(**options):
     defaults = {"projector": (6, 4), "out_dim": 5, "freeze_steps": 0, "momentum": 0.9, "views": cheap_views()}
     model = keras_ssl.DINO(encoder(), **{**defaults, **options})
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     return model
 
 
@@ -43,6 +46,22 @@ def test_equals_the_reference():
     assert 0.0 < value(logs["teacher_entropy"]) < np.log(5)
 
 
+@pytest.mark.parametrize("iterations", [0, 3])
+def test_each_teachers_distribution_is_computed_once(monkeypatch, iterations):
+    model, given, seen = make(sinkhorn_iterations=iterations), embeddings(), []
+    name = "sinkhorn" if iterations else "teacher_distributions"
+    module = sys.modules[dino_loss.__module__ if iterations else keras_ssl.DINO.__module__]
+    function = getattr(module, name)
+    monkeypatch.setattr(module, name, lambda *a: seen.append(a) or function(*a))
+    loss, logs = model.objective(given)
+    assert len(seen) == (2 if iterations else 1)
+    students, teachers = [given[f"s{n}"] for n in (1, 2, 3)], [given["t1"], given["t2"]]
+    how = (given["temperature"][:, None], model.centering.centre, iterations)
+    assert value(loss) == value(dino_loss(students, teachers, 0.1, *how))
+    first = array(teacher_distributions(teachers, *how)[0])
+    assert value(logs["teacher_entropy"]) == pytest.approx(-(first * np.log(first + 1e-12)).sum(1).mean(), rel=1e-5)
+
+
 def test_the_centre_follows_the_teachers_outputs_over_the_batch():
     model, given = make(centre_momentum=0.5), embeddings()
     model.after_step(given, keras.ops.convert_to_tensor(False))
@@ -54,7 +73,7 @@ def test_the_centre_follows_the_teachers_outputs_over_the_batch():
 
 def test_the_centre_moves_once_for_each_update():
     model = make()
-    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), run_eagerly=EAGERLY)
     model.fit(images(12), batch_size=12, verbose=0)
     np.testing.assert_array_equal(array(model.centering.centre), 0.0)
     model.fit(images(12), batch_size=12, verbose=0)
@@ -91,7 +110,7 @@ def test_the_teachers_temperature_warms_up_by_updates_and_is_final_in_evaluation
 
 def test_local_crops_go_through_the_student_only():
     model = OBJECTIVES["dino"]()
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     batch = {"x": images(4), "seed": 0, "step": np.int32(0), "position": np.arange(4, dtype="int32")}
     names = list(model.embed(batch, training=True))
     assert names == ["z1", "s1", "s2", "s3", "s4", "t1", "t2", "temperature"]

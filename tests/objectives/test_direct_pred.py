@@ -7,7 +7,7 @@ import pytest
 import keras_ssl
 from keras_ssl.layers.symmetric_predictor import symmetric_matrix
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 def array(tensor):
@@ -28,7 +28,7 @@ class TestDirectPred:
     def test_predictor_is_set_from_the_projections_of_both_views(self):
         model = OBJECTIVES["direct_pred"]()
         z1, z2 = draws(6, 12), draws(6, 12, seed=1)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         model.after_step({"z1": z1, "z2": z2}, keras.ops.convert_to_tensor(True))
         z = np.concatenate([z1, z2]).astype("float64")
         np.testing.assert_allclose(array(model.predictor.correlation), z.T @ z / 12, atol=1e-5)
@@ -50,13 +50,13 @@ class TestDirectPred:
     def test_nothing_of_the_predictor_is_learned_but_it_moves(self):
         model = OBJECTIVES["direct_pred"]()
         assert all("predictor" not in weight.path for weight in model.trainable_weights)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         model.fit(images(), batch_size=8, verbose=0)
         assert np.abs(array(model.predictor.kernel) - np.eye(12)).max() > 1e-2
 
     def test_frequency_zero_keeps_it_fixed(self):
         model = keras_ssl.DirectPred(encoder(), projector=(4,), views=cheap_views(), frequency=0)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         model.fit(images(), batch_size=8, verbose=0)
         np.testing.assert_array_equal(array(model.predictor.kernel), np.eye(4))
 
@@ -66,7 +66,7 @@ class TestDirectPred:
             encoder(), projector=(4,), views=cheap_views(), momentum=momentum, final_momentum=momentum
         )
         before = [array(w) for w in model.teacher.modules[0].weights if "moving" not in w.path]
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
         model.fit(images(), batch_size=8, verbose=0)
         after = [array(w) for w in model.teacher.modules[0].weights if "moving" not in w.path]
         student = [array(w) for w in model.encoder.weights if "moving" not in w.path]

@@ -6,7 +6,7 @@ import pytest
 import keras_ssl
 from tests.losses.test_groco_loss import reference
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import cheap_crops, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_crops, cheap_views, encoder
 
 
 def make(**options):
@@ -24,7 +24,7 @@ def test_equals_the_reference_with_more_views_than_two(global_crops):
 
 def test_takes_local_crops():
     model = make(views=cheap_crops(), global_crops=2)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     x = np.random.RandomState(0).randint(0, 256, (8, 16, 16, 3)).astype("uint8")
     assert np.isfinite(model.fit(x, batch_size=8, verbose=0).history["loss"][0])
 
@@ -37,6 +37,6 @@ def test_errors():
     with pytest.raises(ValueError, match="Received: global_crops=1"):
         make(global_crops=1)
     model = make(negatives=8)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     with pytest.raises(ValueError, match="Received: negatives=8, a batch of 8 samples"):
         model.fit(np.zeros((8, 16, 16, 3), "uint8"), batch_size=8, verbose=0)

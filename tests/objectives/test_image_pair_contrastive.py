@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, slow_info_nce, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 Z = {"z1": draws(5, 6), "z2": draws(5, 6) + 0.5 * draws(5, 6, seed=1)}
 
@@ -45,7 +45,7 @@ def test_label_smoothing_reaches_the_loss():
 
 def test_takes_ready_made_pairs_and_groups_and_learns_its_temperature():
     model = OBJECTIVES["image_pair_contrastive"]()
-    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     first, second = np.random.RandomState(0).randint(0, 256, (2, 8, 16, 16, 3)).astype("uint8")
     arrays = {"x": (first, second), "group": np.array([0, 0, 1, 1, 2, 2, 3, 3])}
     history = model.fit(arrays, batch_size=8, epochs=2, verbose=0).history

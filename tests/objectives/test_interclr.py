@@ -8,7 +8,7 @@ import keras_ssl
 from keras_ssl.objectives.interclr import random_member, semi_hard
 from tests.losses.test_inter_image_loss import reference
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 SHARED = {"projector": (6,), "queue_size": 24, "momentum": 0.9, "temperature": 0.2}
 
@@ -104,7 +104,7 @@ def test_random_members_are_all_drawn():
 
 def test_the_bank_takes_the_teachers_keys_of_the_batch():
     model = make()
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     logs = model.fit(images(), batch_size=12, verbose=0).history
     assert array(model.bank.seen).all() and np.isfinite(logs["loss"][0])
     np.testing.assert_allclose(np.linalg.norm(array(model.bank.contents), axis=1), 1.0, rtol=1e-5)
@@ -123,7 +123,7 @@ def test_an_index_beyond_the_bank_is_nan_in_a_step_and_an_error_in_fit():
     given = {**embeddings(), "index": np.arange(20, 28, dtype="int32")}
     assert np.isnan(value(filled().objective(given)[0]))
     model = make()
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     with pytest.raises(ValueError, match="Received: dataset_size=24, index from 0 to 29"):
         model.fit(images(30), batch_size=10, verbose=0)
     with pytest.raises(ValueError, match="Received: dataset_size=24, index from 5 to 28"):

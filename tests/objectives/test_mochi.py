@@ -6,13 +6,13 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 def trained(objective, **options):
     keras.utils.set_random_seed(3)
     model = objective(encoder(), projector=(24, 12), queue_size=32, momentum=0.9, views=cheap_views(), **options)
-    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     x = np.random.RandomState(0).randint(0, 256, (16, 8, 8, 3)).astype("uint8")
     return model.fit(x, batch_size=8, epochs=2, verbose=0).history["loss"], model.get_weights()
 

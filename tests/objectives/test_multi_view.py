@@ -5,7 +5,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import encoder, four_views
+from tests.objectives.tiny import EAGERLY, encoder, four_views
 
 KIND = [keras_ssl.MultiViewInfoNCE, keras_ssl.MultiViewDHEL]
 VIEWS = [draws(5, 6) + 0.7 * draws(5, 6, seed=seed) for seed in (1, 2, 3)]
@@ -58,7 +58,7 @@ def test_takes_all_views_that_it_is_given(kind):
 def test_one_view_is_an_error(kind):
     views = keras_ssl.views.MultiView([keras_ssl.views.RandomFlip(0.5)])
     model = kind(encoder(), projector=(6,), views=views)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     with pytest.raises(ValueError, match="needs 2 views of every sample. Received: 1 views"):
         model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)
 

@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, slow_info_nce, unit, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 class TestNNCLR:
@@ -29,7 +29,7 @@ class TestNNCLR:
 
     def test_queue_holds_normalised_projections_newest_first(self):
         model = OBJECTIVES["nnclr"]()
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         before = keras.ops.convert_to_numpy(model.queue.contents).copy()
         x = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
         model.fit(x, batch_size=8, verbose=0)
@@ -41,6 +41,6 @@ class TestNNCLR:
         with pytest.raises(ValueError, match="Received: temperature=-1"):
             keras_ssl.NNCLR(encoder(), (6,), (6,), queue_size=8, temperature=-1)
         model = keras_ssl.NNCLR(encoder(), (6,), (6,), queue_size=4, views=cheap_views())
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         with pytest.raises(ValueError, match="size=4"):
             model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)

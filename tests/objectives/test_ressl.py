@@ -7,7 +7,7 @@ import pytest
 import keras_ssl
 from keras_ssl.losses import ressl_loss
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 class TestReSSL:
@@ -36,7 +36,7 @@ class TestReSSL:
 
     def test_queue_holds_the_teachers_embeddings_newest_first(self):
         model = OBJECTIVES["ressl"]()
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         before = keras.ops.convert_to_numpy(model.queue.contents).copy()
         x = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
         model.fit(x, batch_size=8, verbose=0)
@@ -51,6 +51,6 @@ class TestReSSL:
 
     def test_a_queue_smaller_than_the_batch_is_refused(self):
         model = keras_ssl.ReSSL(encoder(), (6,), queue_size=4, views=cheap_views())
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         with pytest.raises(ValueError, match="size=4"):
             model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=8, verbose=0)

@@ -8,7 +8,7 @@ import keras_ssl
 from keras_ssl.losses import nt_xent_loss
 from keras_ssl.objectives.scat_sim_clr import cut, turned
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
 
@@ -45,7 +45,7 @@ class TestScatSimCLR:
         plain.set_weights(made.get_weights())
         histories = []
         for each in (made, plain):
-            each.compile(keras.optimizers.SGD(0.1))
+            each.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
             histories.append(each.fit(IMAGES, batch_size=4, epochs=2, verbose=0).history)
         assert histories[0] == histories[1]
         for a, b in zip(made.get_weights(), plain.get_weights(), strict=True):

@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 Z = {"z1": draws(5, 6), "z2": draws(5, 6) + 0.5 * draws(5, 6, seed=1), "index": np.array([3, 0, 7, 5, 1], "int32")}
 KIND = [keras_ssl.SogCLR, keras_ssl.ISogCLR]
@@ -119,7 +119,7 @@ def test_at_an_interior_optimum_the_divergence_is_rho():
 @pytest.mark.parametrize("kind", KIND)
 def test_a_number_beyond_the_table_is_an_error_with_arrays(kind):
     model = make(kind, dataset_size=9)
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     x = np.zeros((12, 8, 8, 3), "uint8")
     with pytest.raises(ValueError, match="dataset_size=9, index from 0 to 11"):
         model.fit(x, batch_size=4, verbose=0)
@@ -136,7 +136,7 @@ def test_a_number_beyond_the_table_makes_the_loss_nan(kind):
 @pytest.mark.parametrize("kind", KIND)
 def test_fit_fills_the_table_and_evaluation_leaves_it_alone(kind):
     model = make(kind, dataset_size=16)
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.01), run_eagerly=EAGERLY)
     x = np.random.RandomState(0).randint(0, 256, (16, 8, 8, 3)).astype("uint8")
     model.fit(x, batch_size=8, verbose=0)
     after = table(model)

@@ -5,7 +5,7 @@ import pytest
 
 import keras_ssl
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import OBJECTIVES, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, encoder
 
 Z = {"z1": draws(7, 6), "z2": draws(7, 6) + 0.5 * draws(7, 6, seed=1)}
 LABELS = np.array([0, 1, 0, -1, -1, 0, 2], "int32")
@@ -43,7 +43,7 @@ def test_the_base_temperature_scales_the_loss():
 
 def test_labels_are_required_and_must_be_integers():
     model = OBJECTIVES["sup_con"]()
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=EAGERLY)
     x = np.zeros((8, 8, 8, 3), "uint8")
     with pytest.raises(ValueError, match="batch key 'y'"):
         model.fit(x, batch_size=8, verbose=0)

@@ -9,14 +9,14 @@ from keras_ssl.losses.swav_loss import swav_loss
 from tests.losses.test_sinkhorn import reference as slow_codes
 from tests.losses.test_swapped_prediction_loss import reference as slow_swapped
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import OBJECTIVES, cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
 
 def make(**options):
     model = keras_ssl.SwAV(
         encoder(), **{"projector": (6,), "prototypes": 5, "freeze_steps": 0, "views": cheap_views(), **options}
     )
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     return model
 
 
@@ -85,7 +85,7 @@ def test_prototypes_stand_still_at_first():
 
 def test_local_crops_pass_and_have_no_code():
     model = OBJECTIVES["swav"]()
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
     logs = model.fit(images(12), batch_size=12, verbose=0).history
     assert np.isfinite(logs["loss"][0]) and len(model.queues) == 2
 

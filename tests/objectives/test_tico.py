@@ -7,7 +7,7 @@ import pytest
 import keras_ssl
 from tests.losses.test_tico_loss import reference
 from tests.objectives.reference import draws, unit, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 
 def contents(model):
@@ -31,7 +31,7 @@ class TestTiCo:
 
     def test_the_state_follows_the_student_and_stands_still_without_an_update(self):
         model = self.model(decay=0.7)
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         z1, z2 = draws(7, 6), draws(7, 6, seed=1)
         model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(False))
         assert (contents(model) == 0).all()
@@ -43,7 +43,7 @@ class TestTiCo:
 
     def test_evaluation_changes_no_state(self):
         model = self.model()
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         images = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
         model.fit(images, batch_size=8, verbose=0)
         before = contents(model)

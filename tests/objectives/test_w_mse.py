@@ -7,7 +7,7 @@ import pytest
 import keras_ssl
 from tests.losses.test_whitening_mse_loss import reference
 from tests.objectives.reference import draws, value
-from tests.objectives.tiny import cheap_views, encoder
+from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 
 class TestWMSE:
@@ -60,6 +60,6 @@ class TestWMSE:
     @pytest.mark.parametrize(("size", "batch", "message"), [(6, 8, "divide"), (None, 4, "more samples than dim")])
     def test_a_batch_that_cannot_be_whitened_is_refused_by_fit(self, size, batch, message):
         model = keras_ssl.WMSE(encoder(), projector=(4,), whitening_size=size, views=cheap_views())
-        model.compile("sgd")
+        model.compile("sgd", run_eagerly=EAGERLY)
         with pytest.raises(ValueError, match=message):
             model.fit(np.zeros((8, 8, 8, 3), "uint8"), batch_size=batch, verbose=0)

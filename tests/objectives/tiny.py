@@ -1,7 +1,12 @@
 """Every objective on an encoder small enough for a test, with views that take little time to compile."""
 
+import keras
+
 import keras_ssl
 from keras_ssl import views
+
+# What takes longer than a few steps on TensorFlow is to trace the first; on JAX it is to take them eagerly.
+EAGERLY = keras.backend.backend() == "tensorflow"
 
 
 def encoder():

@@ -7,6 +7,7 @@ import pytest
 from keras_ssl.encoders import ConvNet
 from keras_ssl.losses import barlow_twins_loss
 from keras_ssl.objectives import BarlowTwins
+from tests.objectives.tiny import cheap_views
 
 tensorflow_only = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts a TensorFlow graph")
 
@@ -22,7 +23,7 @@ class Counted(BarlowTwins):
 
 
 def model_of(kind=BarlowTwins):
-    model = kind(ConvNet(widths=(8, 16)), projector=(16, 16))
+    model = kind(ConvNet(widths=(8, 16)), projector=(16, 16), views=cheap_views())
     model.compile(keras.optimizers.SGD(1e-3), jit_compile=keras.backend.backend() == "jax")
     return model
 

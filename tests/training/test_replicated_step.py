@@ -4,13 +4,24 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.testing.run_steps import Job, record, run_elsewhere
+from keras_ssl.testing.run_steps import Job, record
 from tests.objectives.tiny import OBJECTIVES
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's"),
 ]
+
+PROGRAM = """
+import keras, numpy as np
+import keras_ssl
+from keras_ssl.testing.run_steps import Job, record
+from tests.training.test_replicated_step import images
+with mirrored.scope():
+    model = keras.saving.load_model({model!r}, compile=False)
+    recording = record(model, Job({model!r}, images({count}), **{options}))
+np.savez({out!r}, *recording.weights)
+"""
 
 
 def saved(tmp_path, name):
@@ -23,18 +34,20 @@ def images(count):
     return {"x": np.random.RandomState(0).randint(0, 256, (count, 8, 8, 3)).astype("uint8")}
 
 
-def test_clipping_acts_on_the_whole_gradient(tmp_path):
+def test_clipping_acts_on_the_whole_gradient(tmp_path, two_replicas):
     """Keras clips before it sums over replicas; the step sums first."""
-    job = Job(saved(tmp_path, "barlow_twins"), images(24), learning_rate=0.1, global_clipnorm=0.01)
-    here = record(keras.saving.load_model(job.model, compile=False), job)
-    there = run_elsewhere({"job": job}, "tensorflow", replicas=2)["job"]
-    for mine, theirs, start in zip(there.weights, here.weights, here.start, strict=True):
-        np.testing.assert_allclose(mine - start, theirs - start, atol=1e-5 + 0.01 * np.abs(theirs - start).max())
+    model, out = saved(tmp_path, "barlow_twins"), str(tmp_path / "out.npz")
+    options = {"learning_rate": 0.1, "global_clipnorm": 0.01}
+    here = record(keras.saving.load_model(model, compile=False), Job(model, images(24), **options))
+    assert two_replicas(PROGRAM.format(model=model, count=24, options=options, out=out)) is None
+    with np.load(out) as there:
+        for mine, theirs, start in zip(there.values(), here.weights, here.start, strict=True):
+            np.testing.assert_allclose(mine - start, theirs - start, atol=1e-5 + 0.01 * np.abs(theirs - start).max())
     moved = sum(np.square(a - b).sum() for a, b in zip(here.weights, here.start, strict=True) if a.dtype == "float32")
     assert moved > 0
 
 
-def test_a_batch_that_the_replicas_do_not_divide_is_refused(tmp_path):
-    job = Job(saved(tmp_path, "simclr"), images(18), batch_size=9)
-    with pytest.raises(RuntimeError, match="multiple of the 2 replicas. Received: batch_size=9"):
-        run_elsewhere({"job": job}, "tensorflow", replicas=2)
+def test_a_batch_that_the_replicas_do_not_divide_is_refused(tmp_path, two_replicas):
+    model, out = saved(tmp_path, "simclr"), str(tmp_path / "out.npz")
+    failed = two_replicas(PROGRAM.format(model=model, count=18, options={"batch_size": 9}, out=out))
+    assert "multiple of the 2 replicas. Received: batch_size=9" in failed
