@@ -40,6 +40,25 @@ STRATEGIES = {  # by backend: a name, the number of devices, that of processes w
         ("TPU", 0, 0),
     ],
 }
+PROCESSES = """
+## Several processes
+
+Every process runs the same program, with all of the data and the size of the global batch. Keras and TensorFlow start
+none: that is for your scheduler. On TensorFlow, with `TF_CONFIG` in the environment:
+
+```python
+strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything that makes a tensor
+with strategy.scope():
+    model = keras_ssl.MoCo(encoder())
+    model.compile(keras.optimizers.SGD(0.03))
+model.fit(images, batch_size=256, callbacks=[keras_ssl.callbacks.Checkpoint("/shared/runs/1")])
+```
+
+On JAX the first two lines are `keras.distribution.initialize(addresses, processes, number)` and
+`keras.distribution.set_distribution(keras.distribution.DataParallel())`; on CPUs the environment also needs
+`JAX_CPU_COLLECTIVES_IMPLEMENTATION=gloo`. `evaluate` and `validation_data` are refused there: every process would count
+the whole batch.
+"""
 UNTESTED, REFERENCE = "untested", "the reference"
 
 
@@ -164,7 +183,7 @@ def document(rows: list[tuple[Cell, str]], reasons: list[str], versions: str) ->
     lines += table(rows)
     for number, reason in enumerate(reasons, 1):
         lines += ["", *textwrap.wrap(f"({number}) {reason}", 120)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + PROCESSES
 
 
 def main(_: list[str]) -> None:

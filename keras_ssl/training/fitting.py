@@ -65,6 +65,9 @@ class Fitting(keras.Model):
         With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
         middle of an epoch: the same call in a new process resumes by itself.
 
+        Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`, `keras.distribution`)
+        each calls `fit` with all of the data and the size of the global batch, and trains on its part of every batch.
+
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
                 views; a dict with the keys x, y, index, group; or a data set of any of these.

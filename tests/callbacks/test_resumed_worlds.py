@@ -1,7 +1,6 @@
 """Runs on several devices and in several processes: they go on, with as many or with fewer, as if nothing had been."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +13,13 @@ import pytest
 
 from keras_ssl.testing.run_steps import worker_environments
 from tests.callbacks.tiny_run import everything
-from tests.callbacks.worlds_run import EPOCHS, STEPS, small, train
+from tests.callbacks.worlds_run import EPOCHS, STEPS, copy_step, small, train
 
 ROOT = Path(__file__).parents[2]
 
 
-def start(tmp_path, replicas, folders, workers=1, epochs=EPOCHS, pause=0.0):
-    options = [replicas, epochs, pause, tmp_path / "out", *folders]
+def start(tmp_path, replicas, places, workers=1, epochs=EPOCHS, pause=0.0):
+    options = [replicas, epochs, pause, tmp_path / "out", *places]
     environments = worker_environments(keras.backend.backend(), workers, replicas // workers)
     return [
         subprocess.Popen(
@@ -58,10 +57,6 @@ def assert_near(got, expected, tolerance=1e-5):
         np.testing.assert_allclose(got[name], array, rtol=0, atol=tolerance * size, err_msg=name)
 
 
-def copy(source, step, target):
-    shutil.copytree(source / f"step-{step:010}", target / f"step-{step:010}")
-
-
 def on_one_device(folder, epochs=EPOCHS):
     model = small()
     history = train(model, folder, epochs).history
@@ -69,18 +64,18 @@ def on_one_device(folder, epochs=EPOCHS):
 
 
 @pytest.mark.slow
-def test_two_devices_resume_in_mid_epoch_on_two_and_on_one(tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])
+def test_two_devices_resume_in_mid_epoch_as_they_are_and_on_one(tmp_path, workers):
     step = STEPS + 2
-    # The first process trains the whole run, then goes on from a copy of one of its checkpoints.
-    whole, late, single = tmp_path / "whole", tmp_path / "late", tmp_path / "single"
-    end(start(tmp_path, 2, [whole]))
-    copy(whole, step, late), copy(whole, step, single)
-    expected = read(tmp_path, 0)
-    assert end(start(tmp_path, 2, [late])) == [f"{step}\n"]
-    resumed = read(tmp_path, 0)
-    assert resumed.keys() == expected.keys()
-    for name, array in expected.items():
-        np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    whole, single = tmp_path / "whole", tmp_path / "single"
+    said = end(start(tmp_path, 2, [whole, tmp_path / "late", step], workers))
+    assert said == [f"0\n{step}\n"] * workers
+    for process in range(workers):
+        expected, resumed = read(tmp_path, 0, process), read(tmp_path, 1, process)
+        assert resumed.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    copy_step(whole, step, single)
     assert_near(on_one_device(single), expected)
     assert_near(on_one_device(tmp_path / "alone"), expected)
 
@@ -91,8 +86,8 @@ def wait_for(folder, step, processes):
         time.sleep(0.01)
 
 
-@pytest.mark.slow
-def test_two_processes_take_the_steps_of_one_and_resume_after_kill_and_signal(tmp_path):
+@pytest.mark.long
+def test_two_processes_resume_after_kill_and_signal(tmp_path):
     folder, epochs = tmp_path / "run", 8
     folder.mkdir()
     processes = start(tmp_path, 2, [folder], workers=2, epochs=epochs, pause=0.2)

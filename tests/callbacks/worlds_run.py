@@ -1,9 +1,11 @@
 """A run on several devices or processes that takes little time: batch norm of the whole batch, views and a queue."""
 
 import random
+import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,7 +29,7 @@ def small():
         ]
     )
     model = Tiny(encoder)
-    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
     return model
 
 
@@ -36,10 +38,16 @@ def train(model, folder, epochs=EPOCHS, callbacks=(), keep=EPOCHS * STEPS, **opt
     return model.fit(vectors(8 * STEPS), batch_size=8, epochs=epochs, verbose=0, callbacks=[*callbacks, checkpoint])
 
 
-def main(replicas, epochs, pause, out, *folders):
+def copy_step(source, step, target):
+    name = f"step-{int(step):010}"
+    shutil.copytree(Path(source, name), Path(target, name))
+
+
+def main(replicas, epochs, pause, out, folder, late=None, step=None):
     """As a program, one of those that `worker_environments` sets up or the only one.
 
-    A new model is trained for each of the folders, and what it ends with is written to `out`.
+    It trains, with checkpoints in `folder`, and writes what it ends with; with `late`, so does a second model that goes
+    on from the checkpoint of `step`, copied there.
     """
 
     class SayStep(keras.callbacks.Callback):
@@ -52,9 +60,11 @@ def main(replicas, epochs, pause, out, *folders):
     scope, process = replica_scope(int(replicas))
     with scope:
         states = {}
-        for number, folder in enumerate(folders):
+        for number, place in enumerate([folder, late] if late else [folder]):
             model = small()
-            history = train(model, folder, int(epochs), [SayStep()], signals=(signal.SIGTERM,)).history
+            if number and process == 0:
+                copy_step(folder, step, place)
+            history = train(model, place, int(epochs), [SayStep()], signals=(signal.SIGTERM,)).history
             states |= {f"{number}/{name}": value for name, value in {**everything(model), **history}.items()}
         np.savez(f"{out}-{process}.npz", **states)
 

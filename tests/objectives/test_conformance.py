@@ -90,7 +90,7 @@ def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices():
 @pytest.mark.long
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="starts both backends itself")
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_one_of_each_kind_and_what_has_prototypes_equal_in_two_processes(backend):
+def test_two_processes_take_the_steps_of_one(backend):
     check([*KINDS, "swav", "dino"], ["workers"], backends=[backend])
 
 
