@@ -93,6 +93,7 @@ class Processes:
 
         def of_replica(mine: Any) -> Any:
             replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            mine = tf.cast(mine, "int64")  # TensorFlow keeps 32-bit integers where collectives of GPUs do not reach
             return tf.where(replica % local == 0, mine, tf.zeros_like(mine))
 
         # A compiled function: one by one its operations would take longer than a small step.

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.testing.run_steps import worker_environments
+from keras_ssl.testing.run_steps import TIMEOUT_SECONDS, worker_environments
 from tests.callbacks.tiny_run import everything
 from tests.callbacks.worlds_run import EPOCHS, STEPS, copy_step, small, train
 
@@ -37,7 +37,7 @@ def start(tmp_path, replicas, places, workers=1, epochs=EPOCHS, pause=0.0):
 def end(processes, code=0):
     """Waits for them; what they printed."""
     try:
-        outputs = [process.communicate(timeout=600) for process in processes]
+        outputs = [process.communicate(timeout=TIMEOUT_SECONDS) for process in processes]
     finally:
         for process in processes:
             process.kill()
