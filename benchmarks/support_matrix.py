@@ -1,7 +1,7 @@
 """What trains where: backend, strategy, XLA and precision, each tried by training; writes SUPPORT.md.
 
     python benchmarks/support_matrix.py                     # all of it: minutes on two cores
-    python benchmarks/support_matrix.py --only=jax --output=/tmp/support.md
+    python benchmarks/support_matrix.py --only='jax.*float32' --output=/tmp/support.md
 
 Every cell trains MoCo (batch norm of the whole batch, a queue, a teacher, random views) for three steps from the same
 weights, on the CPU, and compares the losses, the gradients and the model's whole state with those of one TensorFlow
@@ -9,6 +9,7 @@ device without XLA at the same precision.
 """
 
 import random
+import re
 import sys
 import tempfile
 import textwrap
@@ -21,7 +22,9 @@ from typing import Any, NamedTuple
 from absl import app, flags
 
 OUTPUT = flags.DEFINE_string("output", "SUPPORT.md", "The document to write.")
-ONLY = flags.DEFINE_string("only", "", "Run the cells whose name has this text; the others are called untested.")
+ONLY = flags.DEFINE_string(
+    "only", "", "Run the cells in whose names this pattern is found; the others are called untested."
+)
 AT_ONCE = flags.DEFINE_integer("at_once", 2, "Cells that run at the same time.", lower_bound=1)
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -190,13 +193,13 @@ def main(_: list[str]) -> None:
     import keras
     import tensorflow as tf
 
-    wanted = [cell for cell in cells() if ONLY.value in str(cell)]
+    wanted = [cell for cell in cells() if re.search(ONLY.value, str(cell))]
     references = {cell.precision: cell for cell in reversed(cells())}
     needed = {*wanted, *(references[cell.precision] for cell in wanted)}
     groups = [list(group) for _, group in groupby((c for c in cells() if c in needed), key=lambda cell: cell[:-1])]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for precision in PRECISIONS:
+        for precision in {cell.precision for cell in needed}:
             save_model(folder / f"{precision}.keras", precision)
         with ThreadPoolExecutor(AT_ONCE.value) as pool:
             parts = pool.map(lambda group: run(group, folder), groups)
