@@ -149,8 +149,9 @@ def worker_environments(backend: str, workers: int, devices: int = 1) -> list[di
 
     TensorFlow reads TF_CONFIG by itself; for JAX, `replica_scope` reads KERAS_DISTRIBUTION_*, which are Keras' own.
     """
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CONFIG", "KERAS_DIST"))}
     environment = {
-        **os.environ,
+        **outside,
         "KERAS_BACKEND": backend,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
