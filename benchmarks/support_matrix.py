@@ -167,8 +167,8 @@ def table(rows: Iterable[tuple[Cell, str]]) -> list[str]:
 def document(rows: list[tuple[Cell, str]], reasons: list[str], versions: str) -> str:
     paragraphs = [
         "Written by `python benchmarks/support_matrix.py`: do not edit.",
-        "Every cell that was tried trained MoCo (batch norm of the whole batch, a queue, a teacher, random views), 3 steps on "
-        f"logical devices of a CPU ({versions}). *equal*: the losses, the gradients and the "
+        "Every cell that was tried trained MoCo (batch norm of the whole batch, a queue, a teacher, random views) for "
+        f"three steps on logical devices of a CPU ({versions}). *equal*: the losses, the gradients and the "
         "model's whole state are those of one TensorFlow device without XLA at the same precision, to 1e-5 of their "
         "size in float32, and to sixteen roundings of the half type in mixed precision. *runs*: finite, but not that "
         "near. *refused*: `fit` raises the error below before it begins. *untested*: not tried.",
