@@ -15,7 +15,6 @@ import numpy as np
 from keras_ssl.callbacks.background_writer import BackgroundWriter
 from keras_ssl.callbacks.check_writable import check_writable
 from keras_ssl.callbacks.checkpoint_folder import (
-    SavedCheckpoint,
     best_checkpoint,
     checkpoint_path,
     read_checkpoint_state,
@@ -33,9 +32,11 @@ from keras_ssl.callbacks.training_state import host_copy, not_finite, state_vari
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training import SSLModel
+from keras_ssl.training.processes import Processes
 from keras_ssl.training.resume import FitHook, Position, Run
 from keras_ssl.typing import Logs
 
+_NONE = -1  # in place of a step
 _STEPPING, _BETWEEN, _EPOCH_IS_OVER = "stepping", "between", "epoch is over"
 
 
@@ -62,8 +63,13 @@ class Checkpoint(FitHook):
     warning says so, and training goes on: hours of it are worth more than an early end, and the next checkpoint may
     fit.
 
-    Put it last: it keeps the logs that callbacks before it have added. One process trains; on several machines Keras'
-    own means apply.
+    Put it last: it keeps the logs that callbacks before it have added.
+
+    Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`; `keras.distribution` after its
+    `initialize`), give the callback to each of them, with the same folder, on a file system that they share. The first
+    process writes; all go on from the checkpoint that it finds, and end only when the last one is written. A signal
+    that reaches one of them ends all, after the same step. The number of processes or devices may change between the
+    parts of a run: a checkpoint holds the state of one device with the whole batch.
 
     Args:
         folder: for the checkpoints of this run and no others; it is made where it is missing.
@@ -86,8 +92,9 @@ class Checkpoint(FitHook):
         best_path: that of the best epoch, or None.
 
     Raises:
-        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length, or several processes
-            train one model; a `ResumeError`, which is one too, if the run cannot go on from what is in the folder.
+        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length; a `ResumeError`,
+            which is one too, if the run cannot go on from what is in the folder.
+        RuntimeError: in `fit`, if it cannot begin in another of the processes that train the model.
 
     Example:
 
@@ -139,18 +146,14 @@ class Checkpoint(FitHook):
     # Before training -------------------------------------------------------------------------------------------
 
     def before_fit(self, model: SSLModel, run: Run) -> Position | None:
-        _check_one_process(model)
         if run.steps is None:
             raise ValueError(
                 "A place in the data can be found again only if they tell their length: give `fit` `steps_per_epoch`, "
                 f"or tf.data an `assert_cardinality`. Received: x of type {type(run.data).__name__}"
             )
-        check_writable(self.folder)
-        self._lock = FolderLock(self.folder)
-        remove_staging(self.folder)
-        saved, damaged = saved_checkpoints(self.folder)
-        for path in damaged:
-            warnings.warn(f"This checkpoint is not whole, and passed over: {path}", stacklevel=2)
+        self._processes = Processes(model)
+        self._processes.together(self._claim_folder)
+        saved, _ = saved_checkpoints(self.folder)
         self._run = run
         self._now = run_settings(model, run, self.settings)
         self._history: dict[str, Any] = {"epoch": [], "history": {}}
@@ -160,13 +163,29 @@ class Checkpoint(FitHook):
         self._first_epoch = run.initial_epoch
         self._best_value: float | None = None
         self._batch = 0
-        position = self._resume(model, saved[-1], run) if saved else None
+        step = self._processes.gather(saved[-1].step if saved else _NONE)[0]
+        position = None if step == _NONE else self._processes.together(lambda: self._resume(model, step, run))
         if self.best is not None and (best := best_checkpoint(saved, self.best, self.mode)) is not None:
             self._best_value = best.state["logs"][self.best]
         self._variables = state_variables(model)
         return position
 
-    def _resume(self, model: SSLModel, saved: SavedCheckpoint, run: Run) -> Position:
+    def _claim_folder(self) -> None:
+        if not self._processes.is_chief:
+            return
+        check_writable(self.folder)
+        self._lock = FolderLock(self.folder)
+        remove_staging(self.folder)
+        for path in saved_checkpoints(self.folder)[1]:
+            warnings.warn(f"This checkpoint is not whole, and passed over: {path}", stacklevel=2)
+
+    def _resume(self, model: SSLModel, step: int, run: Run) -> Position:
+        saved = read_checkpoint_state(checkpoint_path(self.folder, step))
+        if saved is None:
+            raise ResumeError(
+                f"The first process goes on from step {step}, whose checkpoint this one does not find: all need the "
+                f"same folder, on a file system that they share. Received: folder={str(self.folder)!r}"
+            )
         changed = differences(saved.state["settings"], self._now)
         if changed:
             more = [f"... and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
@@ -210,12 +229,15 @@ class Checkpoint(FitHook):
         before, self._step = self._step, self._step + batch + 1 - self._batch
         self._batch = batch + 1
         over = self._batch >= self.params["steps"]
-        self._phase = _EPOCH_IS_OVER if over else _BETWEEN
+        self._phase = _BETWEEN
         self._surface()
-        if self._watch is not None and self._watch.received is not None:
+        received = self._agreed_signal()
+        # From here on a process acts on a signal by itself, so not before all have been asked.
+        self._phase = _EPOCH_IS_OVER if over else _BETWEEN
+        if received or (over and self._own_signal()):
             if not over:
                 self._pending = self._snapshot(self._epoch, self._batch, {})
-            self._end(self._watch.received)
+            self._end(received or self._own_signal(), together=bool(received))
         if self.signals and self._watch is None:
             self._watch = SignalWatch(self.signals, self._on_signal)
         if self.every_steps and not over and self._step // self.every_steps > before // self.every_steps:
@@ -230,16 +252,19 @@ class Checkpoint(FitHook):
                 self._history["history"].setdefault(name, []).append(value)
         last = epoch + 1 >= self.params["epochs"] or self.model.stop_training
         due = self.every_epochs is not None and (epoch + 1) % self.every_epochs == 0
-        if self._is_best(logs) or last or due:
+        due = self._is_best(logs) or last or due
+        # What each process has measured for itself may differ in the last digit, and so may what is best.
+        if self._processes.gather(int(due))[0]:
             self._save(*self._snapshot(epoch + 1, 0, logs) if whole else self._snapshot(epoch, self._batch, {}))
         self._pending = None
         self._phase = _BETWEEN
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._restore_history()
-        if self._watch is not None and self._watch.received is not None:  # too late for a step to notice
-            self._end(self._watch.received)
+        if received := self._agreed_signal():  # too late for a step to notice
+            self._end(received, together=True)
         self._surface(wait=True)
+        self._processes.gather(0)  # none ends before the first has written
         if self.best is not None and self.best_path is None:
             warnings.warn(f"No epoch has logged this number. Received: best={self.best!r}", stacklevel=2)
 
@@ -290,6 +315,8 @@ class Checkpoint(FitHook):
                 f"The state after step {state['step']} holds NaN or infinity and is not saved; the last good "
                 f"checkpoint is {self.latest_path}. Received: {bad[0]} and {len(bad) - 1} other bad tensors"
             )
+        if not self._processes.is_chief:
+            return
         if read_checkpoint_state(checkpoint_path(self.folder, state["step"])) is not None:
             return  # saved before: the same step is the same state
         try:
@@ -333,32 +360,30 @@ class Checkpoint(FitHook):
         if self._phase == _EPOCH_IS_OVER:
             self._end(number)
 
-    def _end(self, number: int) -> None:
-        """Saves what there is to save and ends the program."""
-        name = signal.Signals(number).name
+    def _own_signal(self) -> int:
+        """The signal that this process has received; 0 for none."""
+        return 0 if self._watch is None else self._watch.received or 0
+
+    def _agreed_signal(self) -> int:
+        """The signal that any of the processes has received; 0 for none."""
+        return max(self._processes.gather(self._own_signal())) if self.signals else 0
+
+    def _end(self, number: int, together: bool = False) -> None:
+        """Saves what there is to save and ends the program; with `together`, after the other processes have saved."""
+        name, failure = signal.Signals(number).name, None
         try:
             self._writer.wait()
             if self._pending is not None:
                 self._write(*self._pending)
         except (OSError, FloatingPointError) as error:
-            sys.exit(f"{name}: {error}")
+            failure = error
+        if together:
+            self._processes.gather(0)
+        if failure is not None:
+            sys.exit(f"{name}: {failure}")
         print(f"{name}: saved in {self.latest_path}; the same run goes on from there.", file=sys.stderr, flush=True)
         raise SystemExit(128 + number)
 
 
 def _scalars(variables: dict[str, Any]) -> dict[str, Any]:
     return {name: variable for name, variable in variables.items() if name.startswith("scalars/")}
-
-
-def _check_one_process(model: Any) -> None:
-    """Raises a `ValueError` for other models than this library's, and where several processes train one model."""
-    if keras.backend.backend() == "jax":
-        import jax
-
-        processes = jax.process_count()
-    else:
-        resolver = model.distribute_strategy.cluster_resolver
-        workers = resolver.cluster_spec().as_dict() if resolver is not None else {}
-        processes = max(1, sum(len(tasks) for tasks in workers.values()))
-    if processes > 1:
-        raise ValueError(f"Checkpoint serves runs of one process. Received: {processes} processes")

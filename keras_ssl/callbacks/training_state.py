@@ -44,7 +44,7 @@ def not_finite(tensors: dict[str, np.ndarray]) -> list[str]:
 
 
 def _copy(variable: Any) -> np.ndarray:
-    value = variable.value
+    value = variable  # not `variable.value`: NumPy takes no scalar on several devices
     if keras.backend.standardize_dtype(variable.dtype) == "bfloat16":
         value = keras.ops.cast(value, "float32")
     # On a CPU the array may share its memory with the variable, which goes on changing.

@@ -11,10 +11,10 @@ import numpy as np
 
 from keras_ssl.precision import dtype_policy
 from keras_ssl.random import Stream
-from keras_ssl.testing.run_steps import Job, Recording, record, run_elsewhere
+from keras_ssl.testing.run_steps import Job, Recording, compile_for, record, run_elsewhere
 from keras_ssl.training import SSLModel
 
-CHECKS = ("config", "file", "gradient", "jit", "precision", "resume", "collapse", "backends", "replicas")
+CHECKS = ("config", "file", "gradient", "jit", "precision", "resume", "collapse", "backends", "replicas", "workers")
 COLLAPSED_BELOW = 0.05
 
 Factory = Callable[[], SSLModel]
@@ -60,14 +60,16 @@ def check_objectives(
     The checks, by name: `config` (round trip), `file` (`.keras` gives the same features), `gradient` (every trainable
     weight learns), `jit` (the compiled step computes the same), `precision` (bfloat16 and float16 stay finite),
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
-    `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one).
+    `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
+    (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
+    teacher, queue, centre, prototypes), to 1e-5.
 
     Args:
         factories: objectives by name.
         arrays: as for `check_objective`.
         checks: which to make. Defaults to all.
-        replicas: numbers of devices to compare on TensorFlow (and, up to 2, on JAX). Defaults to `(2, 4)`.
-        backends: on which to compare numbers of devices. Defaults to both.
+        replicas: numbers of devices to compare with one. Defaults to `(2, 4)`.
+        backends: on which to compare numbers of devices and processes. Defaults to both.
         modules: modules to import in other processes, where the objectives are registered.
         learning_rate: of the SGD steps that are compared. Defaults to 1e-4: small enough
             that rounding does not grow from step to step.
@@ -78,7 +80,7 @@ def check_objectives(
     unknown = sorted(set(checks) - set(CHECKS))
     if unknown:
         raise ValueError(f"`checks` must be among {CHECKS}. Received: checks={unknown}")
-    arrays = _random_arrays() if arrays is None else arrays
+    arrays = random_arrays() if arrays is None else arrays
     with tempfile.TemporaryDirectory() as folder:
         jobs, references = {}, {}
         for name, make_model in factories.items():
@@ -95,7 +97,7 @@ def check_objectives(
             if "gradient" in checks:
                 _check_gradient(name, model, references[name].start)
             if "jit" in checks:
-                _compare(name, "jit", _again(job, replace(job, jit_compile=True)), references[name])
+                compare_recordings(name, "jit", _again(job, replace(job, jit_compile=True)), references[name])
             if "precision" in checks:
                 _check_precision(name, make_model, job)
             if "resume" in checks:
@@ -103,25 +105,28 @@ def check_objectives(
             if "collapse" in checks:
                 _check_collapse(name, job)
             jobs[name] = job
-        for backend, count in _elsewhere(checks, replicas, backends):
-            check = "backends" if count == 1 else "replicas"
-            recordings = run_elsewhere(jobs, backend, count, modules)
+        for check, backend, count, workers in _elsewhere(checks, replicas, backends):
+            recordings = run_elsewhere(jobs, backend, count, modules, workers)
+            where = f"{check} ({backend}, {count} devices, {workers} processes)"
             for name, recording in recordings.items():
-                _compare(name, f"{check} ({backend}, {count} devices)", recording, references[name])
+                compare_recordings(name, where, recording, references[name])
 
 
-def _elsewhere(checks: Sequence[str], replicas: Sequence[int], backends: Sequence[str]) -> list[tuple[str, int]]:
-    here = keras.backend.backend()
+def _elsewhere(
+    checks: Sequence[str], replicas: Sequence[int], backends: Sequence[str]
+) -> list[tuple[str, str, int, int]]:
+    """What to run in other processes, and for which check: backend, devices, processes that share them."""
     plans = []
     if "backends" in checks:
-        plans.append(("jax" if here == "tensorflow" else "tensorflow", 1))
+        plans.append(("backends", "jax" if keras.backend.backend() == "tensorflow" else "tensorflow", 1, 1))
     if "replicas" in checks:
-        counts = {"tensorflow": replicas, "jax": [count for count in replicas if count <= 2]}
-        plans += [(backend, count) for backend in backends for count in counts[backend]]
+        plans += [("replicas", backend, count, 1) for backend in backends for count in replicas]
+    if "workers" in checks:
+        plans += [("workers", backend, 2, 2) for backend in backends]
     return plans
 
 
-def _random_arrays() -> dict[str, np.ndarray]:
+def random_arrays() -> dict[str, np.ndarray]:
     stream = Stream(seed=7, step=0, positions=np.arange(36))
     images = keras.ops.convert_to_numpy(stream.integers(256, (16, 16, 3))).astype("uint8")
     labels = keras.ops.convert_to_numpy(stream.integers(4)).astype("int32")
@@ -184,11 +189,11 @@ def _check_precision(name: str, make_model: Factory, job: Job) -> None:
 def _check_resume(name: str, job: Job, reference: Recording, weights: str) -> None:
     """A new model that goes on from what a run of two epochs saved after its first, against that run."""
     model = _load(job.model)
-    model.compile(keras.optimizers.SGD(job.learning_rate), jit_compile=job.jit_compile)
+    compile_for(model, job)
     model.load_weights(weights)
     late = record(model, job, initial_epoch=1)
     early = reference.losses[: len(reference.losses) - len(late.losses)]
-    _compare(
+    compare_recordings(
         name, "resume", replace(late, losses=np.concatenate([early, late.losses]), start=reference.start), reference
     )
 
@@ -204,9 +209,10 @@ def _check_collapse(name: str, job: Job) -> None:
         _fail(name, "collapse", f"constant views give embedding_std={logs['embedding_std'][-1]}, not about 0")
 
 
-def _compare(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
-    """Losses of every step and weights at the end within `tolerance` of the larger of 1 and their size; and what
-    the steps added to each weight within a hundredth, so that a gradient of the wrong scale shows however small."""
+def compare_recordings(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
+    """Losses of every step, weights at the end and gradients within `tolerance` of the larger of 1 and their size (that
+    of the largest gradient, for gradients); and what the steps added to each weight within a hundredth, so that a
+    gradient of the wrong scale shows however small."""
     if got.losses.shape != reference.losses.shape:
         _fail(name, check, f"{got.losses.size} steps were taken instead of {reference.losses.size}")
     scale = np.maximum(1.0, np.abs(reference.losses))
@@ -218,10 +224,17 @@ def _compare(name: str, check: str, got: Recording, reference: Recording, tolera
         size = max(1.0, float(np.abs(theirs).max(initial=0.0)))
         update = np.abs(theirs.astype("float64") - start).max(initial=0.0)
         difference = np.abs(mine.astype("float64") - theirs).max(initial=0.0)
-        if not difference <= min(tolerance * size, 0.01 * update + 1e-6 * size):
+        if not difference <= min(tolerance * size, max(0.01, tolerance) * update + 1e-6 * size):
             _fail(
                 name,
                 check,
                 f"weight {number} of shape {theirs.shape} differs by {difference:.1e} after steps that changed it by "
                 f"{update:.1e}",
+            )
+    largest = max([1.0, *(float(np.abs(gradient).max(initial=0.0)) for gradient in reference.gradients)])
+    for number, (mine, theirs) in enumerate(zip(got.gradients, reference.gradients, strict=True)):
+        difference = np.abs(mine.astype("float64") - theirs).max(initial=0.0)
+        if not difference <= tolerance * largest:
+            _fail(
+                name, check, f"gradient {number} of shape {theirs.shape} differs by {difference:.1e} of {largest:.1e}"
             )

@@ -1,19 +1,22 @@
-"""Runs a few training steps and records them; as a program, under another backend or on several replicas.
+"""Runs a few training steps and records them; as a program, under another backend, on several replicas or processes.
 
 A backend and the devices of a process are fixed before its first tensor, so comparing backends or numbers of replicas
 takes processes. The parent saves models (`.keras`) and arrays (`.npz`); `python -m keras_ssl.testing.run_steps PLAN`
-runs them under one backend and one number of replicas and writes what it recorded.
+runs them under one backend and one number of replicas and writes what it recorded. Several such programs may be the
+workers of one training (`workers`): they find each other on this machine.
 """
 
 import argparse
 import importlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +28,17 @@ TIMEOUT_SECONDS = 1200
 
 @dataclass(frozen=True)
 class Recording:
-    """What happened in a run: the loss of every step, and all weights before and after."""
+    """What happened in a run: the loss of every step, all weights before and after, and the gradients.
+
+    The weights are all that the model has: a teacher's, queues, centres and prototypes among them. The gradients are
+    of the trainable ones, a running sum over the steps, `g_t + 0.5 g_{t-1} + 0.25 g_{t-2} ...`, which the momentum of
+    the optimizer keeps: what small steps change in a weight shows a gradient's first two digits only.
+    """
 
     losses: np.ndarray
     weights: list[np.ndarray]
     start: list[np.ndarray]
+    gradients: list[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Job:
 
 
 def record(model: Any, job: Job, initial_epoch: int = 0, save_first_epoch: str | None = None) -> Recording:
-    """Trains `model` by plain SGD and records every step; saves its weights after the first epoch where told."""
+    """Trains `model` by SGD and records every step; saves its weights after the first epoch where told."""
     import keras
 
     losses: list[float] = []
@@ -64,8 +73,7 @@ def record(model: Any, job: Job, initial_epoch: int = 0, save_first_epoch: str |
 
     start = _weights(model)
     if not model.compiled:
-        optimizer = keras.optimizers.SGD(job.learning_rate, global_clipnorm=job.global_clipnorm)
-        model.compile(optimizer, jit_compile=job.jit_compile)
+        compile_for(model, job)
     model.fit(
         dict(job.arrays),
         batch_size=job.batch_size,
@@ -74,7 +82,17 @@ def record(model: Any, job: Job, initial_epoch: int = 0, save_first_epoch: str |
         verbose=0,
         callbacks=[KeepLosses()],
     )
-    return Recording(np.asarray(losses), _weights(model), start)
+    inner = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    gradients = [np.asarray(slot) / -job.learning_rate for slot in inner.momentums]
+    return Recording(np.asarray(losses), _weights(model), start, gradients)
+
+
+def compile_for(model: Any, job: Job) -> None:
+    """Compiles a model as `record` does."""
+    import keras
+
+    optimizer = keras.optimizers.SGD(job.learning_rate, momentum=0.5, global_clipnorm=job.global_clipnorm)
+    model.compile(optimizer, jit_compile=job.jit_compile)
 
 
 def _weights(model: Any) -> list[np.ndarray]:
@@ -83,77 +101,155 @@ def _weights(model: Any) -> list[np.ndarray]:
 
 
 def run_elsewhere(
-    jobs: Mapping[str, Job], backend: str, replicas: int = 1, modules: Sequence[str] = ()
+    jobs: Mapping[str, Job], backend: str, replicas: int = 1, modules: Sequence[str] = (), workers: int = 1
 ) -> dict[str, Recording]:
-    """Runs saved models in a fresh process.
+    """Runs saved models in fresh processes.
 
     Args:
         jobs: by name; `model` is the path of a `.keras` file.
         backend: "tensorflow" or "jax".
         replicas: logical CPU devices that share each global batch. Defaults to 1.
         modules: modules to import first, which register what the models are made of.
+        workers: processes among which the replicas are divided; on TensorFlow each has one. Defaults to 1.
 
     Returns:
-        A recording per job.
+        A recording per job; with several workers the first one's.
 
     Raises:
-        RuntimeError: with the process's last words, if it fails.
+        RuntimeError: with the last words of a process that fails, or if the workers do not end with equal weights.
     """
     with tempfile.TemporaryDirectory() as folder:
         plan: dict[str, Any] = {"replicas": replicas, "modules": list(modules), "jobs": {}}
         for number, (name, job) in enumerate(jobs.items()):
             arrays = os.path.join(folder, f"{number}-in.npz")
             np.savez(arrays, **job.arrays)
-            plan["jobs"][name] = {
-                **job.__dict__,
-                "arrays": arrays,
-                "out": os.path.join(folder, f"{number}-out.npz"),
-            }
+            plan["jobs"][name] = {**job.__dict__, "arrays": arrays, "out": str(number)}
         plan_file = Path(folder, "plan.json")
         plan_file.write_text(json.dumps(plan), encoding="utf-8")
-        environment = {
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "CUDA_VISIBLE_DEVICES": "",
-            "JAX_PLATFORMS": "cpu",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "XLA_FLAGS": f"--xla_force_host_platform_device_count={replicas}" if backend == "jax" else "",
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "keras_ssl.testing.run_steps", str(plan_file)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-        )
-        if done.returncode:
-            raise RuntimeError(
-                f"Training on {backend} with {replicas} replicas failed. Received: {done.stderr[-3000:]}"
-            )
-        recordings = {}
-        for name, entry in plan["jobs"].items():
-            with np.load(entry["out"]) as out:
-                count = (len(out.files) - 1) // 2
-                weights, start = ([out[f"{key}{n}"] for n in range(count)] for key in ("weight", "start"))
-                recordings[name] = Recording(out["losses"], weights, start)
+        command = [sys.executable, "-m", "keras_ssl.testing.run_steps", str(plan_file)]
+        environments = worker_environments(backend, workers, replicas // workers)
+        for worker, (code, errors) in enumerate(run_together(command, environments)):
+            if code:
+                raise RuntimeError(
+                    f"Training on {backend} with {replicas} replicas failed in process {worker} of {workers}. "
+                    f"Received: {errors[-3000:]}"
+                )
+        recordings = {name: _read(Path(folder, f"0-{entry['out']}.npz")) for name, entry in plan["jobs"].items()}
+        for worker in range(1, workers):
+            for name, entry in plan["jobs"].items():
+                theirs = _read(Path(folder, f"{worker}-{entry['out']}.npz"))
+                same = zip(theirs.weights, recordings[name].weights, strict=True)
+                if not all(np.array_equal(mine, first) for mine, first in same):
+                    raise RuntimeError(f"Processes 0 and {worker} of one training end apart. Received: job={name!r}")
         return recordings
 
 
-def _replica_scope(replicas: int) -> Any:
-    """A context in which models are made so that `replicas` devices share their batches."""
+def worker_environments(backend: str, workers: int, devices: int = 1) -> list[dict[str, str]]:
+    """The environments of processes that train together on this machine's CPU, with so many logical devices each.
+
+    TensorFlow reads TF_CONFIG by itself; for JAX, `replica_scope` reads KERAS_DISTRIBUTION_*, which are Keras' own.
+    """
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CONFIG", "KERAS_DIST"))}
+    environment = {
+        **outside,
+        "KERAS_BACKEND": backend,
+        "CUDA_VISIBLE_DEVICES": "",
+        "JAX_PLATFORMS": "cpu",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}" if backend == "jax" else "",
+    }
+    if workers == 1:
+        return [environment]
+    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+    if backend == "jax":
+        shared = {"JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo", "KERAS_DISTRIBUTION_JOB_ADDRESSES": addresses[0]}
+        shared["KERAS_DISTRIBUTION_NUM_PROCESSES"] = str(workers)
+        return [{**environment, **shared, "KERAS_DISTRIBUTION_PROCESS_ID": str(number)} for number in range(workers)]
+    cluster = {"worker": addresses}
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": number}} for number in range(workers)]
+    return [{**environment, "TF_CONFIG": json.dumps(task)} for task in tasks]
+
+
+def run_together(command: Sequence[str], environments: Sequence[Mapping[str, str]]) -> list[tuple[int, str]]:
+    """Runs one command in several environments at the same time: exit code and error output of each.
+
+    The others are killed once one fails: they would wait for it.
+    """
+    with ExitStack() as at_end:
+        files = [at_end.enter_context(tempfile.TemporaryFile("w+", errors="replace")) for _ in environments]
+        processes = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file)
+            for environment, file in zip(environments, files, strict=True)
+        ]
+        for process in processes:
+            at_end.callback(process.kill)
+        end = time.monotonic() + TIMEOUT_SECONDS
+        while any(process.poll() is None for process in processes):
+            if time.monotonic() > end or any(process.poll() for process in processes):
+                break
+            time.sleep(0.05)
+        failed = [process.poll() for process in processes]
+        for process in processes:
+            process.kill()
+            process.wait()
+        for file in files:
+            file.seek(0)
+        # Those that were killed for another's failure have none of their own.
+        codes = [
+            0 if code is None and any(failed) else process.returncode
+            for code, process in zip(failed, processes, strict=True)
+        ]
+        return [(code, file.read()) for code, file in zip(codes, files, strict=True)]
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as open_sockets:
+        sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+_LISTS = ("weights", "start", "gradients")
+
+
+def _write(file: Path, recording: Recording) -> None:
+    arrays = {f"{kind}-{n}": array for kind in _LISTS for n, array in enumerate(getattr(recording, kind))}
+    np.savez(file, losses=recording.losses, **arrays)
+
+
+def _read(file: Path) -> Recording:
+    with np.load(file) as out:
+        lists = {kind: [out[name] for name in out.files if name.startswith(f"{kind}-")] for kind in _LISTS}
+        return Recording(out["losses"], **lists)
+
+
+def replica_scope(replicas: int) -> tuple[Any, int]:
+    """A context in which models are made so that devices share their batches, and this process's number.
+
+    The devices are `replicas` logical ones of this process, or those of all processes that `worker_environments` has
+    set up. Call it before anything that makes a tensor.
+    """
     import keras
 
-    if replicas == 1:
-        return nullcontext()
     if keras.backend.backend() == "jax":
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
-        return nullcontext()
+        process = int(os.environ.get("KERAS_DISTRIBUTION_PROCESS_ID", 0))
+        if "KERAS_DISTRIBUTION_NUM_PROCESSES" in os.environ:
+            keras.distribution.initialize()
+        if replicas > 1:
+            keras.distribution.set_distribution(keras.distribution.DataParallel())
+        return nullcontext(), process
     import tensorflow as tf
 
+    if "TF_CONFIG" in os.environ:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        return strategy.scope(), strategy.cluster_resolver.task_id
+    if replicas == 1:
+        return nullcontext(), 0
     devices = [tf.config.LogicalDeviceConfiguration() for _ in range(replicas)]
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], devices)
     # One strategy serves all jobs: the collectives of a second one in the same process meet those of the first.
-    return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)]).scope()
+    return tf.distribute.MirroredStrategy([f"CPU:{number}" for number in range(replicas)]).scope(), 0
 
 
 def main(plan_file: str) -> None:
@@ -165,17 +261,14 @@ def main(plan_file: str) -> None:
 
     for module in plan["modules"]:
         importlib.import_module(module)
-    with _replica_scope(plan["replicas"]):
+    scope, process = replica_scope(plan["replicas"])
+    with scope:
         for entry in plan["jobs"].values():
-            out = entry.pop("out")
+            out = Path(plan_file).with_name(f"{process}-{entry.pop('out')}.npz")
             with np.load(entry["arrays"]) as arrays:
                 entry["arrays"] = dict(arrays)
             job = Job(**entry)
-            recording = record(keras.saving.load_model(job.model, compile=False), job)
-            recorded: dict[str, Any] = {"losses": recording.losses}
-            recorded |= {f"weight{number}": weight for number, weight in enumerate(recording.weights)}
-            recorded |= {f"start{number}": weight for number, weight in enumerate(recording.start)}
-            np.savez(out, **recorded)
+            _write(out, record(keras.saving.load_model(job.model, compile=False), job))
 
 
 if __name__ == "__main__":

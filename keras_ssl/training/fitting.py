@@ -9,6 +9,7 @@ from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
+from keras_ssl.training.processes import Processes
 from keras_ssl.training.replicas import check_supported, replica_count
 from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
 
@@ -64,6 +65,9 @@ class Fitting(keras.Model):
         With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
         middle of an epoch: the same call in a new process resumes by itself.
 
+        Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`, `keras.distribution`)
+        each calls `fit` with all of the data and the size of the global batch, and trains on its part of every batch.
+
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
                 views; a dict with the keys x, y, index, group; or a data set of any of these.
@@ -98,6 +102,8 @@ class Fitting(keras.Model):
                 "`y`, `batch_size` and `validation_split` go with arrays; a data set holds its own labels and "
                 f"batches. Received: x of type {type(x).__name__}, batch_size={batch_size}"
             )
+        if validation_data is not None:
+            self._check_evaluates()
         known_size = getattr(x, "batch_size", None)
         if known_size is not None:
             self.check_batch_size(int(known_size))
@@ -115,7 +121,7 @@ class Fitting(keras.Model):
                 initial_epoch = position.epoch
                 self._plan(epochs - position.epochs, run.steps, int(keras.ops.convert_to_numpy(self.total_updates)))
             return super().fit(
-                x=self._step_data(x),
+                x=self._step_data(self._local(x, at_end)),
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
@@ -135,7 +141,11 @@ class Fitting(keras.Model):
 
         Returns:
             A dict where `return_dict` is set, else a list with the loss first.
+
+        Raises:
+            ValueError: on JAX, where several processes train the model.
         """
+        self._check_evaluates()
         self._evaluating = True
         try:
             logs = super().evaluate(*args, return_dict=True, **kwargs)
@@ -165,6 +175,27 @@ class Fitting(keras.Model):
         if batch_size is None:
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
         return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
+
+    def _local(self, data: Any, at_end: ExitStack) -> Any:
+        """What Keras' `fit` is to be given of a data set: on JAX, the part of each batch that this process holds."""
+        processes = Processes(self)
+        if processes.count == 1 or keras.backend.backend() != "jax" or not isinstance(data, EpochBatches):
+            return data
+        distribution = keras.distribution.distribution()
+        at_end.callback(setattr, distribution, "auto_shard_dataset", distribution.auto_shard_dataset)
+        distribution.auto_shard_dataset = False  # or Keras would refuse whatever is no tf.data
+        data.take_part(processes.number, processes.count)
+        at_end.callback(data.take_part, 0, 1)
+        return data
+
+    def _check_evaluates(self) -> None:
+        """Refuses evaluations in which Keras would have every process hand over the whole batch."""
+        count = Processes(self).count
+        if count > 1 and keras.backend.backend() == "jax":
+            raise ValueError(
+                "An evaluation on JAX would count every sample once for each process: evaluate the weights of a "
+                f"checkpoint in one process. Received: {count} processes"
+            )
 
     def _restore(self, hooks: list[FitHook], run: Run) -> Position | None:
         """What the callbacks do before training; where to go on from, if one of them has restored a run."""

@@ -22,10 +22,10 @@ class ScalarMeans(keras.metrics.Metric):
         super().__init__(name=name, **kwargs)
         self.capacity = capacity
         self.names: list[str] = []
-        self.totals = self.add_variable(shape=(capacity,), initializer="zeros", name="totals")
-        self.weight = self.add_variable(shape=(), initializer="zeros", name="weight")
+        self.totals = self._variable("totals", (capacity,))
+        self.weight = self._variable("weight")
         # Kept apart from the weight: it numbers the steps of an evaluation, whose views depend on the number.
-        self.steps = self.add_variable(shape=(), initializer="zeros", name="steps")
+        self.steps = self._variable("steps")
 
     def update_state(self, scalars: Logs, weight: Tensor | float = 1.0) -> None:
         """Adds one step's scalars, weighted by the number of samples they are means over.
@@ -46,6 +46,11 @@ class ScalarMeans(keras.metrics.Metric):
     def result(self) -> Logs:
         means = self.totals / keras.ops.maximum(self.weight, 1e-12)
         return {name: means[place] for place, name in enumerate(self.names)}
+
+    def _variable(self, name: str, shape: tuple[int, ...] = ()) -> Any:
+        # Every replica adds the scalars of the global batch, so one of them has the value; Keras' default would read
+        # their sum, which a run that goes on with fewer replicas would take for its own.
+        return self.add_variable(shape, "zeros", aggregation="only_first_replica", name=name)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "capacity": self.capacity}

@@ -17,6 +17,13 @@ def _replicas() -> int:
     return context.num_replicas_in_sync if context is not None else 1
 
 
+def _reducible(logs: Logs) -> Logs:
+    """Logs as vectors of one number where several processes train: Keras means them along their first axis there."""
+    if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
+        return logs
+    return {name: tf.reshape(value, [1]) for name, value in logs.items()}
+
+
 class TensorFlowStep:
     """The part of `SSLModel` that only TensorFlow has. See `SSLModel` for what each method promises."""
 
@@ -41,13 +48,13 @@ class TensorFlowStep:
         self.step.assign_add(1)
         if self._watch is not None:
             self._watch.note(batch["x"], embeddings, logs, None if self._scales_loss else gradients)
-        return self._record({**logs, "gradient_norm": norm}, embeddings)
+        return _reducible(self._record({**logs, "gradient_norm": norm}, embeddings))
 
     def test_step(self: Any, data: Any) -> Logs:
         batch = self._prepare(data, self._test_seed, tf.cast(self.test_scalars.steps.value, "int32"))
         embeddings = self._gather(self._embeddings(batch, training=False))
         _, logs = self._objective(embeddings)
-        return self._record(logs, embeddings)
+        return _reducible(self._record(logs, embeddings))
 
     def make_probe(self: Any) -> Callable[[Any], tuple[Tensor, Tensor, list[Tensor | None]]]:
         """A function of a batch: the loss, the first embedding and the gradients that a training step would find.

@@ -31,7 +31,8 @@ KINDS = ("barlow_twins", "simclr", "byol", "moco")
 OTHERS = [name for name in OBJECTIVES if name not in KINDS]
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 IN_TEST = list(OBJECTIVES) if ON_TENSORFLOW else ["byol", "moco"]
-HERE = [check for check in CHECKS if check not in ("backends", "replicas")]
+ELSEWHERE = ("backends", "replicas", "workers")
+HERE = [check for check in CHECKS if check not in ELSEWHERE]
 COMPILING = ("jit", "precision")  # half of the time goes into compiling the steps for these
 PART = 4  # methods that share the processes of a check elsewhere
 
@@ -87,6 +88,13 @@ def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices():
 
 
 @pytest.mark.long
+@pytest.mark.skipif(not ON_TENSORFLOW, reason="starts both backends itself")
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_two_processes_take_the_steps_of_one(backend):
+    check([*KINDS, "swav", "dino"], ["workers"], backends=[backend])
+
+
+@pytest.mark.long
 @pytest.mark.skipif(ON_TENSORFLOW, reason="`make test` does it on this backend")
 @pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in IN_TEST])
 def test_other_objectives_keep_their_contracts_on_this_backend(name):
@@ -98,4 +106,4 @@ def test_other_objectives_keep_their_contracts_on_this_backend(name):
 @pytest.mark.parametrize("names", parts(OTHERS))
 def test_other_objectives_equal_on_several_devices(names):
     check(names, ["replicas"], replicas=[4], backends=["tensorflow"])
-    check(names, ["replicas"], replicas=[2], backends=["jax"])
+    check(names, ["replicas"], backends=["jax"])

@@ -107,11 +107,13 @@ def test_unknown_checks_are_refused():
 
 
 def test_compared_weights_must_move_alike():
-    from keras_ssl.testing.check_objective import _compare
+    from keras_ssl.testing.check_objective import compare_recordings
     from keras_ssl.testing.run_steps import Recording
 
     start, end = [np.zeros(3)], [np.full(3, 1e-4)]
-    right = Recording(np.ones(2), end, start)
-    _compare("objective", "replicas", right, right)
+    right = Recording(np.ones(2), end, start, [np.ones(3)])
+    compare_recordings("objective", "replicas", right, right)
     with pytest.raises(ConformanceError, match="weight 0"):  # a gradient twice too large, though tiny
-        _compare("objective", "replicas", Recording(np.ones(2), [2 * end[0]], start), right)
+        compare_recordings("objective", "replicas", Recording(np.ones(2), [2 * end[0]], start, [np.ones(3)]), right)
+    with pytest.raises(ConformanceError, match="gradient 0"):  # which a weight would not show
+        compare_recordings("objective", "replicas", Recording(np.ones(2), end, start, [np.full(3, 1.0001)]), right)

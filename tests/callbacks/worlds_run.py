@@ -1,0 +1,73 @@
+"""A run on several devices or processes that takes little time: batch norm of the whole batch, views and a queue."""
+
+import random
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_ssl
+from keras_ssl.testing.run_steps import replica_scope
+from tests.callbacks.tiny_run import Tiny, everything, vectors
+
+EPOCHS, STEPS = 3, 4
+
+
+def small():
+    """The objective, always the same, compiled."""
+    random.seed(0)
+    encoder = keras.Sequential(
+        [
+            keras.layers.Input((4,)),
+            keras.layers.Dense(6, name="hidden"),
+            keras_ssl.layers.BatchNormalization(name="norm"),
+            keras.layers.Dense(3, name="out"),
+        ]
+    )
+    model = Tiny(encoder)
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
+    return model
+
+
+def train(model, folder, epochs=EPOCHS, callbacks=(), keep=EPOCHS * STEPS, **options):
+    checkpoint = keras_ssl.callbacks.Checkpoint(folder, every_steps=1, keep=keep, **options)
+    return model.fit(vectors(8 * STEPS), batch_size=8, epochs=epochs, verbose=0, callbacks=[*callbacks, checkpoint])
+
+
+def copy_step(source, step, target):
+    name = f"step-{int(step):010}"
+    shutil.copytree(Path(source, name), Path(target, name))
+
+
+def main(replicas, epochs, pause, out, folder, late=None, step=None):
+    """As a program, one of those that `worker_environments` sets up or the only one.
+
+    It trains, with checkpoints in `folder`, and writes what it ends with; with `late`, so does a second model that goes
+    on from the checkpoint of `step`, copied there.
+    """
+
+    class SayStep(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            print(int(keras.ops.convert_to_numpy(self.model.step)), flush=True)
+
+        def on_train_batch_begin(self, batch, logs=None):
+            time.sleep(float(pause))  # leaves time for a signal
+
+    scope, process = replica_scope(int(replicas))
+    with scope:
+        states = {}
+        for number, place in enumerate([folder, late] if late else [folder]):
+            model = small()
+            if number and process == 0:
+                copy_step(folder, step, place)
+            history = train(model, place, int(epochs), [SayStep()], signals=(signal.SIGTERM,)).history
+            states |= {f"{number}/{name}": value for name, value in {**everything(model), **history}.items()}
+        np.savez(f"{out}-{process}.npz", **states)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
