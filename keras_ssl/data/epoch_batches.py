@@ -106,6 +106,10 @@ class EpochBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Batch number `index` of the current epoch, counted from `first_batch`."""
+        return self.load(self.order(), self.start_of(index))
+
+    def start_of(self, index: int) -> int:
+        """The position in the epoch's order of the first sample of batch `index`, counted from `first_batch`."""
         if not 0 <= index < len(self):
             raise IndexError(f"Argument `index` must be from 0 to {len(self) - 1}. Received: index={index}")
         if self._watched_index is not None:
@@ -117,7 +121,7 @@ class EpochBatches(keras.utils.PyDataset):
                     "the data set shuffles its samples itself.",
                     stacklevel=2,
                 )
-        return self.load(self.order(), (self._first_batch + index) * self.batch_size)
+        return (self._first_batch + index) * self.batch_size
 
     def on_epoch_end(self) -> None:
         """Moves on to the next epoch."""

@@ -21,6 +21,7 @@ def from_arrays(
     shuffle: bool = True,
     drop_remainder: bool = True,
     epoch: int = 0,
+    on_device: bool = False,
 ) -> "ArrayBatches":
     """Makes a data set of arrays, for `fit` on any backend (TensorFlow is not needed).
 
@@ -44,13 +45,18 @@ def from_arrays(
         drop_remainder: whether the samples that do not fill a last batch are left out of the epoch (others in
             each epoch if shuffled). Defaults to `True`.
         epoch: number of the first epoch. Defaults to 0.
+        on_device: whether `x` is copied to the accelerator at once, as a whole, and batches are gathered there
+            instead of being copied from the host in each step: for uint8 images that fit beside the model. The
+            batches are the same, bit for bit. For `fit` of the objectives of this library, on one device of
+            TensorFlow, or on JAX. Defaults to `False`.
 
     Returns:
         A `keras.utils.PyDataset` of `len(x) // batch_size` batches. Integers are int32.
 
     Raises:
         ValueError: if lengths differ, an array is empty, has the wrong rank or a type that is not a number, a
-            sample holds NaN or infinity (its number is named), or there is less than one batch.
+            sample holds NaN or infinity (its number is named), or there is less than one batch; with
+            `on_device`, if `x` is neither uint8 nor floating, or does not fit into the accelerator's memory.
 
     Example:
 
@@ -58,7 +64,12 @@ def from_arrays(
     >>> len(data), sorted(data[0]), data[0]["x"].shape
     (2, ['index', 'x', 'y'], (4, 8, 8, 3))
     """
-    return ArrayBatches(x, y, index, group, batch_size, seed, shuffle, drop_remainder, epoch)
+    arguments = (x, y, index, group, batch_size, seed, shuffle, drop_remainder, epoch)
+    if on_device:
+        from keras_ssl.data.device_batches import DeviceBatches  # builds on this file, and imports the backend
+
+        return DeviceBatches(*arguments)
+    return ArrayBatches(*arguments)
 
 
 class ArrayBatches(EpochBatches):
@@ -97,7 +108,10 @@ class ArrayBatches(EpochBatches):
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
         rows = order[start : start + self.batch_size]
         x = tuple(_rows(view, rows) for view in self._x) if isinstance(self._x, tuple) else _rows(self._x, rows)
-        return {"x": x} | {name: column[rows] for name, column in self._columns.items()}
+        return {"x": x} | self._columns_of(rows)
+
+    def _columns_of(self, rows: np.ndarray) -> dict[str, np.ndarray]:
+        return {name: column[rows] for name, column in self._columns.items()}
 
 
 def _rows(view: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -115,7 +115,7 @@ class Fitting(keras.Model):
                 initial_epoch = position.epoch
                 self._plan(epochs - position.epochs, run.steps, int(keras.ops.convert_to_numpy(self.total_updates)))
             return super().fit(
-                x=x,
+                x=self._step_data(x),
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,

@@ -112,6 +112,10 @@ class JaxStep:
         keras.Model._symbolic_build(self, iterator=iterator, data_batch=data_batch)
         self._begin_epochs(iterator)
 
+    def _step_data(self: Any, data: Any) -> Any:
+        """What `fit` reads: the data as they are, since batches on the device stay there."""
+        return data
+
     def _gather(self: Any, embeddings: dict[str, Tensor]) -> dict[str, Tensor]:
         return embeddings
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_ssl.data.device_batches import DeviceBatches, RowBatches, gather_rows
 from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
 
@@ -19,8 +20,10 @@ def _replicas() -> int:
 class TensorFlowStep:
     """The part of `SSLModel` that only TensorFlow has. See `SSLModel` for what each method promises."""
 
+    _resident: Any = None  # inputs on the device, from which the step gathers its batch
+
     def train_step(self: Any, data: Any) -> Logs:
-        batch = self._prepare(data, self.seed, tf.identity(self.step.value))
+        batch = self._prepare(self._with_inputs(data), self.seed, tf.identity(self.step.value))
         replicas = _replicas()
         variables = self.trainable_variables
         with tf.GradientTape() as tape:
@@ -65,6 +68,28 @@ class TensorFlowStep:
     def probe_views(self: Any, images: Tensor) -> list[Tensor]:
         """The views that the first step would make of a batch, in the range of the images; nothing is compiled."""
         return self._make_views(images, self.seed, tf.zeros((), "int32"), tf.range(len(images)))
+
+    def _step_data(self: Any, data: Any) -> Any:
+        """What `fit` reads: of inputs that lie on the device only the numbers of the rows, as tf.data is on the host."""
+        if not isinstance(data, DeviceBatches):
+            return data
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        if replicas > 1:
+            raise ValueError(
+                "Data kept on a device serve that device only; replicas take batches from the host: leave "
+                f"`on_device` away. Received: on_device=True with {replicas} replicas"
+            )
+        if self._resident is not data.resident:
+            self._resident = data.resident
+            self.train_function = None  # a step traced before holds the inputs that it gathered from
+        return RowBatches(data)
+
+    def _with_inputs(self: Any, data: Any) -> Any:
+        """The batch with its inputs, where `_step_data` left them on the device."""
+        if not isinstance(data, dict) or "rows" not in data:
+            return data
+        rest = {key: value for key, value in data.items() if key != "rows"}
+        return {"x": gather_rows(self._resident, data["rows"]), **rest}
 
     def _positions(self: Any, count: Tensor) -> Tensor:
         """Each local sample's position in the global batch: the replicas hold it in order."""
