@@ -5,7 +5,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import ArrayBatches
 from keras_ssl.typing import Tensor
 

@@ -51,6 +51,11 @@ class DataSource:
     known: tuple[str, ...]
     folder: Path | None = None
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What a recipe can say of the data: `known`, and for data in memory `on_device`, as in `from_arrays`."""
+        return self.known if self.folder is not None else (*self.known, "on_device")
+
 
 def data_source(name: str) -> DataSource:
     """The data called `name`.
@@ -90,8 +95,9 @@ def training_batches(
     labelled images.
     """
     if source.folder is None:
+        on_device = arguments.pop("on_device", False)
         images = source.read(**arguments)
-        batches: Any = from_arrays(images.x, images.y, batch_size=batch_size, seed=seed)
+        batches: Any = from_arrays(images.x, images.y, batch_size=batch_size, seed=seed, on_device=on_device)
         return batches, images if images.y is not None else None
     batches = from_folder(source.folder, batch_size=batch_size, seed=seed, **arguments)
     too_many = len(batches.files) * 3 * arguments["size"] ** 2 > _LABELLED_BYTES

@@ -70,7 +70,7 @@ class TensorFlowStep:
         return self._make_views(images, self.seed, tf.zeros((), "int32"), tf.range(len(images)))
 
     def _step_data(self: Any, data: Any) -> Any:
-        """What `fit` reads: of inputs that lie on the device only the numbers of the rows, as tf.data is on the host."""
+        """What `fit` reads: of inputs on the device only the numbers of the rows, as tf.data lives on the host."""
         if not isinstance(data, DeviceBatches):
             return data
         replicas = self.distribute_strategy.num_replicas_in_sync
