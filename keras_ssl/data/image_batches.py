@@ -44,10 +44,10 @@ class ImageBatches(EpochBatches, Generic[Source]):
             # Reading in order goes on where the last batch ended; any other batch starts the pipeline anew
             # there.
             if self._stream_place[0] is not order or self._stream_place[1] != start:
-                rest = order[start : self.batches_in_epoch * self.batch_size]
-                self._stream = self.source.stream(rest, self.batch_size)
+                rest = order[start : self.batches_in_epoch * self.local_batch_size]
+                self._stream = self.source.stream(rest, self.local_batch_size)
             images, numbers, labels, decoded = next(self._stream)
-            self._stream_place = (order, start + self.batch_size)
+            self._stream_place = (order, start + self.local_batch_size)
         if not decoded.all():
             rows = _stand_ins(decoded)
             images, numbers, labels = images[rows], numbers[rows], labels[rows]

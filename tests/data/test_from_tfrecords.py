@@ -204,6 +204,20 @@ def test_missing_files(tmp_path, shards):
         from_tfrecords(shards, size=4)
 
 
+def test_workers_read_their_part_only(shards, monkeypatch):
+    whole, parts = from_tfrecords(shards, size=4, batch_size=6, seed=1), []
+    for worker in range(2):
+        part = from_tfrecords(shards, size=4, batch_size=6, seed=1)
+        part.take_part(worker, 2)
+        read, feed = [], part.source.feed
+        monkeypatch.setattr(part.source, "feed", lambda some, to=read, feed=feed: to.extend(some) or feed(some))
+        parts.append([part[number] for number in range(3)])
+        assert len(read) == len(set(read)) == 9  # decoded nowhere else
+    for number in range(3):
+        both = {key: np.concatenate([part[number][key] for part in parts]) for key in ("x", "y", "index")}
+        assert_equal_batches(both, whole[number])
+
+
 class TestWriting:
     def test_bytes_and_fields_are_kept(self, tmp_path, shards):
         files = from_folder(tmp_path / "photos", size=4, batch_size=4).files
