@@ -20,7 +20,7 @@ def _replicas() -> int:
 class TensorFlowStep:
     """The part of `SSLModel` that only TensorFlow has. See `SSLModel` for what each method promises."""
 
-    _resident: Any = None  # inputs on the device, from which the step gathers its batch
+    _on_device: Any = None  # the data set on the device from whose inputs the step gathers its batch
 
     def train_step(self: Any, data: Any) -> Logs:
         batch = self._prepare(self._with_inputs(data), self.seed, tf.identity(self.step.value))
@@ -79,8 +79,8 @@ class TensorFlowStep:
                 "Data kept on a device serve that device only; replicas take batches from the host: leave "
                 f"`on_device` away. Received: on_device=True with {replicas} replicas"
             )
-        if self._resident is not data.resident:
-            self._resident = data.resident
+        if self._on_device is not data:
+            self._on_device = data
             self.train_function = None  # a step traced before holds the inputs that it gathered from
         return RowBatches(data)
 
@@ -89,7 +89,7 @@ class TensorFlowStep:
         if not isinstance(data, dict) or "rows" not in data:
             return data
         rest = {key: value for key, value in data.items() if key != "rows"}
-        return {"x": gather_rows(self._resident, data["rows"]), **rest}
+        return {"x": gather_rows(self._on_device.resident, data["rows"]), **rest}
 
     def _positions(self: Any, count: Tensor) -> Tensor:
         """Each local sample's position in the global batch: the replicas hold it in order."""
