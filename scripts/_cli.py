@@ -17,8 +17,9 @@ from keras_ssl.callbacks import check_writable
 logging.set_verbosity(logging.WARNING)
 
 DATA_HELP = (
-    "coloured_digits, cifar10, cifar100, an .npz file (x and, if it has them, y, x_test, y_test) or a folder "
-    "of images (a class per folder, or unlabelled; in two parts `train` and `test` or `val`, if it has them)."
+    "coloured_digits, keras:NAME or tfds:NAME (images that keras.datasets or tensorflow_datasets download), an .npz "
+    "file (x and, if it has them, y, x_test, y_test), a folder of images (a class per folder, or unlabelled) or of "
+    "TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
 )
 
 

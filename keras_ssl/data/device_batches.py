@@ -65,7 +65,7 @@ class DeviceBatches(ArrayBatches):
 
     def load_rows(self, order: np.ndarray, start: int) -> dict[str, Any]:
         """The batch with `"rows"`, the numbers of the rows of the inputs, int32, in the place of `"x"`."""
-        rows = order[start : start + self.batch_size]
+        rows = order[start : start + self.local_batch_size]
         return {"rows": rows.astype(np.int32), **self._columns_of(rows)}
 
 
@@ -83,7 +83,7 @@ class RowBatches(keras.utils.PyDataset):
         return len(self._data)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        return self._data.load_rows(self._data.order(), self._data.start_of(index))
+        return self._data.load_rows(self._data.local_order(), self._data.start_of(index))
 
     def on_epoch_end(self) -> None:
         self._data.on_epoch_end()

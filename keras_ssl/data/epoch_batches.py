@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.data.worker_part import worker_part
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import permutation
 
@@ -53,14 +54,16 @@ class EpochBatches(keras.utils.PyDataset):
         self.epoch = epoch
         self._first_batch = 0
         self._cached_order: tuple[int, np.ndarray] = (-1, np.arange(count))
+        self._part = (0, 1)
+        self._cached_part: tuple[np.ndarray | None, np.ndarray] = (None, np.arange(0))
         self._reset_expected = False
         self._watched_index: int | None = None
 
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
-        """The batch of the samples `order[start : start + batch_size]`.
+        """The batch of the samples `order[start : start + local_batch_size]`.
 
         Args:
-            order: all samples in the order of the epoch, int64; the same object throughout an epoch.
+            order: the samples in the order of the epoch, int64; the same object throughout an epoch.
             start: position in it of the batch's first sample.
         """
         raise NotImplementedError
@@ -97,16 +100,49 @@ class EpochBatches(keras.utils.PyDataset):
             self._cached_order = (epoch, order)
         return order
 
+    def take_part(self, worker: int, workers: int) -> None:
+        """From now on reads of every batch only what one of several workers is to train on: see `worker_part`.
+
+        Size and number of the batches, as `batch_size` and `len` tell them, stay those of the global batch.
+
+        Args:
+            worker: the worker's number, from 0.
+            workers: how many there are; 1 for whole batches.
+
+        Raises:
+            ValueError: if there is no such worker, or the workers do not divide the batch.
+        """
+        sizes = np.arange(0 if self.drop_remainder else self.count)
+        worker_part(sizes, self.batch_size, worker, workers)  # raises what it would raise of an epoch
+        self._part, self._cached_part = (int(worker), int(workers)), (None, np.arange(0))
+
+    @property
+    def local_batch_size(self) -> int:
+        """Samples that are read of a batch: all, or this worker's part."""
+        return self.batch_size // self._part[1]
+
+    def local_order(self) -> np.ndarray:
+        """Of `order()` what is read here: all, or this worker's part."""
+        order = self.order()
+        if self._part[1] == 1:
+            return order
+        whole, part = self._cached_part
+        if whole is not order:
+            used = order[: self.batches_in_epoch * self.batch_size]
+            part = worker_part(used, self.batch_size, *self._part)
+            self._cached_part = (order, part)
+        return part
+
     def __len__(self) -> int:
         """Number of batches in the epoch, from `first_batch` on."""
         return self.batches_in_epoch - self._first_batch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Batch number `index` of the current epoch, counted from `first_batch`."""
-        return self.load(self.order(), self.start_of(index))
+        return self.load(self.local_order(), self.start_of(index))
 
     def start_of(self, index: int) -> int:
-        """The position in the epoch's order of the first sample of batch `index`, counted from `first_batch`."""
+        """The position in `local_order()` of the first sample of batch `index`, counted from `first_batch`."""
         if not 0 <= index < len(self):
             raise IndexError(f"Argument `index` must be from 0 to {len(self) - 1}. Received: index={index}")
         if self._watched_index is not None:
@@ -118,7 +154,7 @@ class EpochBatches(keras.utils.PyDataset):
                     "the data set shuffles its samples itself.",
                     stacklevel=2,
                 )
-        return (self._first_batch + index) * self.batch_size
+        return (self._first_batch + index) * self.local_batch_size
 
     def on_epoch_end(self) -> None:
         """Moves on to the next epoch."""

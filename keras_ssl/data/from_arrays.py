@@ -106,7 +106,7 @@ class ArrayBatches(EpochBatches):
         super().__init__(count, batch_size, seed, shuffle, drop_remainder, epoch)
 
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
-        rows = order[start : start + self.batch_size]
+        rows = order[start : start + self.local_batch_size]
         x = tuple(_rows(view, rows) for view in self._x) if isinstance(self._x, tuple) else _rows(self._x, rows)
         return {"x": x} | self._columns_of(rows)
 

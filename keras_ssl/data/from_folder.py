@@ -1,14 +1,12 @@
 """A folder of images as batches in an order that is a pure function of (seed, epoch)."""
 
 import os
-import threading
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
+from keras_ssl.data.path_list import PathList
 
 
 def from_folder(
@@ -70,58 +68,15 @@ def from_folder(
     return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch)
 
 
-class FolderBatches(EpochBatches):
+class FolderBatches(ImageBatches[ImageFolder]):
     """The data set that `from_folder` makes; its arguments are described there."""
 
-    def __init__(
-        self, folder: ImageFolder, batch_size: int, seed: int, shuffle: bool, drop_remainder: bool, epoch: int
-    ) -> None:
-        super().__init__(len(folder.files), batch_size, seed, shuffle, drop_remainder, epoch)
-        self._folder = folder
-        self._lock = threading.Lock()
-        self._stream: Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]] = iter(())
-        self._stream_place: tuple[np.ndarray | None, int] = (None, 0)
-
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the classes in the order of their numbers; empty without labels."""
-        return self._folder.class_names
-
-    @property
-    def files(self) -> list[str]:
+    def files(self) -> PathList:
         """Paths of the images, relative to the folder: the file of each `index`."""
-        return self._folder.files
+        return self.source.files
 
     @property
     def labels(self) -> np.ndarray | None:
         """Class numbers of `files`, int32, or `None`."""
-        return self._folder.labels
-
-    @property
-    def skipped(self) -> list[str]:
-        """Paths of the files that could not be decoded so far."""
-        return self._folder.skipped
-
-    def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
-        with self._lock:
-            # Reading in order goes on where the last batch ended; any other batch starts the pipeline anew
-            # there.
-            if self._stream_place[0] is not order or self._stream_place[1] != start:
-                self._stream = self._folder.stream(
-                    order[start : self.batches_in_epoch * self.batch_size], self.batch_size
-                )
-            images, numbers, decoded = next(self._stream)
-            self._stream_place = (order, start + self.batch_size)
-        if not decoded.all():
-            rows = _stand_ins(decoded)
-            images, numbers = images[rows], numbers[rows]
-        batch = {"x": images, "index": numbers.astype(np.int32)}
-        return batch if self.labels is None else batch | {"y": self.labels[numbers]}
-
-
-def _stand_ins(decoded: np.ndarray) -> np.ndarray:
-    """For each row of a batch the first decoded row from it onwards, going round at the end."""
-    good = np.flatnonzero(decoded)
-    if not len(good):
-        raise ValueError(f"No image of a batch could be decoded. Received: {len(decoded)} damaged files")
-    return good[np.searchsorted(good, np.arange(len(decoded))) % len(good)]
+        return self.source.labels

@@ -80,7 +80,7 @@ class IdentityPairBatches(EpochBatches):
         return pairs
 
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
-        first, second = order[start : start + self.batch_size].T
+        first, second = order[start : start + self.local_batch_size].T
         images = (_rows(self._x, first), _rows(self._x, second))
         return {"x": images, "group": self._group[first], "index": first.astype(np.int32)}
 

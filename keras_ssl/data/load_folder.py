@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_ssl.data.image_folder import ImageFolder
+from keras_ssl.data.image_source import ImageSource
 
 
 def load_folder(
@@ -36,13 +37,17 @@ def load_folder(
     images, labels, class_names = keras_ssl.data.load_folder("photos", size=64)
     ```
     """
-    folder = ImageFolder(path, size, labelled)
-    images = np.empty((len(folder.files), folder.size, folder.size, 3), np.uint8)
-    kept = np.zeros(len(images), bool)
-    for batch, numbers, decoded in folder.stream(np.arange(len(images)), batch_size=256):
-        images[numbers] = batch
-        kept[numbers] = decoded
+    return load_images(ImageFolder(path, size, labelled))
+
+
+def load_images(source: ImageSource) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """All images of a source that is open already, as `load_folder` returns them."""
+    images = np.empty((len(source), source.size, source.size, 3), np.uint8)
+    labels = np.empty(len(source), np.int32)
+    kept = np.zeros(len(source), bool)
+    for batch in source.stream(np.arange(len(source)), batch_size=256):
+        images[batch.numbers], labels[batch.numbers] = batch.images, batch.labels
+        kept[batch.numbers] = batch.decoded
     if not kept.all():
-        images = images[kept]
-    labels = None if folder.labels is None else folder.labels[kept]
-    return images, labels, folder.class_names
+        images, labels = images[kept], labels[kept]
+    return images, labels if source.labelled else None, source.class_names

@@ -58,7 +58,7 @@ def component(section: str, table: Mapping[str, Any]) -> Component:
         raise ValueError(f"The section [{section}] of a recipe must have a `name`. Received: {section}.name={name!r}")
     if section == "data":
         source = data_source(name)
-        return Component(source.read, source.known)
+        return Component(source.read, source.settings)
     registry = _registry(section)
     if name not in registry:
         raise ValueError(f"`{section}.name` is unknown. {suggestion(name, registry)} Received: {section}.name={name!r}")

@@ -181,8 +181,8 @@ class Recipe:
         check_keys("data", table)
         source = data_source(table["name"])
         arguments = {key: value for key, value in table.items() if key != "name"}
-        if "size" in source.known and source.folder is not None:
-            arguments.setdefault("size", self.sections.get("views", {}).get("size"))
+        if "size" in source.known and source.train is not None and "size" in self.sections.get("views", {}):
+            arguments.setdefault("size", self.sections["views"]["size"])
         training = self.sections["training"]
         return _call(
             "data",

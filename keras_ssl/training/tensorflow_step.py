@@ -27,7 +27,7 @@ def _reducible(logs: Logs) -> Logs:
 class TensorFlowStep:
     """The part of `SSLModel` that only TensorFlow has. See `SSLModel` for what each method promises."""
 
-    _resident: Any = None  # inputs on the device, from which the step gathers its batch
+    _on_device: Any = None  # the data set on the device from whose inputs the step gathers its batch
 
     def train_step(self: Any, data: Any) -> Logs:
         batch = self._prepare(self._with_inputs(data), self.seed, tf.identity(self.step.value))
@@ -77,7 +77,7 @@ class TensorFlowStep:
         return self._make_views(images, self.seed, tf.zeros((), "int32"), tf.range(len(images)))
 
     def _step_data(self: Any, data: Any) -> Any:
-        """What `fit` reads: of inputs that lie on the device only the numbers of the rows, as tf.data is on the host."""
+        """What `fit` reads: of inputs on the device only the numbers of the rows, as tf.data lives on the host."""
         if not isinstance(data, DeviceBatches):
             return data
         replicas = self.distribute_strategy.num_replicas_in_sync
@@ -86,8 +86,8 @@ class TensorFlowStep:
                 "Data kept on a device serve that device only; replicas take batches from the host: leave "
                 f"`on_device` away. Received: on_device=True with {replicas} replicas"
             )
-        if self._resident is not data.resident:
-            self._resident = data.resident
+        if self._on_device is not data:
+            self._on_device = data
             self.train_function = None  # a step traced before holds the inputs that it gathered from
         return RowBatches(data)
 
@@ -96,7 +96,7 @@ class TensorFlowStep:
         if not isinstance(data, dict) or "rows" not in data:
             return data
         rest = {key: value for key, value in data.items() if key != "rows"}
-        return {"x": gather_rows(self._resident, data["rows"]), **rest}
+        return {"x": gather_rows(self._on_device.resident, data["rows"]), **rest}
 
     def _positions(self: Any, count: Tensor) -> Tensor:
         """Each local sample's position in the global batch: the replicas hold it in order."""

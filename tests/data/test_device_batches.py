@@ -63,7 +63,8 @@ def test_rows_stand_in_for_the_inputs():
 
 def test_the_compiled_step_gathers_images():
     states = []
-    for data in pair(np.random.RandomState(0).randint(0, 256, (12, 8, 8, 3)).astype("uint8"), y=np.arange(12)):
+    x = np.random.RandomState(0).randint(0, 256, (12, 8, 8, 3)).astype("uint8")
+    for data in pair(x, y=np.arange(12)):
         with seeded_initializers(0):
             model = compiled(Twins(encoder()), jit_compile=True)
         model.fit(data, verbose=0)

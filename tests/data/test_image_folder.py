@@ -13,7 +13,8 @@ from keras_ssl.data.image_folder import ImageFolder  # noqa: E402
 def read(folder, batch_size=4, order=None):
     order = np.arange(len(folder.files)) if order is None else order
     parts = list(folder.stream(order, batch_size))
-    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+    images, numbers, _, decoded = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return images, numbers, decoded
 
 
 def truncate(path, keep):

@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_ssl.data import coloured_digits
+from keras_ssl.data import coloured_digits, write_tfrecords
+from keras_ssl.data.device_batches import DeviceBatches
 from keras_ssl.hub.recipe_data import data_source, training_batches
 
 
@@ -97,6 +98,46 @@ def test_the_parts_of_a_folder_have_the_same_classes(tmp_path):
 def test_large_folders_are_streamed_only(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_ssl.hub.recipe_data._LABELLED_BYTES", 100)
     assert training_batches(data_source(str(photos(tmp_path))), {"size": 8}, batch_size=4, seed=1)[1] is None
+
+
+def test_keras_datasets_by_name(monkeypatch):
+    parts = [(np.arange(n * 4, dtype="uint8").reshape(n, 2, 2), np.ones(n, "uint8")) for n in (6, 4)]
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: parts)
+    source = data_source("keras:mnist")
+    images = source.read()
+    assert images.x.shape == (6, 2, 2, 3) and images.x_test.shape == (4, 2, 2, 3) and images.y.tolist() == [1] * 6
+    np.testing.assert_array_equal(images.x[..., 0], images.x[..., 2])
+    np.testing.assert_array_equal(images.x[..., 0], parts[0][0])
+    assert source.settings == ("on_device",)
+
+    def offline():
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", offline)
+    with pytest.raises(OSError, match="URL fetch failure.*Received: data='keras:mnist'"):
+        source.read()
+    with pytest.raises(ValueError, match="images of keras.datasets.*Received: data='keras:imdb'"):
+        data_source("keras:imdb")
+
+
+def test_data_in_memory_can_lie_on_the_device(tmp_path):
+    np.savez(tmp_path / "a.npz", x=np.arange(6 * 192, dtype="uint8").reshape(6, 8, 8, 3))
+    source = data_source(str(tmp_path / "a.npz"))
+    host, device = (training_batches(source, {"on_device": there}, batch_size=3, seed=1)[0] for there in (False, True))
+    assert isinstance(device, DeviceBatches) and not isinstance(host, DeviceBatches)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(device[1]["x"]), host[1]["x"])
+
+
+def test_a_folder_of_records(tmp_path):
+    photos(tmp_path / "photos")
+    for part in ("train", "val"):
+        write_tfrecords(tmp_path / "photos", tmp_path / "shards" / part, shards=2)
+    source = data_source(str(tmp_path / "shards"))
+    assert source.known == ("size",)
+    batches, labelled = training_batches(source, {"size": 8}, batch_size=4, seed=1)
+    expected, _ = training_batches(data_source(str(tmp_path / "photos")), {"size": 8}, batch_size=4, seed=1)
+    np.testing.assert_array_equal(batches[1]["x"], expected[1]["x"])
+    assert labelled.x.shape == labelled.x_test.shape == (10, 8, 8, 3) and labelled.classes == ("cat", "dog")
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "/no/such/folder"])

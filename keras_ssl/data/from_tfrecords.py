@@ -1,0 +1,73 @@
+"""Images in TFRecord shards as batches in an order that is a pure function of (seed, epoch)."""
+
+from keras_ssl.data.image_batches import ImageBatches
+from keras_ssl.data.image_records import ImageRecords, Paths
+
+
+def from_tfrecords(
+    path: Paths,
+    *,
+    size: int,
+    batch_size: int = 256,
+    seed: int = 0,
+    shuffle: bool = True,
+    drop_remainder: bool = True,
+    epoch: int = 0,
+    verify: bool = False,
+) -> "RecordBatches":
+    """Makes a data set of the images in TFRecord files, such as `write_tfrecords` and tensorflow_datasets make.
+
+    For many small images on a disk or network where opening a file takes longer than reading it. Each batch is a
+    dict: `"x"`, uint8 `[batch_size, size, size, 3]`; `"index"`, the number of the record through all shards; and `"y"`
+    where the records have labels. Epoch `e` sees the records in the order
+    `keras_ssl.random.permutation(count, seed, e)`: any record of any shard may be next, as with files. So shards made
+    of a folder give the batches that `from_folder` gives of it, bit for bit, in any number of shards. `epoch` is an
+    attribute: it grows by one at the end of each epoch, and can be set.
+
+    When the shards are opened, the frame of each record is read: shards that are missing, truncated or damaged there
+    are errors. Images that cannot be decoded are treated as `from_folder` treats them: named in a warning, counted in
+    `skipped`, replaced by the next good image of their batch, and an error past 1 % of all.
+
+    The backend may be JAX; TensorFlow then serves as the reader only.
+
+    Args:
+        path: a folder with *.tfrecord files; a pattern such as "shards/train*.tfrecord*"; a file; or a list of files,
+            in their order. Of folders and patterns the files count in the order of their names. On a local or
+            mounted disk; not compressed. The field `image` of a record (a `tf.train.Example`) is the encoded JPEG or
+            PNG, `label` an integer, `index` the record's number; the last two may be absent.
+        size: height and width of the images, in pixels: the centre square of an image is resized, bilinear
+            and antialiased. EXIF orientation is not applied. Grey and transparent images become RGB.
+        batch_size: images in a batch. Defaults to 256.
+        seed: integer in [0, 2**32). Defaults to 0.
+        shuffle: whether the order is random. Defaults to `True`.
+        drop_remainder: whether the images that do not fill a last batch are left out of the epoch. Defaults
+            to `True`.
+        epoch: number of the first epoch. Defaults to 0.
+        verify: whether all bytes are read and compared with their checksums at once, before training: as long as
+            copying the shards takes. Defaults to `False`.
+
+    Returns:
+        A `keras.utils.PyDataset` with the attributes `class_names` (where the JSON file beside the shards tells them),
+        `skipped`, `epoch` and `source` (its `shards` and `counts`).
+
+    Raises:
+        ValueError: if there are no such files, one is missing, truncated, damaged or compressed, they are not those of
+            the JSON file, records are out of order or hold no images, or there is less than one batch; or an argument
+            is out of range.
+        ImportError: if TensorFlow is not installed.
+
+    Example:
+
+    ```python
+    keras_ssl.data.write_tfrecords("photos", "photo_shards", shards=16)
+    data = keras_ssl.data.from_tfrecords("photo_shards", size=96, batch_size=64, seed=1)
+    model.fit(data, epochs=10)
+    ```
+
+    Source: https://www.tensorflow.org/tutorials/load_data/tfrecord (the format).
+    """
+    return RecordBatches(ImageRecords(path, size, verify), batch_size, seed, shuffle, drop_remainder, epoch)
+
+
+class RecordBatches(ImageBatches[ImageRecords]):
+    """The data set that `from_tfrecords` makes; its arguments are described there."""

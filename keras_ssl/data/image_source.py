@@ -1,0 +1,189 @@
+"""Numbered images in files: read, decoded to one size by tf.data, and those that cannot be decoded counted."""
+
+import os
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_ssl.losses.numeric import check_integer
+
+_SKIPPED_FRACTION = 0.01
+_NAMED = 5  # files named in a message
+
+
+class ImageBatch(NamedTuple):
+    """Images of a batch: uint8 `[n, size, size, 3]`, numbers and labels int64 `[n]`, and whether each was decoded."""
+
+    images: np.ndarray
+    numbers: np.ndarray
+    labels: np.ndarray
+    decoded: np.ndarray
+
+
+class ImageSource(ABC):
+    """Encoded images with numbers from 0: the base of `ImageFolder` and `ImageRecords`.
+
+    Damage that shows only when an image is decoded ends the pipeline; from there on it guards every image, which
+    costs some speed, marks those that fail and goes on. They are named in a warning and counted in `skipped`, and more
+    than 1 % of such images is an error.
+
+    A subclass writes `name`, `feed` and `read`.
+
+    Args:
+        path: where the images are, for messages.
+        size: height and width of the images, in pixels.
+
+    Attributes:
+        class_names: names of the classes in the order of their numbers; empty where there are none.
+        labelled: whether the images have labels.
+        skipped: names of the images that cannot be decoded.
+        total: number of images, those included that were left out from the start.
+    """
+
+    class_names: tuple[str, ...] = ()
+    labelled = False
+    total = 0
+
+    def __init__(self, path: str, size: int) -> None:
+        self.size = check_integer("size", size, 1)
+        self._tf = tensorflow_as_reader()
+        self.path = path
+        self.skipped: list[str] = []
+        self._careful = False  # whether damage has been met that only decoding shows
+        self._feed_error: Exception | None = None
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Number of images."""
+
+    @abstractmethod
+    def name(self, number: int) -> str:
+        """What messages call image `number`."""
+
+    @abstractmethod
+    def feed(self, numbers: np.ndarray) -> tuple[list[bytes], np.ndarray]:
+        """What `read` is given for each of these images: bytes, and labels, int64."""
+
+    @abstractmethod
+    def read(self, fed: Any, label: Any) -> tuple[Any, Any]:
+        """The encoded image and its label, as tensors, of what `feed` gave for one; a part of tf.data's graph."""
+
+    def stream(self, order: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
+        """Reads the images numbered `order`, in this order, in parallel and ahead of use.
+
+        The image of what could not be decoded is zero.
+        """
+        start = 0
+        while start < len(order):
+            try:
+                for arrays in self._pipeline(order[start:], batch_size):
+                    batch = ImageBatch(*arrays)
+                    self.skip([self.name(number) for number in batch.numbers[~batch.decoded]])
+                    yield batch
+                    start += batch_size
+            except self._tf.errors.OpError:
+                if self._feed_error is not None:
+                    raise self._feed_error from None
+                # The batch at `start` holds a damaged image: read it again, and the rest, with care.
+                if self._careful:
+                    raise
+                self._careful = True
+
+    def skip(self, names: list[str]) -> None:
+        """Notes images that cannot be decoded, names them, and raises when they are too many."""
+        new = [name for name in names if name not in self.skipped]
+        if not new:
+            return
+        self.skipped += new
+        shown = ", ".join(repr(name) for name in new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
+        count = f"{len(self.skipped)} of {self.total} image files"
+        if len(self.skipped) > _SKIPPED_FRACTION * self.total:
+            raise ValueError(
+                f"More than 1 % of the image files cannot be decoded: {count}. "
+                f"Received: path={self.path!r} with damaged {shown}"
+            )
+        warnings.warn(f"Skipped damaged image files in {self.path!r} ({count} so far): {shown}", stacklevel=3)
+
+    def _pipeline(self, order: np.ndarray, batch_size: int) -> Any:
+        tf = self._tf
+        nothing = tf.zeros((self.size, self.size, 3), tf.uint8)
+
+        def feeds() -> Iterator[Any]:
+            for start in range(0, len(order), batch_size):
+                numbers = order[start : start + batch_size]
+                try:
+                    fed, labels = self.feed(numbers)
+                except Exception as error:
+                    self._feed_error = error  # TensorFlow would hand on its text alone
+                    raise
+                yield fed, numbers, labels
+
+        def read(fed: Any, number: Any, label: Any) -> Any:
+            encoded, label = self.read(fed, label)
+            return self._decode(encoded), number, label, True
+
+        def read_carefully(fed: Any, number: Any, label: Any) -> Any:
+            # Each image is a data set of its own, whose errors are ignored, followed by a substitute; the
+            # first element of the two is taken. This can cost as much as decoding a small image.
+            image = tf.data.Dataset.from_tensors((fed, number, label)).map(read).ignore_errors()
+            substitute = tf.data.Dataset.from_tensors((nothing, number, label, False))
+            return image.concatenate(substitute).take(1).get_single_element()
+
+        # Threads of its own: the thread that waits for a batch may be one of TensorFlow's, and must not be
+        # waiting for itself.
+        options = tf.data.Options()
+        options.threading.private_threadpool_size = max(2, os.cpu_count() or 2)
+        numbers = tf.TensorSpec([None], tf.int64)
+        with tf.device("CPU:0"):
+            data = tf.data.Dataset.from_generator(
+                feeds, output_signature=(tf.TensorSpec([None], tf.string), numbers, numbers)
+            )
+            data = data.prefetch(2).unbatch()
+            data = data.map(
+                read_carefully if self._careful else read,
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            return data.batch(batch_size).prefetch(2).with_options(options).as_numpy_iterator()
+
+    def _decode(self, encoded: Any) -> Any:
+        tf = self._tf
+        image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        height, width = tf.shape(image)[0], tf.shape(image)[1]
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        # Cutting before resizing bounds the memory of a very long image.
+        square = image[top : top + side, left : left + side]
+
+        def resized() -> Any:
+            return tf.cast(tf.round(tf.image.resize(square, (self.size, self.size), antialias=True)), tf.uint8)
+
+        # Resizing to the size that an image has changes no pixel, and takes longer than decoding a small one.
+        square = tf.cond(tf.equal(side, self.size), lambda: square, resized)
+        return tf.ensure_shape(square, (self.size, self.size, 3))
+
+
+def tensorflow_as_reader() -> Any:
+    """TensorFlow, which on another backend leaves the accelerator alone.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ImportError(
+            "Image files are read by tf.data: pip install tensorflow (or use keras_ssl.data.from_arrays). "
+            f"Received: backend={keras.backend.backend()!r}, without TensorFlow"
+        ) from error
+    if keras.backend.backend() != "tensorflow":
+        try:
+            # Reading needs no accelerator; TensorFlow would take the memory that the backend needs.
+            tf.config.set_visible_devices([], "GPU")
+        except RuntimeError:
+            pass  # TensorFlow runs already, so its devices are the user's choice
+    return tf
