@@ -7,6 +7,7 @@ import keras
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
+from keras_ssl.training.accumulation import warn_of_accumulation
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
 from keras_ssl.training.replicas import check_supported, replica_count
 from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
@@ -60,6 +61,9 @@ class Fitting(keras.Model):
         is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
         number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
 
+        With an optimizer that has `gradient_accumulation_steps=k`, every k batches make one update; a warning says
+        where that is not training on a batch k times as large (`accumulation_differences`).
+
         With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
         middle of an epoch: the same call in a new process resumes by itself.
 
@@ -80,6 +84,7 @@ class Fitting(keras.Model):
         """
         self._assert_compile_called("fit")
         check_supported(self)
+        warn_of_accumulation(self)
         if not isinstance(epochs, int) or epochs < 1:
             raise ValueError(f"`epochs` must be a positive integer. Received: epochs={epochs}")
         arrays = as_arrays(x, y)
