@@ -1,4 +1,4 @@
-"""Accumulated gradients are those of the large batch where `accumulation_differences` names nothing, and not elsewhere."""
+"""Accumulated gradients are those of the large batch where `accumulation_differences` names nothing, and only there."""
 
 import random
 import re
