@@ -39,7 +39,7 @@ def half_operations(model: SSLModel, batch: Mapping[str, Any]) -> list[str]:
             loss, logs = model._objective(embeddings)
             return loss, logs, model._after_step(embeddings, keras.ops.ones((), "bool"))
 
-    data = {key: keras.ops.convert_to_tensor(value) for key, value in batch.items()}
+    data = keras.tree.map_structure(keras.ops.convert_to_tensor, dict(batch))  # `x` may be a tuple of views
     find = _in_jaxpr if keras.backend.backend() == "jax" else _in_graph
     return sorted(set(find(embed, after, data)))
 

@@ -253,8 +253,8 @@ class SSLModel(BackendStep, Fitting):
         Keras takes the mean of the gradients. That is the gradient of the large batch where every sample has a loss of
         its own: no samples of the batch are compared (`compares_samples`), no batch normalisation is in training (with
         `layer.trainable = False` it is not), and no queue, centre or table takes its state from batches, of which it
-        gets the last of every k only. A teacher makes no difference: it moves once for each update. Views make one in
-        no case but by chance: every batch has its own.
+        gets the last of every k only. A teacher makes no difference: it moves once for each update. Views are
+        drawn anew for each batch, so that the two agree to rounding only where views are ready-made.
 
         Returns:
             The reasons, a sentence each.

@@ -80,7 +80,7 @@ EQUAL, DIFFERENT = 1e-5, 1e-2
 
 
 def test_equal_where_every_sample_has_a_loss_of_its_own_and_with_a_teacher():
-    """The teacher moves once for each update: with momentum 0 it is the student."""
+    """The teacher moves once for each update, half way to the student."""
     make = of_vectors(keras_ssl.BYOL, predictor=(8, 6), momentum=0.5, final_momentum=0.5)
     found, named = compare(make, VECTORS, without_statistics)
     assert named == () and max(size for size, _ in found) < EQUAL
