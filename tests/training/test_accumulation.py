@@ -76,7 +76,7 @@ def compare(make, views, prepare=lambda model: model):
     return found, cut.accumulation_differences()
 
 
-EQUAL, DIFFERENT = 1e-5, 1e-2
+EQUAL, DIFFERENT = 1e-5, 1e-3  # of the weights' size, of the update's; DINO's centre comes to 3.5e-3
 
 
 def test_equal_where_every_sample_has_a_loss_of_its_own_and_with_a_teacher():
@@ -150,4 +150,4 @@ def test_every_objective_is_what_it_says(name):
     if named:
         assert found[1][1] > DIFFERENT, found
     else:
-        assert max(size for size, _ in found) < EQUAL, found
+        assert max(size for size, _ in found) < EQUAL and max(part for _, part in found) < DIFFERENT, found
