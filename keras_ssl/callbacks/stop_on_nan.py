@@ -22,7 +22,8 @@ class StopOnNaN(FitHook):
     epoch. (Keras' TerminateOnNaN looks at the loss only, and knows no cause.)
 
     Under dynamic loss scaling (mixed_float16) an infinite gradient is no fault: the step is not taken and the scale
-    lowered. Only logged numbers count there.
+    halved. Only logged numbers count there, until the scale falls below 2**-16: if gradients still overflow then, they
+    do by themselves, every step would be skipped for good, and this ends the run.
 
     With `Checkpoint` the last good checkpoint stays: a state with NaN or infinity is never saved.
 

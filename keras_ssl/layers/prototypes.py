@@ -75,7 +75,8 @@ class Prototypes(keras.layers.Layer):
             frozen = keras.ops.less(updates, self.freeze_steps)
             kernel = keras.ops.where(frozen, keras.ops.stop_gradient(kernel), kernel)
         directions = l2_normalize(keras.ops.transpose(kernel))
-        return keras.ops.matmul(l2_normalize(inputs), keras.ops.transpose(keras.ops.cast(directions, inputs.dtype)))
+        cosines = keras.ops.matmul(l2_normalize(inputs), keras.ops.transpose(directions))
+        return keras.ops.cast(cosines, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.count)

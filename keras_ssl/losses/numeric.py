@@ -19,12 +19,12 @@ def as_float(x: Tensor) -> Tensor:
 
 
 def l2_normalize(x: Tensor) -> Tensor:
-    """Rows of `x` scaled to unit length.
+    """Rows of `x` scaled to unit length, in float32 (or float64): in float16 squares overflow from 256 on.
 
     A zero row stays zero and gets the gradient zero: `keras.ops.normalize` bounds the norm after the reciprocal root,
     whose derivative at zero is infinite, and gives NaN there.
     """
-    ops = keras.ops
+    ops, x = keras.ops, as_float(x)
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
     present = square > 1e-24
     scale = ops.rsqrt(ops.where(present, square, ops.ones_like(square)))

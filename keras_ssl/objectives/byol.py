@@ -70,6 +70,10 @@ class BYOL(TeacherStudent):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
+    @property
+    def compares_samples(self) -> bool:
+        return False
+
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)
         z1, z2 = self.project(views, training)

@@ -123,6 +123,10 @@ class DINO(TeacherStudent):
         return view_ops.dino()
 
     @property
+    def compares_samples(self) -> bool:
+        return self.sinkhorn_iterations > 0
+
+    @property
     def student(self) -> list[keras.layers.Layer]:
         return [*super().student, self.last_layer]
 

@@ -123,6 +123,10 @@ class MoCo(TeacherStudent):
         if version == 2:
             self.add_queue(self.queue_size)
 
+    @property
+    def compares_samples(self) -> bool:
+        return self.version == 3
+
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)
         if self.predictor is None:

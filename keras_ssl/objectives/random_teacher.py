@@ -83,6 +83,10 @@ class RandomTeacherDistillation(TeacherStudent):
     def default_views(self) -> Callable[..., Any]:
         return view_ops.Identity()
 
+    @property
+    def compares_samples(self) -> bool:
+        return False
+
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         views = self.used_views(batch)
         (student,), (teacher,) = self.project(views[:1], training), self.teach(views[-1:], training)

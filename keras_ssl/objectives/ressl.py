@@ -84,6 +84,10 @@ class ReSSL(TeacherStudent):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.ressl()
 
+    @property
+    def compares_samples(self) -> bool:
+        return False
+
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         strong, weak = self.used_views(batch)
         (student,), (teacher,) = self.project([strong], training), self.teach([weak], training)

@@ -66,6 +66,10 @@ class SimSiam(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.moco(version=2)
 
+    @property
+    def compares_samples(self) -> bool:
+        return False
+
     def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
         z1, z2 = self.project(self.used_views(batch), training)
         return {

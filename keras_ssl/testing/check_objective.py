@@ -11,11 +11,13 @@ import numpy as np
 
 from keras_ssl.precision import dtype_policy
 from keras_ssl.random import Stream
+from keras_ssl.testing.half_operations import half_operations
 from keras_ssl.testing.run_steps import Job, Recording, compile_for, record, run_elsewhere
 from keras_ssl.training import SSLModel
 
 CHECKS = ("config", "file", "gradient", "jit", "precision", "resume", "collapse", "backends", "replicas", "workers")
 COLLAPSED_BELOW = 0.05
+_OVERFLOWING, _USUAL = 2.0**126, 2.0**15  # scales of a loss; the second is Keras' first
 
 Factory = Callable[[], SSLModel]
 
@@ -58,7 +60,9 @@ def check_objectives(
     """`check_objective` for several objectives, sharing the processes that other backends and replicas take.
 
     The checks, by name: `config` (round trip), `file` (`.keras` gives the same features), `gradient` (every trainable
-    weight learns), `jit` (the compiled step computes the same), `precision` (bfloat16 and float16 stay finite),
+    weight learns), `jit` (the compiled step computes the same), `precision` (under mixed bfloat16 and float16
+    losses and weights stay finite, the objective and its state compute in float32, and a step whose gradient overflows
+    under loss scaling changes nothing but the count of steps, moving statistics and the scale),
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
     `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
     (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
@@ -180,10 +184,51 @@ def _check_gradient(name: str, model: SSLModel, start: list[np.ndarray]) -> None
 def _check_precision(name: str, make_model: Factory, job: Job) -> None:
     for half in ("mixed_bfloat16", "mixed_float16"):
         with dtype_policy(half):
-            recording = record(make_model(), job)
+            model = make_model()
+        optimizer: Any = keras.optimizers.SGD(job.learning_rate)
+        if half == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=_OVERFLOWING)
+        model.compile(optimizer, jit_compile=job.jit_compile)
+        batch = _first(job)
+        found = half_operations(model, batch)
+        if found:
+            _fail(name, "precision", f"the objective, or its state, computes in half precision under {half}: {found}")
+        if half == "mixed_float16":
+            _check_skipped(name, model, batch, job)
+        recording = record(model, job)
         finite = [np.isfinite(value).all() for value in (recording.losses, *recording.weights)]
         if not all(finite):
             _fail(name, "precision", f"a loss or weight is not finite under {half}; losses {recording.losses}")
+        if not int(model.updates):
+            _fail(name, "precision", f"the gradient of no step is finite under {half}")
+
+
+def _check_skipped(name: str, model: SSLModel, batch: dict[str, Any], job: Job) -> None:
+    """A step whose gradient is infinite because of the loss's scale; leaves the model with a usual scale."""
+    layers = list(model._flatten_layers())
+    moving = [w for layer in layers if isinstance(layer, keras.layers.BatchNormalization) for w in layer.weights]
+    free = {id(w) for w in (*moving, model.step, model.total_updates)} - {id(w) for w in model.trainable_weights}
+    start = [np.array(weight) for weight in model.weights]
+    model.fit(batch, batch_size=job.batch_size, verbose=0)
+    pairs = zip(model.weights, start, strict=True)
+    moved = [w.path for w, old in pairs if id(w) not in free and not np.array_equal(np.asarray(w), old)]
+    if moved or int(model.updates):
+        _fail(name, "precision", f"a step that loss scaling skips changes {moved or 'the count of updates'}")
+    scale: Any = model.optimizer.dynamic_scale
+    if float(scale) != _OVERFLOWING / 2:
+        _fail(name, "precision", f"a step with an infinite gradient takes the scale from {_OVERFLOWING} to {scale}")
+    scale.assign(_USUAL)
+
+
+def _first(job: Job) -> dict[str, Any]:
+    """The first batch of a job's arrays, with the samples' numbers."""
+    first = {
+        key: tuple(part[: job.batch_size] for part in value)
+        if isinstance(value, tuple | list)
+        else value[: job.batch_size]
+        for key, value in job.arrays.items()
+    }
+    return {"index": np.arange(job.batch_size, dtype="int32"), **first}
 
 
 def _check_resume(name: str, job: Job, reference: Recording, weights: str) -> None:

@@ -9,6 +9,7 @@ from keras_ssl.training.batch import is_views
 from keras_ssl.typing import Logs, Tensor
 
 _ROOM = 126  # for inputs, embeddings and logged scalars
+_LEAST_SCALE = 2.0**-16  # a gradient that overflows float16 even then is above 2**32: no scale will mend it
 
 
 class FiniteWatch:
@@ -18,7 +19,9 @@ class FiniteWatch:
     loss first; the gradients, from the last layer to the first. Once something was bad, later steps are not looked at:
     soon everything is. Nothing leaves the device until `first_bad` is called.
 
-    Under dynamic loss scaling infinite gradients are a normal thing, and skipped: they are not looked at.
+    Under dynamic loss scaling infinite gradients are a normal thing, and skipped. They are looked at only once the
+    scale has come down below 2**-16, which from Keras' first, 2**15, takes 31 bad steps in a row: what is bad then is
+    the gradient itself, and without an end every step would be skipped.
     """
 
     # A plain object, so that Keras does not take the flags for a part of the model, which would change its files.
@@ -28,14 +31,20 @@ class FiniteWatch:
         self.names: list[str] = []
 
     def note(
-        self, inputs: Any, embeddings: dict[str, Tensor], logs: Logs, gradients: list[Tensor | None] | None
+        self,
+        inputs: Any,
+        embeddings: dict[str, Tensor],
+        logs: Logs,
+        gradients: list[Tensor | None],
+        scale: Tensor | None = None,
     ) -> None:
         """Looks at the tensors of a step. Called where the step is traced.
 
         Args:
             inputs: the batch's `x`.
             embeddings, logs: by name, of the global batch.
-            gradients: of the trainable weights, in their order; None where they are not to be looked at.
+            gradients: of the trainable weights, in their order.
+            scale: under dynamic loss scaling, what the loss was multiplied by.
         """
         views = inputs if is_views(inputs) else (inputs,)
         named = {f"the input `x[{place}]`" if len(views) > 1 else "the input `x`": v for place, v in enumerate(views)}
@@ -45,8 +54,10 @@ class FiniteWatch:
             raise ValueError(f"A step is watched for at most {_ROOM} tensors. Received: {len(named)} tensors")
         self.names = list(named)
         bad = keras.ops.stack([_is_bad(part) for part in named.values()])
-        last = [_is_bad(gradient) * place for place, gradient in enumerate(gradients or [], 1) if gradient is not None]
+        last = [_is_bad(gradient) * place for place, gradient in enumerate(gradients, 1) if gradient is not None]
         place = keras.ops.max(keras.ops.stack(last)) if last else keras.ops.zeros(())
+        if scale is not None:
+            place = keras.ops.where(scale < _LEAST_SCALE, place, keras.ops.zeros_like(place))
         gradient = [keras.ops.cast(place > 0, "float32"), place]
         self.flags.update_state(
             keras.ops.concatenate([keras.ops.pad(bad, (0, _ROOM - len(named))), keras.ops.stack(gradient)])

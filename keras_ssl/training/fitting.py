@@ -8,6 +8,7 @@ import keras
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.training.accumulation import warn_of_accumulation
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
 from keras_ssl.training.processes import Processes
 from keras_ssl.training.replicas import check_supported, replica_count
@@ -62,6 +63,9 @@ class Fitting(keras.Model):
         is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
         number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
 
+        With an optimizer that has `gradient_accumulation_steps=k`, every k batches make one update; a warning says
+        where that is not training on a batch k times as large (`accumulation_differences`).
+
         With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
         middle of an epoch: the same call in a new process resumes by itself.
 
@@ -85,6 +89,7 @@ class Fitting(keras.Model):
         """
         self._assert_compile_called("fit")
         check_supported(self)
+        warn_of_accumulation(self)
         epochs = check_integer("epochs", epochs, 1)
         arrays = as_arrays(x, y)
         if arrays is not None:

@@ -38,7 +38,7 @@ class JaxStep:
         gradient = jax.value_and_grad(loss_of, has_aux=True)
         (_, (logs, embeddings, non_trainable, before)), gradients = gradient(trainable)
         with keras.StatelessScope(state_mapping=fixed):
-            norm = gradient_norm(self.optimizer, gradients)
+            norm, scale = gradient_norm(self.optimizer, gradients), self._loss_scale()
         trainable, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, trainable)
 
         mapping = [
@@ -52,8 +52,7 @@ class JaxStep:
             logs = {**logs, **self._after_step(embeddings, updated)}
             self.step.assign(self.step + 1)
             if self._watch is not None:
-                inputs = as_batch(data)["x"]
-                self._watch.note(inputs, embeddings, logs, None if self._scales_loss else gradients)
+                self._watch.note(as_batch(data)["x"], embeddings, logs, gradients, scale)
             result = self._record({**logs, "gradient_norm": norm}, embeddings)
         non_trainable = [scope.get_current_value(v) for v in self.non_trainable_variables]
         metrics = [scope.get_current_value(v) for v in self.metrics_variables]

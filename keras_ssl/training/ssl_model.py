@@ -9,6 +9,7 @@ import keras
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.losses.numeric import as_float, check_integer, l2_normalize
 from keras_ssl.random import Stream, draw_from
+from keras_ssl.training.accumulation import accumulation_differences
 from keras_ssl.training.batch import as_batch, check_inputs, is_views, sample_count
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.finite_watch import FiniteWatch
@@ -140,9 +141,16 @@ class SSLModel(BackendStep, Fitting):
         """Changes state after the optimizer has run; returns scalars to log, if any.
 
         `updated` is a boolean scalar: false on a micro-batch of gradient accumulation and on a step that loss scaling
-        skipped. State must stand still then.
+        skipped. State must stand still then. So a teacher moves once for each update; and of the micro-batches of an
+        update, a queue takes the last.
         """
         return None
+
+    @property
+    def compares_samples(self) -> bool:
+        """Whether the loss compares the samples of a batch with one another, as it does unless an objective says
+        otherwise; where not, the loss of a batch is the mean of the losses of its parts."""
+        return True
 
     def check_batch_size(self, batch_size: int) -> None:
         """Raises a `ValueError` where the objective cannot work with a global batch of this size."""
@@ -238,6 +246,29 @@ class SSLModel(BackendStep, Fitting):
             self._batch_size if batch_size is None else check_integer("batch_size", batch_size, 2)
         )
 
+    def accumulation_differences(self) -> tuple[str, ...]:
+        """Why gradients accumulated over k batches (Keras' `gradient_accumulation_steps`) are not those of one batch
+        k times as large; nothing where they are.
+
+        Keras takes the mean of the gradients. That is the gradient of the large batch where every sample has a loss of
+        its own: no samples of the batch are compared (`compares_samples`), no batch normalisation is in training (with
+        `layer.trainable = False` it is not), and no queue, centre or table takes its state from batches, of which it
+        gets the last of every k only. A teacher makes no difference: it moves once for each update. Views are
+        drawn anew for each batch, so that the two agree to rounding only where views are ready-made.
+
+        Returns:
+            The reasons, a sentence each.
+
+        Example:
+
+        ```python
+        encoder = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(8)])
+        model = keras_ssl.MoCo(encoder, projector=(8,), queue_size=64)
+        model.accumulation_differences()  # ("of an update's micro-batches only the last enters queue",)
+        ```
+        """
+        return accumulation_differences(self)
+
     def call(self, x: Tensor, training: bool = False) -> Tensor:
         """The encoder's features of `x`, `[N, D]`."""
         return self.encoder(x if self.preprocessing is None else self.preprocessing(x), training=training)
@@ -277,10 +308,12 @@ class SSLModel(BackendStep, Fitting):
     def _test_seed(self) -> int:
         return self.seed ^ _TEST_KEY
 
-    @property
-    def _scales_loss(self) -> bool:
-        """Whether the optimizer looks for infinite gradients itself, and takes no step then."""
-        return isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer)
+    def _loss_scale(self) -> Tensor | None:
+        """What the step's loss is multiplied by, where the optimizer looks for infinite gradients and takes no step
+        then; None for other optimizers."""
+        if not isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            return None
+        return self.optimizer.scale_loss(keras.ops.ones((), "float32"))
 
     def _counter(self, name: str) -> Any:
         return self.add_weight(

@@ -40,14 +40,14 @@ class TensorFlowStep:
             # gather is the sum of `replicas` equal ones.
             scaled = self.optimizer.scale_loss(loss / replicas)
         gradients = self._sum_over_replicas(tape.gradient(scaled, variables), replicas)
-        norm = gradient_norm(self.optimizer, gradients)
+        norm, scale = gradient_norm(self.optimizer, gradients), self._loss_scale()
         before = tf.identity(tf.convert_to_tensor(self.optimizer.iterations))
         self.optimizer.apply(gradients, variables)
         updated = tf.not_equal(tf.convert_to_tensor(self.optimizer.iterations), before)
         logs = {**logs, **self._after_step(embeddings, updated)}
         self.step.assign_add(1)
         if self._watch is not None:
-            self._watch.note(batch["x"], embeddings, logs, None if self._scales_loss else gradients)
+            self._watch.note(batch["x"], embeddings, logs, gradients, scale)
         return _reducible(self._record({**logs, "gradient_norm": norm}, embeddings))
 
     def test_step(self: Any, data: Any) -> Logs:

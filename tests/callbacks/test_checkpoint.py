@@ -119,7 +119,7 @@ class TestResume:
         def make():
             model = tiny()
             inner = keras.optimizers.Adam(0.01, gradient_accumulation_steps=3)
-            model.compile(keras.optimizers.LossScaleOptimizer(inner), run_eagerly=True)
+            model.compile(keras.optimizers.LossScaleOptimizer(inner, initial_scale=1e38), run_eagerly=True)
             return model
 
         whole, late = make(), make()
@@ -127,6 +127,7 @@ class TestResume:
         train(make(), tmp_path, stop=STEPS + 1)
         train(late, tmp_path)
         assert_equal_state(everything(late), everything(whole))
+        assert float(late.optimizer.dynamic_scale) < 1e38 and int(late.updates) > 0
 
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="slow to compile; nothing of it is the backend's")
     def test_with_several_steps_per_execution(self, tmp_path):

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -22,6 +23,21 @@ def test_a_model_that_is_not_compiled_gets_its_weights(tmp_path):
     restore_checkpoint(bare, tmp_path)
     for mine, theirs in zip(bare.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_scale_of_the_loss_and_its_count_of_good_steps(tmp_path):
+    def make():
+        model = tiny()
+        scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=1e38)
+        model.compile(scaled, run_eagerly=keras.backend.backend() == "tensorflow")  # on JAX that takes longer
+        return model
+
+    trained, model = make(), make()
+    train(trained, tmp_path)
+    assert float(trained.optimizer.dynamic_scale) < 1e38 and int(trained.optimizer.step_counter) > 0
+    restore_checkpoint(model, tmp_path)
+    assert float(model.optimizer.dynamic_scale) == float(trained.optimizer.dynamic_scale)
+    assert int(model.optimizer.step_counter) == int(trained.optimizer.step_counter)
 
 
 def test_none_or_another_models(tmp_path):

@@ -96,10 +96,25 @@ def test_good_runs_are_as_without(tmp_path):
     assert with_it._watch is None
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="an eager optimizer on JAX compiles for long")
+def scaled(model, scale):
+    """The model with dynamic loss scaling; an eager optimizer compiles for long on JAX."""
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=scale)
+    model.compile(optimizer, run_eagerly=ON_TENSORFLOW, jit_compile=not ON_TENSORFLOW)
+    return model
+
+
 def test_infinite_gradients_are_normal_under_loss_scaling():
-    model = tiny()
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.01), initial_scale=1e38)
-    model.compile(optimizer, run_eagerly=True)
+    model = scaled(tiny(), 1e38)
     assert np.isfinite(fit(model).history["loss"]).all()
-    assert int(optimizer.iterations) < 4
+    assert int(model.updates) < 4 and float(model.optimizer.dynamic_scale) < 1e38
+
+
+@pytest.mark.parametrize("exponent", [0, -14])
+def test_a_gradient_that_no_scale_mends_ends_the_run(exponent):
+    """Four steps: the fourth has the scale 2**-17, if all before were skipped."""
+    model = scaled(faulty("gradient"), 2.0**exponent)
+    if exponent == 0:
+        assert np.isfinite(fit(model).history["loss"]).all() and int(model.updates) == 0
+    else:
+        with pytest.raises(FloatingPointError, match=r"end of epoch 0: .*the gradient of `sequential_0/out/bias`"):
+            fit(model)

@@ -1,7 +1,6 @@
 """A run that takes little time: an objective of vectors with dropout, batch norm, a queue and random views."""
 
 import random
-import sys
 
 import keras
 import numpy as np
@@ -107,17 +106,13 @@ def assert_equal_state(got, expected):
         np.testing.assert_array_equal(got[name], array, err_msg=name)
 
 
-def main(folder, epochs, out):
-    """As a program that may be killed at any time: says where it begins, and writes what it ends with."""
+def main(folder, epochs, out, begun):
+    """As a program that may be killed at any time: says to `begun` where it begins, and writes what it ends with."""
 
     class SayStep(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
-            print(int(self.model.step), flush=True)
+            begun.send(int(self.model.step))
 
     model = tiny()
-    train(model, folder, epochs=int(epochs), callbacks=[SayStep()])
+    train(model, folder, epochs=epochs, callbacks=[SayStep()])
     np.savez(out, **everything(model))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

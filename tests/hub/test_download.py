@@ -17,6 +17,7 @@ import keras_ssl
 from keras_ssl.hub import download, fetch
 from tests.hub.downloads import CONTENT, NAME, SHA256, fails, leftovers, without_backend
 from tests.hub.faulty_server import Fault
+from tests.mounting import before_command
 
 pytestmark = without_backend
 
@@ -42,12 +43,7 @@ def child(file, code, before=(), **options):
 
 def on_mounted(folder, options, file, code):
     """What `code` prints while `folder` is mounted so, which that process alone sees."""
-    mount = f"mount {options} {shlex.quote(str(folder))}"
-    if subprocess.run(["unshare", "--mount", "sh", "-c", mount], capture_output=True).returncode:
-        pytest.skip("needs leave to mount a file system")
-    process = child(
-        file, code, ["unshare", "--mount", "sh", "-c", f'{mount} && exec "$@"', "sh"], stdout=subprocess.PIPE
-    )
+    process = child(file, code, before_command(folder, options), stdout=subprocess.PIPE)
     return process.communicate(timeout=60)[0]
 
 

@@ -57,6 +57,18 @@ class Overflowing(Sound):
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl_tests")
+class Hasty(Sound):
+    """Counts steps that loss scaling skips."""
+
+    def __init__(self, encoder, **kwargs):
+        super().__init__(encoder, **kwargs)
+        self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
+
+    def after_step(self, embeddings, updated):
+        self.count.assign_add(1.0)
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl_tests")
 class Amnesiac(Sound):
     """Keeps its state where Keras does not save it."""
 
@@ -92,6 +104,7 @@ def test_a_sound_objective_passes():
         (Forgetful, "config"),
         (Disconnected, "gradient"),
         (Overflowing, "precision"),
+        (Hasty, "precision"),
         (Amnesiac, "resume"),
         (Deaf, "collapse"),
     ],

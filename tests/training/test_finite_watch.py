@@ -43,9 +43,15 @@ def test_the_first_bad_step_counts():
     assert watch.first_bad() is None
 
 
-def test_gradients_may_be_left_out_and_room_is_limited():
+@pytest.mark.parametrize(("exponent", "first"), [(15, None), (-16, None), (-17, 1)])
+def test_under_loss_scaling_gradients_count_when_the_scale_is_at_its_end(exponent, first):
     watch = FiniteWatch()
-    watch.note(GOOD, {}, {}, None)
-    assert watch.first_bad() is None
+    watch.note(GOOD, {}, {}, [GOOD, bad()], keras.ops.convert_to_tensor(2.0**exponent))
+    assert watch.first_bad() == first
+    watch.note(GOOD, {"z": bad()}, {}, [GOOD, bad()], keras.ops.convert_to_tensor(1.0))
+    assert watch.first_bad() == ("the embedding `z`" if first is None else first)
+
+
+def test_room_is_limited():
     with pytest.raises(ValueError, match="Received: 201 tensors"):
-        watch.note(GOOD, {str(number): GOOD for number in range(200)}, {}, None)
+        FiniteWatch().note(GOOD, {str(number): GOOD for number in range(200)}, {}, [])
