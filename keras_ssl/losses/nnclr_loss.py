@@ -7,17 +7,20 @@ from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_no
 from keras_ssl.typing import Tensor
 
 
-def nearest_neighbours(embeddings: Tensor, bank: Tensor) -> Tensor:
+def nearest_neighbours(embeddings: Tensor, bank: Tensor, unit_bank: bool = False) -> Tensor:
     """For each row of `embeddings` `[N, D]` the row of `bank` `[K, D]` of the highest cosine, L2-normalised.
 
-    Without gradient; of equals, the first.
+    Without gradient; of equals, the first. With `unit_bank` the rows of the bank are taken to have length 1.
     """
-    embeddings, bank = (l2_normalize(as_float(keras.ops.stop_gradient(x))) for x in (embeddings, bank))
+    embeddings, bank = (as_float(keras.ops.stop_gradient(x)) for x in (embeddings, bank))
+    embeddings, bank = l2_normalize(embeddings), bank if unit_bank else l2_normalize(bank)
     similarity = keras.ops.matmul(embeddings, keras.ops.transpose(bank))
     return keras.ops.take(bank, keras.ops.argmax(similarity, axis=1), axis=0)
 
 
-def nnclr_loss(embeddings: Tensor, predictions: Tensor, bank: Tensor, temperature: float = 0.1) -> Tensor:
+def nnclr_loss(
+    embeddings: Tensor, predictions: Tensor, bank: Tensor, temperature: float = 0.1, unit_bank: bool = False
+) -> Tensor:
     r"""NNCLR: the nearest neighbour of a sample should find the prediction made from the sample's other view.
 
     `-1/N sum_i log( exp(nn(z_i).p_i / T) / sum_k exp(nn(z_i).p_k / T) )`, with all rows L2-normalised and `nn(z)` the
@@ -29,6 +32,8 @@ def nnclr_loss(embeddings: Tensor, predictions: Tensor, bank: Tensor, temperatur
         predictions: from the predictor, on the other view, `[N, D]`.
         bank: embeddings of earlier batches, `[K, D]`.
         temperature: T > 0. Defaults to `0.1`.
+        unit_bank: whether the rows of `bank` have length 1 as they come. A large bank is then not copied. Defaults to
+            False.
 
     Returns:
         A scalar.
@@ -42,4 +47,4 @@ def nnclr_loss(embeddings: Tensor, predictions: Tensor, bank: Tensor, temperatur
     """
     check_positive("temperature", temperature)
     check_pair(keras.ops.convert_to_tensor(embeddings), keras.ops.convert_to_tensor(predictions))
-    return info_nce_loss(nearest_neighbours(embeddings, bank), predictions, temperature)
+    return info_nce_loss(nearest_neighbours(embeddings, bank, unit_bank), predictions, temperature)

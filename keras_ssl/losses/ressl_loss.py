@@ -3,6 +3,7 @@
 import keras
 
 from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
+from keras_ssl.losses.view_similarities import log_sum_exp
 from keras_ssl.typing import Tensor
 
 
@@ -12,6 +13,7 @@ def ressl_loss(
     bank: Tensor,
     temperature: float = 0.1,
     teacher_temperature: float = 0.04,
+    unit_bank: bool = False,
 ) -> Tensor:
     r"""ReSSL: student and teacher should relate an image to the images of a bank in the same way.
 
@@ -26,6 +28,8 @@ def ressl_loss(
         bank: embeddings of other images, `[K, D]`.
         temperature: T_s > 0. Defaults to `0.1`.
         teacher_temperature: T_t > 0, lower than the student's. Defaults to `0.04`.
+        unit_bank: whether the rows of `bank` have length 1 as they come. A large bank is then not copied. Defaults to
+            False.
 
     Returns:
         A scalar.
@@ -40,7 +44,11 @@ def ressl_loss(
     check_positive("teacher_temperature", teacher_temperature)
     student, teacher = as_float(student), as_float(teacher)
     check_pair(student, teacher)
-    columns = keras.ops.transpose(l2_normalize(as_float(bank)))
-    target = keras.ops.softmax(keras.ops.matmul(l2_normalize(teacher), columns) / teacher_temperature, axis=1)
-    logits = keras.ops.matmul(l2_normalize(student), columns) / temperature
-    return -keras.ops.mean(keras.ops.sum(target * keras.ops.log_softmax(logits, axis=1), axis=1))
+    student, teacher = l2_normalize(student), l2_normalize(teacher)
+    bank = as_float(bank) if unit_bank else l2_normalize(as_float(bank))
+    columns = keras.ops.transpose(bank)
+    target = keras.ops.softmax(keras.ops.matmul(teacher, columns) / teacher_temperature, axis=1)
+    # `sum_k p_k (s.b_k)` is a product with the mean row of the bank: no matrix [N, K] of the teacher's waits for the
+    # gradient.
+    expected = keras.ops.sum(student * keras.ops.matmul(target, bank), axis=1) / temperature
+    return keras.ops.mean(log_sum_exp(keras.ops.matmul(student, columns) / temperature) - expected)

@@ -88,8 +88,8 @@ class NNCLR(JointEmbedding):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         bank = self.queue.contents
-        forward = nnclr_loss(embeddings["z1"], embeddings["p2"], bank, self.temperature)
-        backward = nnclr_loss(embeddings["z2"], embeddings["p1"], bank, self.temperature)
+        forward = nnclr_loss(embeddings["z1"], embeddings["p2"], bank, self.temperature, unit_bank=True)
+        backward = nnclr_loss(embeddings["z2"], embeddings["p1"], bank, self.temperature, unit_bank=True)
         return 0.5 * (forward + backward), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

@@ -95,7 +95,8 @@ class ReSSL(TeacherStudent):
 
     def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
         student, teacher = embeddings["s1"], embeddings["t2"]
-        return ressl_loss(student, teacher, self.queue.contents, self.temperature, self.teacher_temperature), {}
+        how = (self.temperature, self.teacher_temperature)
+        return ressl_loss(student, teacher, self.queue.contents, *how, unit_bank=True), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """Cross-entropy of two distributions over the K embeddings of the queue, the student's at temperature T.

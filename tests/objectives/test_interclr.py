@@ -1,5 +1,7 @@
 """What InterCLR adds to MoCo: positives by cluster, semi-hard negatives, a bank that follows the teacher."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -68,6 +70,18 @@ def test_equals_the_reference():
     loss, logs = model.objective(given)
     assert value(logs["inter"]) == pytest.approx(expected, rel=1e-4)
     assert value(loss) == pytest.approx(0.6 * value(logs["intra"]) + 0.4 * expected, rel=1e-4)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads a JAX program")
+def test_no_row_is_gathered_for_a_negative():
+    """Only cosines: 1,024 rows of 256 numbers for each of 256 images would take half a gibibyte, twice."""
+    import jax
+
+    count = 300
+    model = filled(negatives=count)
+    program = str(jax.make_jaxpr(model.objective)(embeddings(negatives=count)))
+    sizes = [np.prod([int(n) for n in found.split(",")]) for found in re.findall(r"[a-z]\d+\[([\d,]+)\]", program)]
+    assert 8 * count <= max(sizes) < 8 * count * 6
 
 
 def test_every_image_its_own_cluster_makes_the_positive_the_image_s_own_entry():
