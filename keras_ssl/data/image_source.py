@@ -77,7 +77,7 @@ class ImageSource(ABC):
 
         The image of what could not be decoded is zero.
         """
-        start = 0
+        start, failed = 0, self._tf.errors.OpError  # looked up now: a program that ends takes modules apart
         while start < len(order):
             try:
                 for arrays in self._pipeline(order[start:], batch_size):
@@ -85,7 +85,7 @@ class ImageSource(ABC):
                     self.skip([self.name(number) for number in batch.numbers[~batch.decoded]])
                     yield batch
                     start += batch_size
-            except self._tf.errors.OpError:
+            except failed:
                 if self._feed_error is not None:
                     raise self._feed_error from None
                 # The batch at `start` holds a damaged image: read it again, and the rest, with care.
