@@ -33,6 +33,10 @@ SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of the end-to-end case.", lower_b
 EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs of each run of the end-to-end case.", lower_bound=1)
 OUTPUT = flags.DEFINE_string("output", None, "Default: benchmarks/results/<machine>.md")
 
+# TensorFlow takes oneDNN's kernels by default on newer processors only; its own take twice the time (NOTES.md). So
+# ours and a peer on TensorFlow get them both.
+SETTINGS = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -87,8 +91,8 @@ class Case:
     def jobs(self) -> tuple[Job, Job]:
         python = own_python() if self.peer is None else python_of(self.peer)
         peer_options = self.options if self.peer_options is None else self.peer_options
-        ours = Job(own_python(), self.factory, self.options, {"KERAS_BACKEND": "tensorflow"})
-        return ours, Job(python, self.peer_factory, peer_options, {"KERAS_BACKEND": "tensorflow"})
+        ours = Job(own_python(), self.factory, self.options, SETTINGS)
+        return ours, Job(python, self.peer_factory, peer_options, SETTINGS)
 
     def rows(self, seconds: float) -> list[Row]:
         """Its lines, measured in so many seconds."""
@@ -225,8 +229,7 @@ def import_rows(seconds: float) -> list[Row]:
     """What `import keras_ssl` adds to `import keras`, in processor seconds; the ratio is that of what is allowed."""
     name, allowed = "import keras_ssl, import keras and 0.3 s", 0.3
     ours, peer = (
-        Job(own_python(), "imports:process", {"code": code}, {"KERAS_BACKEND": "tensorflow"})
-        for code in ("import keras_ssl", "import keras")
+        Job(own_python(), "imports:process", {"code": code}, SETTINGS) for code in ("import keras_ssl", "import keras")
     )
     spent: tuple[list[float], list[float]] = [], []
 
@@ -260,7 +263,7 @@ def end_to_end(seconds: float) -> list[Row]:
         }
         outputs = [Path(place) / f"{side}.npz" for side in ("ours", "peer")]
         pair = [
-            Job(which, factory, options | {"count": count, "output": str(output)}, {"KERAS_BACKEND": "tensorflow"})
+            Job(which, factory, options | {"count": count, "output": str(output)}, SETTINGS)
             for which, factory, output in zip(
                 (own_python(), python), ("keras_ssl_training:run", "lightly_training:run"), outputs, strict=True
             )
@@ -298,7 +301,8 @@ def table(rows: list[Row], seconds: float) -> str:
     return (
         f"# {machine()}\n\nWritten by `python benchmarks/bench.py{only}` in {seconds / 60:.0f} minutes. Ours and the "
         "peer took turns; rates are medians of rounds, ratios medians of each round's ratio; more is better "
-        "everywhere.\n\n" + markdown("case, ours, peer, ratio, target, met", (row.cells() for row in rows))
+        f"everywhere. TF_ENABLE_ONEDNN_OPTS={SETTINGS['TF_ENABLE_ONEDNN_OPTS']} wherever TensorFlow runs.\n\n"
+        + markdown("case, ours, peer, ratio, target, met", (row.cells() for row in rows))
     )
 
 

@@ -25,7 +25,7 @@ def pytest_configure(config):
         os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
 
 
-MOST_BYTES = 2 * 2**30
+MOST_BYTES = 6 * 2**30
 
 
 def resident_bytes():

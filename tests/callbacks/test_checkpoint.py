@@ -114,6 +114,7 @@ class TestResume:
         assert_equal_state(everything(longer), everything(whole))
         assert int(longer.total_updates) == 2 * STEPS
 
+    @pytest.mark.long
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="an eager optimizer on JAX compiles for long")
     def test_with_accumulated_gradients_and_loss_scaling(self, tmp_path):
         def make():

@@ -103,6 +103,7 @@ def test_redundancy_of_the_wrong_sign(digits):
 
 @on_tensorflow
 @planted
+@pytest.mark.long
 def test_clusters_that_are_not_evened_out(digits):
     v1, v2, y = digits
     model = WithoutEvening(encoder(), projector=(24, 12), prototypes=20, freeze_steps=0)

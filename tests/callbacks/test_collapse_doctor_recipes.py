@@ -66,7 +66,7 @@ def check(name, digits):
 
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same numbers, by the conformance suite")
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in KINDS[:2] else pytest.mark.long) for n in KINDS])
 def test_nothing_is_wrong_with_one_of_each_kind(name, digits):
     check(name, digits)
 

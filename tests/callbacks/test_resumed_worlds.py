@@ -65,7 +65,7 @@ def on_one_device(folder, epochs=EPOCHS):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_two_devices_resume_in_mid_epoch_as_they_are_and_on_one(tmp_path, workers):
     step = STEPS + 2
     whole, single = tmp_path / "whole", tmp_path / "single"

@@ -173,7 +173,7 @@ def test_bad_paths(tmp_path, write_images):
     assert len(ImageFolder(tmp_path / "classes", size=4, labelled=False).files) == 2
 
 
-@pytest.mark.parametrize("arguments", [{"size": 0}, {"size": 4.0}, {"size": 4, "labelled": "yes"}])
+@pytest.mark.parametrize("arguments", [{"size": 0}, {"size": 4.5}, {"size": 4, "labelled": "yes"}])
 def test_bad_arguments(tmp_path, write_images, arguments):
     write_images(tmp_path, 1)
     with pytest.raises(ValueError, match=r"Received: (size|labelled)="):

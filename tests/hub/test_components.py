@@ -20,7 +20,7 @@ def test_known_keys_are_the_arguments_less_what_other_sections_say():
     assert component("encoder", {"name": "ConvNet"}).known == ("widths", "input_shape", "pooling")
     assert component("encoder", {"name": "ViT"}).known[:4] == ("variant", "patch_size", "width", "depth")
     assert component("schedule", {"name": "WarmupCosine"}).known == ("warmup_epochs", "start", "final")
-    assert component("data", {"name": "coloured_digits"}).known == ("seed", "size", "count", "textured")
+    assert component("data", {"name": "coloured_digits"}).known == ("seed", "size", "count", "textured", "on_device")
     assert component("views", {"name": "byol"}).known == ("size", "strength", "blur", "min_scale")
     assert component("preprocessing", {}).known == ("mean", "std")
     assert "clipnorm" in component("optimizer", {"name": "LARS"}).known

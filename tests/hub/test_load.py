@@ -63,9 +63,9 @@ def test_without_preprocessing_it_is_the_encoder(shared_entry, images):
 def test_a_truncated_file_is_an_error(entry, kept):
     path = entry / "encoder.safetensors"
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="must have 2536 bytes. Received: path=.*encoder.safetensors"):
+    with pytest.raises(ValueError, match="must have 2640 bytes. Received: path=.*encoder.safetensors"):
         hub.load(entry)
-    with pytest.raises(ValueError, match="must have 2536 bytes"):
+    with pytest.raises(ValueError, match="must have 2640 bytes"):
         hub.load(entry, verify=False)
 
 

@@ -42,7 +42,7 @@ def test_an_entry_is_downloaded_by_name_and_then_read_from_the_cache(house, serv
     assert isinstance(hub.preprocessing("distant"), keras_ssl.layers.ImagePreprocessing) and server.paths == []
     expected = run(hub.load(shared_entry), images)
     np.testing.assert_array_equal(run(keras_ssl.load("distant"), images), expected)
-    assert target.is_file() and "Downloading distant/encoder.safetensors: 2,536 of 2,536" in capsys.readouterr().err
+    assert target.is_file() and "Downloading distant/encoder.safetensors: 2,640 of 2,640" in capsys.readouterr().err
     np.testing.assert_array_equal(run(keras_ssl.load("distant", verify=False), images), expected)
     assert server.paths == ["/encoder.safetensors"] and capsys.readouterr().err == ""
 
@@ -80,7 +80,7 @@ def test_cache_and_mirror_may_be_given(house, server, shared_entry, monkeypatch,
 def test_offline_says_what_is_wanted_where(house, server, shared_entry, monkeypatch):
     target = publish(house, server, shared_entry)
     monkeypatch.setenv("KERAS_SSL_OFFLINE", "1")
-    with pytest.raises(DownloadError, match="distant/encoder.safetensors .2536 bytes.*OFFLINE forbids") as caught:
+    with pytest.raises(DownloadError, match="distant/encoder.safetensors .2640 bytes.*OFFLINE forbids") as caught:
         hub.load("distant")
     assert f"put the file at '{target}'" in str(caught.value) and server.paths == []
 

@@ -37,7 +37,7 @@ def test_a_changed_file_is_found_and_its_features_are_not_computed(entry, how):
         path.unlink()
     else:
         damage(path, how)
-    detail = {"flip": "sha256 .* instead of", "gone": "no file at"}.get(how, "bytes instead of 2536")
+    detail = {"flip": "sha256 .* instead of", "gone": "no file at"}.get(how, "bytes instead of 2640")
     (found,) = (finding for finding in hub.verify(entry) if finding.state == "bad")
     assert found.what == "encoder.safetensors"
     assert re.search(detail, found.detail)

@@ -76,7 +76,7 @@ class TestAdaptiveMultiHeadContrastive:
         for part, z in zip(heads(newest), heads(Z["z2"]), strict=True):
             np.testing.assert_allclose(part, unit(z), atol=1e-6)
 
-    @pytest.mark.slow
+    @pytest.mark.long
     @pytest.mark.parametrize("base", ["moco", "barlow_twins"])
     def test_the_other_bases_keep_the_contracts_too(self, base):
         here = ("config", "file", "gradient", "resume", "collapse")

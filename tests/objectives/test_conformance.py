@@ -24,9 +24,8 @@ def test_config_names_every_argument(name):
     assert [w.shape for w in again.weights] == [w.shape for w in model.weights]
 
 
-# One method of each kind: batch statistics, all pairs, teacher and predictor, queue. `make test` takes these through
-# every check on TensorFlow, JAX's steps among them, those with state on JAX too, and the others through the quick
-# checks on TensorFlow; `make test-long` does the rest.
+# One method of each kind: batch statistics, all pairs, teacher and predictor, queue. `make test` takes two of them
+# through every check on TensorFlow and one on JAX; `make test-long` does the rest.
 KINDS = ("barlow_twins", "simclr", "byol", "moco")
 OTHERS = [name for name in OBJECTIVES if name not in KINDS]
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -57,10 +56,10 @@ def forget():
     gc.collect()
 
 
-# Those that are none of the kinds take five minutes together: CI runs them, and whoever adds one (`-k NAME`).
+# All but two take five minutes together: CI runs them, and whoever adds one (`-k NAME`).
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in KINDS else pytest.mark.long) for name in IN_TEST]
+    "name", [pytest.param(name, marks=() if name in ("barlow_twins", "moco") else pytest.mark.long) for name in IN_TEST]
 )
 def test_objective_keeps_its_contracts_on_this_backend(name):
     check([name], [check for check in HERE if name in KINDS or check not in COMPILING])

@@ -86,7 +86,7 @@ def fill(model, rows):
         memory = unit(rows(20000, WIDTH))
         model.covariance._contents.assign(memory.T @ memory / len(memory))
     if getattr(model, "queue", None) is not None:
-        model.queue._contents.assign(rows(*model.queue.contents.shape))
+        model.queue._contents.assign(unit(rows(*model.queue.contents.shape)))  # as the objectives fill it
 
 
 def value(model, made):

@@ -101,6 +101,7 @@ def test_a_large_rho_ends_at_the_lowest_temperature_and_rho_0_at_the_highest(rho
     np.testing.assert_allclose(np.delete(rows, Z["index"], axis=0)[:, 2], 0.2, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_at_an_interior_optimum_the_divergence_is_rho():
     model = make(gamma=1.0, rho=0.3, temperature_rate=0.02)
     for _ in range(400):

@@ -113,8 +113,14 @@ def test_the_asymmetric_pair_conforms():
 @pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long  # ten seconds each on JAX, of ops that have tests there
 @pytest.mark.parametrize(
     "views",
-    [simclr(), simclr(8, 0.5, blur=False), barlow_twins(), byol(), moco(), moco(version=3)],
-    ids=["simclr", "simclr_cifar", "barlow_twins", "byol", "moco_2", "moco_3"],
+    [
+        pytest.param(simclr(), id="simclr"),
+        pytest.param(simclr(8, 0.5, blur=False), id="simclr_cifar", marks=pytest.mark.long),
+        pytest.param(barlow_twins(), id="barlow_twins", marks=pytest.mark.long),
+        pytest.param(byol(), id="byol"),
+        pytest.param(moco(), id="moco_2", marks=pytest.mark.long),
+        pytest.param(moco(version=3), id="moco_3", marks=pytest.mark.long),
+    ],
 )
 def test_every_recipe_conforms(views):
     check_view(views)
