@@ -129,7 +129,10 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         if self.temperature is None and base == "barlow_twins":
             self.codes = self.add_weight(name="codes", shape=(width, hidden_width), initializer="glorot_uniform")
         elif self.temperature is None:
-            self.phi = self.head("phi", (hidden_width, width), width, batch_norm=False, output_bias=True)
+            # Part of the loss, so in float32 under every policy.
+            self.phi = self.head(
+                "phi", (hidden_width, width), width, batch_norm=False, output_bias=True, dtype="float32"
+            )
         if base == "moco":
             self.add_teacher(momentum, final_momentum)
             self.queue = FeatureQueue(queue_size, heads * width, self.seed, name="queue")

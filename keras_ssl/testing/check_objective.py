@@ -66,7 +66,8 @@ def check_objectives(
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
     `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
     (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
-    teacher, queue, centre, prototypes), to 1e-5.
+    teacher, queue, centre, prototypes), to 1e-5; the gradients
+    to 1e-4.
 
     Args:
         factories: objectives by name.
@@ -255,8 +256,8 @@ def _check_collapse(name: str, job: Job) -> None:
 
 
 def compare_recordings(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
-    """Losses of every step, weights at the end and gradients within `tolerance` of the larger of 1 and their size (that
-    of the largest gradient, for gradients); and what the steps added to each weight within a hundredth, so that a
+    """Losses of every step, weights at the end and gradients within `tolerance` of the larger of 1 and their size (ten
+    times that of the largest gradient, for gradients); and what the steps added to each weight within a hundredth, so that a
     gradient of the wrong scale shows however small."""
     if got.losses.shape != reference.losses.shape:
         _fail(name, check, f"{got.losses.size} steps were taken instead of {reference.losses.size}")
@@ -276,10 +277,13 @@ def compare_recordings(name: str, check: str, got: Recording, reference: Recordi
                 f"weight {number} of shape {theirs.shape} differs by {difference:.1e} after steps that changed it by "
                 f"{update:.1e}",
             )
-    largest = max([1.0, *(float(np.abs(gradient).max(initial=0.0)) for gradient in reference.gradients)])
+    # Ten times the tolerance: a sum over a batch, of terms that nearly cancel behind a batch norm.
+    largest = 10.0 * max([1.0, *(float(np.abs(gradient).max(initial=0.0)) for gradient in reference.gradients)])
     for number, (mine, theirs) in enumerate(zip(got.gradients, reference.gradients, strict=True)):
         difference = np.abs(mine.astype("float64") - theirs).max(initial=0.0)
         if not difference <= tolerance * largest:
             _fail(
-                name, check, f"gradient {number} of shape {theirs.shape} differs by {difference:.1e} of {largest:.1e}"
+                name,
+                check,
+                f"gradient {number} of shape {theirs.shape} differs by {difference:.1e} of {largest / 10.0:.1e}",
             )

@@ -18,6 +18,13 @@ def cheap_views():
     return views.MultiView([views.Compose(ops)] * 2)
 
 
+def unlike_views():
+    """Views of which no two are the same image: their cosines are never equal, so none falls on either side of a
+    threshold by its last digit."""
+    first, second = cheap_views().views
+    return views.MultiView([first, views.Compose([second, views.RandomResizedCrop(16, scale=(0.3, 0.6))])])
+
+
 def cheap_crops():
     ops = [views.RandomFlip(0.5), views.RandomApply(views.Solarize(0.5), 0.5)]
     return views.MultiCrop.from_sizes(ops, local_copies=2, local_size=8, local_scale=(0.2, 0.6))
@@ -59,7 +66,9 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
     "ressl": make(keras_ssl.ReSSL, projector=(24, 12), queue_size=32, momentum=0.9),
     "dcl": make(keras_ssl.DCL, projector=(24, 12)),
     "dclw": make(keras_ssl.DCLW, projector=(24, 12)),
-    "hard_contrastive": make(keras_ssl.HardContrastive, projector=(24, 12), quantile=0.5),
+    "hard_contrastive": lambda: keras_ssl.HardContrastive(
+        encoder(), projector=(24, 12), quantile=0.5, views=unlike_views()
+    ),
     "sup_con": make(keras_ssl.SupCon, projector=(24, 12)),
     "sog_clr": make(keras_ssl.SogCLR, dataset_size=40, projector=(24, 12)),
     "isog_clr": make(keras_ssl.ISogCLR, dataset_size=40, projector=(24, 12)),
