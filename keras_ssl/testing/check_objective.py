@@ -66,8 +66,7 @@ def check_objectives(
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
     `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
     (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
-    teacher, queue, centre, prototypes), to 1e-5; the gradients
-    to 1e-4.
+    teacher, queue, centre, prototypes): to 1e-5, gradients to 1e-4.
 
     Args:
         factories: objectives by name.
@@ -256,9 +255,9 @@ def _check_collapse(name: str, job: Job) -> None:
 
 
 def compare_recordings(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
-    """Losses of every step, weights at the end and gradients within `tolerance` of the larger of 1 and their size (ten
-    times that of the largest gradient, for gradients); and what the steps added to each weight within a hundredth, so that a
-    gradient of the wrong scale shows however small."""
+    """Losses of every step and weights at the end within `tolerance` of the larger of 1 and their size, gradients within
+    ten times that of the largest; and what the steps added to each weight within a hundredth, so that a gradient of the
+    wrong scale shows however small."""
     if got.losses.shape != reference.losses.shape:
         _fail(name, check, f"{got.losses.size} steps were taken instead of {reference.losses.size}")
     scale = np.maximum(1.0, np.abs(reference.losses))
