@@ -255,9 +255,9 @@ def _check_collapse(name: str, job: Job) -> None:
 
 
 def compare_recordings(name: str, check: str, got: Recording, reference: Recording, tolerance: float = 1e-5) -> None:
-    """Losses of every step and weights at the end within `tolerance` of the larger of 1 and their size, gradients within
-    ten times that of the largest; and what the steps added to each weight within a hundredth, so that a gradient of the
-    wrong scale shows however small."""
+    """Losses of every step and weights at the end within `tolerance` of the larger of 1 and their size, gradients
+    within ten times that of the largest; and what the steps added to each weight within a hundredth, so that a
+    gradient of the wrong scale shows however small."""
     if got.losses.shape != reference.losses.shape:
         _fail(name, check, f"{got.losses.size} steps were taken instead of {reference.losses.size}")
     scale = np.maximum(1.0, np.abs(reference.losses))
