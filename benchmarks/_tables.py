@@ -7,12 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def markdown(header: str, rows: Iterable[list[str]]) -> str:
-    """A table; `header` names its columns, with commas between them."""
-    names = header.split(", ")
+def markdown(header: str | Iterable[str], rows: Iterable[list[str]]) -> str:
+    """A table; `header` names its columns, one by one or in a text with commas between them."""
+    names = header.split(", ") if isinstance(header, str) else list(header)
     lines = [names, ["---"] * len(names), *rows]
     # A bar would end the cell that it is written in.
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+def publish(path: str, text: str) -> None:
+    """Writes a document, and prints it."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(text, encoding="utf-8")
+    print(text)
 
 
 def machine() -> str:

@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from _tables import markdown, publish
 from absl import app, flags
 
 import keras_ssl
@@ -97,16 +98,10 @@ def main(_: list[str]) -> None:
         f"{BATCH.value}, on the same cores. Medians of {ROUNDS.value} rounds of {STEPS.value} batches; files were read "
         "before, so the disk's speed is left out.",
         "",
-        f"| {' | '.join(rows[0])} |",
-        f"|{' --- |' * len(rows[0])}",
-        *(f"| {' | '.join(row.values())} |" for row in rows),
-        "",
+        markdown(rows[0], (list(row.values()) for row in rows)),
         "Written by `python benchmarks/data.py`.",
     ]
-    path = Path(OUTPUT.value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    publish(OUTPUT.value, "\n".join(lines) + "\n")
 
 
 def measured(folder: Path) -> list[dict[str, str]]:

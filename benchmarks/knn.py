@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _tables import markdown, publish
 from absl import app, flags
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -135,16 +136,10 @@ def main(_: list[str]) -> None:
         f"NumPy {np.__version__}."
         " The peak is that of the whole process, features and imports included.",
         "",
-        f"| {' | '.join(row)} |",
-        f"|{' --- |' * len(row)}",
-        f"| {' | '.join(map(str, row.values()))} |",
-        "",
+        markdown(row, [list(map(str, row.values()))]),
         "Written by `python benchmarks/knn.py`.",
     ]
-    path = Path(OUTPUT.value)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
+    publish(OUTPUT.value, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

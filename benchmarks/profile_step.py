@@ -1,21 +1,22 @@
 """Where the time of a training step goes, ours and the peer's: `python benchmarks/profile_step.py --case REGEX`.
 
 Each side of a case of `bench.py` runs under its framework's own profiler, by default on one thread, so that the time of
-an operation is its own and not that of what runs beside it. The notes that came of it are in `benchmarks/NOTES.md`.
+an operation is its own and not that of what runs beside it; of `--rounds` the one that took least is
+shown. The notes that came of it are in `benchmarks/NOTES.md`.
 """
 
 import re
 from dataclasses import replace
 
+from _tables import markdown
 from absl import app, flags
-from bench import step_cases
+from bench import ROUNDS, step_cases
 from side_by_side import Job, Worker
 
 CASE = flags.DEFINE_string("case", "ConvNet, TensorFlow Similarity", "Regular expression: the cases, by name.")
 TOP = flags.DEFINE_integer("top", 20, "How many kinds of operation to print.", lower_bound=1)
 THREADS = flags.DEFINE_integer("threads", 1, "Threads that each side may use.", lower_bound=1)
 STEPS = flags.DEFINE_integer("steps", 2, "Steps of a round.", lower_bound=1)
-ROUNDS = flags.DEFINE_integer("rounds", 3, "Rounds; the one that took least is shown.", lower_bound=1)
 
 _THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -39,14 +40,9 @@ def report(title: str, job: Job) -> str:
     cpu = said["cpu"] / STEPS.value * 1e3
     rows = [(kind, n / STEPS.value, s / STEPS.value * 1e3) for kind, (n, s) in said["operations"].items()]
     rows.sort(key=lambda row: -row[2])
-    lines = [
-        f"## {title}: {cpu:,.0f} ms of processor time a step",
-        "",
-        "| operation | times a step | ms a step |",
-        "|---|---|---|",
-        *(f"| {kind} | {count:g} | {ms:.1f} |" for kind, count, ms in rows[: TOP.value]),
-    ]
-    return "\n".join(lines) + "\n"
+    cells = ([kind, f"{count:g}", f"{ms:.1f}"] for kind, count, ms in rows[: TOP.value])
+    table = markdown("operation, times a step, ms a step", cells)
+    return f"## {title}: {cpu:,.0f} ms of processor time a step\n\n{table}"
 
 
 def main(_: list[str]) -> None:
