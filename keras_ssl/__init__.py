@@ -8,12 +8,13 @@ keras_ssl.export(model, "saved_models/my_encoder")
 features = keras_ssl.load("saved_models/my_encoder")(images)
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from keras_ssl import (
-    callbacks,
     checkpoints,
     data,
     encoders,
-    evaluation,
     layers,
     losses,
     objectives,
@@ -58,6 +59,9 @@ from keras_ssl.objectives import (
     VICReg,
 )
 from keras_ssl.training import SSLModel
+
+if TYPE_CHECKING:
+    from keras_ssl import callbacks, evaluation
 
 __version__ = "0.1.0"
 
@@ -114,3 +118,16 @@ __all__ = [
     "training",
     "views",
 ]
+
+# Imported when they are first asked for: a saved model needs neither, and they are a third of the time.
+_WHEN_ASKED = ("callbacks", "evaluation")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHEN_ASKED:
+        return importlib.import_module(f"keras_ssl.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHEN_ASKED})

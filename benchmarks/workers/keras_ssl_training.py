@@ -1,4 +1,4 @@
-"""From files on disk to a trained encoder by this library: a round is a whole run."""
+"""From files on disk to an encoder that SimCLR trains, by this library: a round is a whole run."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,8 +19,9 @@ def run(
     def train() -> None:
         seed = next(seeds)
         keras.utils.set_random_seed(seed)
-        views = keras_ssl.views.simclr(size, blur=False)
-        model = keras_ssl.BarlowTwins(keras_ssl.encoders.ConvNet(), projector=(256, 256), views=views, seed=seed)
+        views = keras_ssl.views.coloured_digits()
+        encoder = keras_ssl.encoders.ConvNet()
+        model = keras_ssl.SimCLR(encoder, projector=(128, 64), temperature=0.2, views=views, seed=seed)
         model.compile(keras.optimizers.Adam(2e-3))
         data = keras_ssl.data.from_folder(folder, size=size, batch_size=batch_size, seed=seed, labelled=False)
         model.fit(data, epochs=epochs, verbose=0)

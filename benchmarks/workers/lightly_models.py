@@ -1,4 +1,4 @@
-"""Barlow Twins of lightly's parts, around the encoders that ours are measured with."""
+"""Barlow Twins and SimCLR of lightly's parts, around the encoders that ours are measured with."""
 
 from lightly_imports import lightly
 from torch import nn
@@ -21,3 +21,12 @@ def barlow_twins(encoder: str, projector: list[int]) -> Siamese:
         return lightly.models.modules.heads.ProjectionHead([hidden, (projector[0], projector[1], None, None)])
 
     return Siamese(encoder, head, lightly.loss.BarlowTwinsLoss())
+
+
+def simclr(encoder: str, projector: list[int], temperature: float) -> Siamese:
+    """lightly's projector of two layers and its NT-Xent loss; arguments as above."""
+
+    def head(width: int) -> nn.Module:
+        return lightly.models.modules.SimCLRProjectionHead(width, *projector)
+
+    return Siamese(encoder, head, lightly.loss.NTXentLoss(temperature))

@@ -1,4 +1,4 @@
-"""From files on disk to a trained encoder of lightly's parts: its data set, transform, projector and loss."""
+"""From files on disk to an encoder that SimCLR trains, of lightly's parts: data set, pair of views, head and loss."""
 
 import os
 from collections.abc import Callable
@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 from lightly_imports import torch
-from lightly_models import barlow_twins
-from lightly_views import transform
+from lightly_models import simclr
 
 
 def run(
@@ -15,17 +14,29 @@ def run(
 ) -> tuple[Callable[[], Any], int]:
     """Each round trains by another seed and writes the features of the held images (`held`, an npz) to `output`."""
     from lightly.data import LightlyDataset
+    from lightly.transforms.multi_view_transform import MultiViewTransform
+    from torchvision import transforms
 
     seeds = iter(range(10**9))
     arrays = np.load(held)
     mean, std = (np.asarray(value, "float32") for value in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    view = transforms.Compose(  # `keras_ssl.views.coloured_digits`
+        [
+            transforms.RandomResizedCrop(size, scale=(0.5, 1.0)),
+            transforms.ColorJitter(0.8, 0.8, 0.8, 0.5),
+            transforms.RandomGrayscale(0.5),
+            transforms.RandomSolarize(0, 0.5),
+            transforms.ToTensor(),
+            transforms.Normalize(mean.tolist(), std.tolist()),
+        ]
+    )
 
     def train() -> None:
         torch.manual_seed(next(seeds))
-        model = barlow_twins("conv_net", [256, 256]).train()
+        model = simclr("conv_net", [128, 64], 0.2).train()
         optimizer = torch.optim.Adam(model.parameters(), 2e-3, eps=1e-7)  # Keras' epsilon
         data = torch.utils.data.DataLoader(
-            LightlyDataset(folder, transform=transform(size, blur=False)),
+            LightlyDataset(folder, transform=MultiViewTransform([view, view])),
             batch_size,
             shuffle=True,
             drop_last=True,

@@ -105,6 +105,22 @@ class EventWriter:
         self._records.write(event.SerializeToString())
 
 
+class SilentWriter(EventWriter):
+    """Writes nothing: what all but one of the processes have that train one model."""
+
+    def __init__(self) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def _write(self, event: Event) -> None:
+        pass
+
+
 def check_local_folder(name: str, folder: str | os.PathLike[str]) -> None:
     """Raises a `ValueError` if the argument `name` is no folder of this machine that can be written to."""
     if "://" in os.fspath(folder):

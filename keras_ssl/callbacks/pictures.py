@@ -59,14 +59,15 @@ def draw_similarities(writer: EventWriter, model: SSLModel, images: np.ndarray, 
 
 def draw_features(
     writer: EventWriter,
-    folder: Path,
+    folder: Path | None,
     model: keras.Model,
     images: np.ndarray,
     labels: np.ndarray | None,
     step: int,
     batch_size: int,
 ) -> None:
-    """Writes the spectrum of the features as `spectrum/log10_singular_values`, and the projector's files."""
+    """Writes the spectrum of the features as `spectrum/log10_singular_values`, and the projector's files to a folder;
+    None to write none."""
     features = extract_features(model, images, batch_size)
     if not np.isfinite(features).all():
         return
@@ -76,7 +77,8 @@ def draw_features(
         "of the largest. Where it falls to 0 early, few dimensions are used: dimensional collapse."
     )
     writer.histogram("spectrum/log10_singular_values", np.arange(len(heights) + 1), heights, step, text)
-    write_projector(folder, features, images, labels)
+    if folder is not None:
+        write_projector(folder, features, images, labels)
 
 
 def spectrum_heights(features: np.ndarray) -> np.ndarray:

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.callbacks.event_writer import EventWriter, check_local_folder
+from keras_ssl.callbacks.event_writer import EventWriter, SilentWriter, check_local_folder
 from keras_ssl.callbacks.online_evaluation import as_images
 from keras_ssl.callbacks.pictures import draw_features, draw_similarities, draw_views
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.training.processes import Processes
 from keras_ssl.training.ssl_model import SSLModel
 from keras_ssl.typing import Logs, Tensor
 
@@ -38,7 +39,8 @@ class TensorBoard(keras.callbacks.Callback):
     - HParams: the settings given, such as a recipe's.
 
     Training is not disturbed: weights, random numbers and the compiled step are as without the callback. Pictures of
-    features that are NaN or infinite are left out. Put the callback after those whose numbers it is to show.
+    features that are NaN or infinite are left out. Put the callback after those whose numbers it is to show. Where
+    several processes train one model, all need it, and the first one writes.
 
     Args:
         log_dir: the run's folder on this machine; made if it is missing.
@@ -93,7 +95,9 @@ class TensorBoard(keras.callbacks.Callback):
         self.async_safe = update_freq == "epoch"
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self._writer = EventWriter(self.log_dir)
+        self._writes = Processes(self.model).is_chief
+        # The others compute all the same: features are computed by all together.
+        self._writer = EventWriter(self.log_dir) if self._writes else SilentWriter()
         self._steps = self._steps_before = steps_done(self.model)
         self._epochs = 0
         self._drawn: int | None = None  # the number of epochs done when pictures were last made
@@ -159,7 +163,7 @@ class TensorBoard(keras.callbacks.Callback):
         self._draw_views()
         if isinstance(self.model, SSLModel):
             draw_similarities(self._writer, self.model, self.images[:_PAIRS], self._epochs, self.batch_size)
-        where = (self._writer, self.log_dir)
+        where = (self._writer, self.log_dir if self._writes else None)
         draw_features(*where, self.model, self.images, self.labels, self._epochs, self.batch_size)
 
 

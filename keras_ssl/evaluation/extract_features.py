@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 
+from keras_ssl.evaluation.predict_alone import predict_alone
 from keras_ssl.evaluation.validation import as_images
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.training.processes import Processes
 from keras_ssl.typing import Tensor
 
 
@@ -13,7 +15,8 @@ def extract_features(model: keras.Model, images: Tensor, batch_size: int = 256) 
 
     The model's own `predict` does the work: compiled, across replicas where it has a distribution strategy,
     and without a trace on its training state. The last batch is filled up, so that only one shape is
-    compiled.
+    compiled. Where several processes train the model, all of them call this, with the same images, and all get all
+    features.
 
     Args:
         model: any Keras model that maps a batch of images to features `[N, D]`.
@@ -40,7 +43,10 @@ def extract_features(model: keras.Model, images: Tensor, batch_size: int = 256) 
     if full < len(images):
         # Wrapping round rather than zeros: the filling is thrown away, but must be ordinary input.
         parts.append(images[np.arange(full, full + batch_size) % len(images)])
-    outputs = [model.predict(part, batch_size=batch_size, verbose=0) for part in parts]
+    if keras.backend.backend() == "jax" and Processes(model).count > 1:
+        outputs = [predict_alone(model, part, batch_size) for part in parts]
+    else:
+        outputs = [model.predict(part, batch_size=batch_size, verbose=0) for part in parts]
     if any(not isinstance(output, np.ndarray) or output.ndim != 2 for output in outputs):
         shapes = keras.tree.map_structure(lambda leaf: leaf.shape, outputs[0])
         raise ValueError(f"Argument `model` must map images to features [N, D]. Received: output of shape {shapes}")

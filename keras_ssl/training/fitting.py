@@ -71,6 +71,7 @@ class Fitting(keras.Model):
 
         Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`, `keras.distribution`)
         each calls `fit` with all of the data and the size of the global batch, and trains on its part of every batch.
+        Of arrays and of this library's data sets it reads no more than that.
 
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
@@ -109,6 +110,11 @@ class Fitting(keras.Model):
             )
         if validation_data is not None:
             self._check_evaluates()
+            if validation_data is x and isinstance(x, EpochBatches):
+                raise ValueError(
+                    "Validation would move the training data on to other epochs: give it a data set of its own. "
+                    f"Received: validation_data=x, of type {type(x).__name__}"
+                )
         known_size = getattr(x, "batch_size", None)
         if known_size is not None:
             self.check_batch_size(int(known_size))
@@ -182,13 +188,15 @@ class Fitting(keras.Model):
         return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
 
     def _local(self, data: Any, at_end: ExitStack) -> Any:
-        """What Keras' `fit` is to be given of a data set: on JAX, the part of each batch that this process holds."""
+        """What Keras' `fit` is to be given of a data set: of this library's, the part of each batch that this process
+        trains on."""
         processes = Processes(self)
-        if processes.count == 1 or keras.backend.backend() != "jax" or not isinstance(data, EpochBatches):
+        if processes.count == 1 or not isinstance(data, EpochBatches):
             return data
-        distribution = keras.distribution.distribution()
-        at_end.callback(setattr, distribution, "auto_shard_dataset", distribution.auto_shard_dataset)
-        distribution.auto_shard_dataset = False  # or Keras would refuse whatever is no tf.data
+        if keras.backend.backend() == "jax":
+            distribution = keras.distribution.distribution()
+            at_end.callback(setattr, distribution, "auto_shard_dataset", distribution.auto_shard_dataset)
+            distribution.auto_shard_dataset = False  # or Keras would refuse whatever is no tf.data
         data.take_part(processes.number, processes.count)
         at_end.callback(data.take_part, 0, 1)
         return data

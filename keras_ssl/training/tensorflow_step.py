@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_ssl.data.device_batches import DeviceBatches, RowBatches, gather_rows
+from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
 
@@ -22,6 +23,12 @@ def _reducible(logs: Logs) -> Logs:
     if not isinstance(tf.distribute.get_strategy(), tf.distribute.MultiWorkerMirroredStrategy):
         return logs
     return {name: tf.reshape(value, [1]) for name, value in logs.items()}
+
+
+def _divided(batch: Any, parts: int) -> Any:
+    """The equal parts of a batch, one after another, as tf.data."""
+    shapes = tf.nest.map_structure(lambda array: tf.concat([[parts, -1], tf.shape(array)[1:]], axis=0), batch)
+    return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(tf.reshape, batch, shapes))
 
 
 class TensorFlowStep:
@@ -166,7 +173,21 @@ class TensorFlowStep:
 
     def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""
+        self._hand_parts(iterator)
         self._begin_epochs(iterator)
+
+    def _hand_parts(self: Any, iterator: Any) -> None:
+        """Gives what one process reads of every batch to its own replicas: Keras would divide it among those of all."""
+        data = getattr(getattr(iterator, "data_adapter", None), "py_dataset", None)
+        if not isinstance(data, EpochBatches) or data.local_batch_size == data.batch_size:
+            return
+        parts = iterator.data_adapter.get_tf_dataset()
+
+        def of_replicas(context: Any) -> Any:
+            replicas = context.num_replicas_in_sync // context.num_input_pipelines
+            return parts if replicas == 1 else parts.flat_map(lambda part: _divided(part, replicas))
+
+        iterator._distributed_dataset = self.distribute_strategy.distribute_datasets_from_function(of_replicas)
 
     def _build_optimizer(self: Any) -> None:
         """Creates the optimizer's variables where the model's are: before the first trace, in the strategy's scope."""

@@ -13,7 +13,7 @@ import pytest
 
 from keras_ssl.testing.run_steps import TIMEOUT_SECONDS, worker_environments
 from tests.callbacks.tiny_run import everything
-from tests.callbacks.worlds_run import EPOCHS, STEPS, copy_step, small, train
+from tests.callbacks.worlds_run import BATCH, EPOCHS, STEPS, copy_step, small, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,10 +72,14 @@ def test_two_devices_resume_in_mid_epoch_as_they_are_and_on_one(tmp_path, worker
     said = end(start(tmp_path, 2, [whole, tmp_path / "late", step], workers))
     assert said == [[0, step]] * workers
     for process in range(workers):
+        with np.load(tmp_path / f"out-{process}.npz") as states:
+            assert states["rows"].tolist() == [BATCH // workers]  # each process reads its part alone
         expected, resumed = read(tmp_path, 0, process), read(tmp_path, 1, process)
         assert resumed.keys() == expected.keys()
         for name, array in expected.items():
             np.testing.assert_array_equal(resumed[name], array, err_msg=name)
+    for folder in ("whole", "late"):  # the chief alone writes what is written once
+        assert len(list((tmp_path / f"{folder}-board").iterdir())) == 1
     copy_step(whole, step, single)
     assert_near(on_one_device(single), expected)
     assert_near(on_one_device(tmp_path / "alone"), expected)

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 
 import keras_ssl
+from keras_ssl.data.from_arrays import ArrayBatches
 from keras_ssl.testing.run_steps import replica_scope
 from tests.callbacks.tiny_run import Tiny, everything, vectors
 
-EPOCHS, STEPS = 3, 4
+EPOCHS, STEPS, BATCH = 3, 4, 8
 
 
 def small():
@@ -34,8 +35,14 @@ def small():
 
 
 def train(model, folder, epochs=EPOCHS, callbacks=(), keep=EPOCHS * STEPS, **options):
-    checkpoint = keras_ssl.callbacks.Checkpoint(folder, every_steps=1, keep=keep, **options)
-    return model.fit(vectors(8 * STEPS), batch_size=8, epochs=epochs, verbose=0, callbacks=[*callbacks, checkpoint])
+    x = vectors(BATCH * STEPS)
+    callbacks = [
+        *callbacks,
+        keras_ssl.callbacks.OnlineRankMe(x, every=1),
+        keras_ssl.callbacks.TensorBoard(f"{folder}-board"),
+        keras_ssl.callbacks.Checkpoint(folder, every_steps=1, keep=keep, **options),
+    ]
+    return model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=callbacks)
 
 
 def copy_step(source, step, target):
@@ -46,8 +53,8 @@ def copy_step(source, step, target):
 def main(replicas, epochs, pause, out, folder, late=None, step=None):
     """As a program, one of those that `worker_environments` sets up or the only one.
 
-    It trains, with checkpoints in `folder`, and writes what it ends with; with `late`, so does a second model that goes
-    on from the checkpoint of `step`, copied there.
+    It trains, with checkpoints in `folder`, and writes what it ends with, and how many rows it read of a batch; with
+    `late`, so does a second model that goes on from the checkpoint of `step`, copied there.
     """
 
     class SayStep(keras.callbacks.Callback):
@@ -57,6 +64,14 @@ def main(replicas, epochs, pause, out, folder, late=None, step=None):
         def on_train_batch_begin(self, batch, logs=None):
             time.sleep(float(pause))  # leaves time for a signal
 
+    load, rows = ArrayBatches.load, set()
+
+    def noted(self, order, start):
+        batch = load(self, order, start)
+        rows.add(len(batch["x"]))
+        return batch
+
+    ArrayBatches.load = noted
     scope, process = replica_scope(int(replicas))
     with scope:
         states = {}
@@ -66,7 +81,7 @@ def main(replicas, epochs, pause, out, folder, late=None, step=None):
                 copy_step(folder, step, place)
             history = train(model, place, int(epochs), [SayStep()], signals=(signal.SIGTERM,)).history
             states |= {f"{number}/{name}": value for name, value in {**everything(model), **history}.items()}
-        np.savez(f"{out}-{process}.npz", **states)
+        np.savez(f"{out}-{process}.npz", rows=sorted(rows), **states)
 
 
 if __name__ == "__main__":

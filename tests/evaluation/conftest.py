@@ -9,6 +9,7 @@ _FOLDER = Path(__file__).parent
 _USE_A_MODEL = {
     "test_extract_features.py",
     "test_finetune.py",
+    "test_predict_alone.py",
     "test_rank_checkpoints.py",
     "test_view_features.py",
 }

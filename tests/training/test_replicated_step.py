@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_ssl.data import from_arrays
 from keras_ssl.testing.run_steps import Job, record
 from tests.objectives.tiny import OBJECTIVES
 
@@ -51,3 +52,31 @@ def test_a_batch_that_the_replicas_do_not_divide_is_refused(tmp_path, two_replic
     model, out = saved(tmp_path, "simclr"), str(tmp_path / "out.npz")
     failed = two_replicas(PROGRAM.format(model=model, count=18, options={"batch_size": 9}, out=out))
     assert "multiple of the 2 replicas. Received: batch_size=9" in failed
+
+
+PART = """
+import keras
+from tests.training.test_replicated_step import steps_on_a_part
+with mirrored.scope():
+    model = keras.saving.load_model({model!r}, compile=False)
+    steps_on_a_part(model, {out!r})
+"""
+
+
+def steps_on_a_part(model, out):
+    """What one of two processes reads of every batch, shared by the replicas of this one."""
+    data = from_arrays(**images(48), batch_size=24, seed=3)
+    data.take_part(1, 2)
+    model.compile(keras.optimizers.SGD(1e-3))
+    history = model.fit(data, epochs=2, verbose=0)
+    np.savez(out, *model.get_weights(), loss=history.history["loss"])
+
+
+def test_what_a_process_reads_is_divided_among_its_own_replicas(tmp_path, two_replicas):
+    model, here, there = saved(tmp_path, "barlow_twins"), str(tmp_path / "one.npz"), str(tmp_path / "two.npz")
+    steps_on_a_part(keras.saving.load_model(model, compile=False), here)
+    assert two_replicas(PART.format(model=model, out=there)) is None
+    with np.load(here) as one, np.load(there) as two:
+        assert len(one["loss"]) == 2 and one.files == two.files
+        for name in one.files:
+            np.testing.assert_allclose(two[name], one[name], rtol=1e-4, atol=1e-5)

@@ -243,6 +243,12 @@ class TestUse:
         history = fit(compiled(Twins(encoder())), images(), validation_split=0.25, validation_batch_size=4)
         assert history["val_loss"][0] > 0
 
+    def test_validation_on_the_training_data_set_itself_is_refused(self):
+        data = keras_ssl.data.from_arrays(images(), batch_size=8)
+        with pytest.raises(ValueError, match="data set of its own.*Received: validation_data=x, of type ArrayBatches"):
+            fit(compiled(Twins(encoder())), data, batch_size=None, validation_data=data)
+        assert data.epoch == 0
+
     def test_step_counts_steps_and_is_saved(self, tmp_path):
         model = compiled(Twins(encoder()))
         fit(model, images(), epochs=2)
