@@ -1,4 +1,4 @@
-"""Held to Keras' `predict`, which a single process can use; two processes are in tests/callbacks/test_resumed_worlds.py."""
+"""Held to `predict`, which a single process can use; two processes are in tests/callbacks/test_resumed_worlds.py."""
 
 import gc
 import weakref
