@@ -28,7 +28,9 @@ def conv_net() -> tuple[nn.Module, int]:
     for number, width in enumerate((16, 32, 64, 128)):
         if number:
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
-        layers += [nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+        convolution = nn.Conv2d(before, width, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # as ours, and all ResNets'
+        layers += [convolution, nn.BatchNorm2d(width), nn.ReLU()]
         before = width
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), before
 
