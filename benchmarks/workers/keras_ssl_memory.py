@@ -71,18 +71,49 @@ def barlow_twins(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Embedding
 
 def moco(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Embeddings]:
     """MoCo v2 as one would write it down; the queue is a matrix of unit rows."""
+    query, key = _query_and_key(model, batch)
+    positive = keras.ops.sum(query * key, axis=1, keepdims=True)
+    return _info_nce(positive, keras.ops.matmul(query, keras.ops.transpose(model.queue.contents))), {"key": key}
+
+
+def ressl(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Embeddings]:
+    """ReSSL as one would write it down."""
     ops = keras.ops
-    first, second = (model.preprocessing.normalize(view) for view in batch["x"])
-    query = l2_normalize(model.projector(model.encoder(first, training=True), training=True))
-    key = l2_normalize(model.teacher(second, training=True))
+    student, teacher = _query_and_key(model, batch)
+    bank = ops.transpose(model.queue.contents)
+    targets = ops.softmax(ops.matmul(teacher, bank) / model.teacher_temperature)
+    predicted = ops.log_softmax(ops.matmul(student, bank) / model.temperature)
+    return -ops.mean(ops.sum(targets * predicted, axis=1)), {"key": teacher}
+
+
+def interclr(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Embeddings]:
+    """InterCLR as one would write it down, with the nearest of other clusters for negatives; the rest of its work, on
+    clusters and memory, is left out."""
+    ops = keras.ops
+    query, key = _query_and_key(model, batch)
     positive = ops.sum(query * key, axis=1, keepdims=True)
-    negative = ops.matmul(query, ops.transpose(model.queue.contents))
-    logits = ops.concatenate([positive, negative], axis=1) / _TEMPERATURE
-    loss = ops.mean(ops.logsumexp(logits, axis=1) - logits[:, 0])
-    return loss, {"key": key}
+    intra = _info_nce(positive, ops.matmul(query, ops.transpose(model.queue.contents)))
+    similarity = ops.matmul(query, ops.transpose(model.bank.contents))
+    labels, index = model.clusters.labels, batch["index"]
+    same = ops.equal(ops.take(labels, index)[:, None], labels[None, :])
+    nearest = ops.top_k(ops.where(same, -2.0, ops.stop_gradient(similarity)), model.pool)[1][:, : model.negatives]
+    own = ops.take_along_axis(similarity, index[:, None], axis=1)
+    return intra + _info_nce(own, ops.take_along_axis(similarity, nearest, axis=1)), {"key": key}
 
 
-LOSSES = {"plain": plain, "barlow_twins": barlow_twins, "moco": moco}
+def _query_and_key(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Any]:
+    """The student's embedding of the first view and the teacher's of the second one, unit rows."""
+    first, second = (model.preprocessing.normalize(view) for view in batch["x"])
+    query = model.projector(model.encoder(first, training=True), training=True)
+    return l2_normalize(query), l2_normalize(model.teacher(second, training=True))
+
+
+def _info_nce(positive: Any, negative: Any) -> Any:
+    logits = keras.ops.concatenate([positive, negative], axis=1) / _TEMPERATURE
+    return keras.ops.mean(keras.ops.logsumexp(logits, axis=1) - logits[:, 0])
+
+
+LOSSES = {"plain": plain, "barlow_twins": barlow_twins, "moco": moco, "ressl": ressl, "interclr": interclr}
 
 
 def _follow(model: SSLModel, embeddings: Embeddings) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 jax_only = pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads XLA's account of a JAX program")
 SMALL = ["encoder.name=ConvNet", "encoder.widths=[8, 16]"]
+MOCO = ["objective.version=2", "objective.predictor=none", "views.version=2"]
+POOL = {"dataset_size": 8, "clusters": 2, "negatives": 2, "pool": 4}
 
 
 def values(weights):
@@ -72,20 +74,21 @@ def test_a_step_needs_little_more_than_the_bare_loop(worker):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="runs TensorFlow's loops")
-@pytest.mark.parametrize("loss", ["plain", "moco"])
-def test_the_bare_loop_trains(worker, loss):
-    overrides = [
-        *SMALL,
-        "objective.version=2",
-        "objective.projector=[16, 8]",
-        "objective.predictor=none",
-        "objective.queue_size=16",
-        "views.version=2",
-    ]
+@pytest.mark.parametrize(
+    ("loss", "recipe", "overrides"),
+    [
+        ("plain", "moco", MOCO),
+        ("moco", "moco", MOCO),
+        ("ressl", "ressl", []),
+        ("interclr", "interclr", [f"objective.{key}={value}" for key, value in POOL.items()]),
+    ],
+)
+def test_the_bare_loop_trains(worker, loss, recipe, overrides):
+    overrides = [*SMALL, "objective.projector=[16, 8]", "objective.queue_size=16", *overrides]
     made = []
     original, worker.model_of = worker.model_of, lambda *given: made.append(original(*given)) or made[-1]
     try:
-        run, _ = worker.bare("moco_cifar10", overrides, loss, size=16, batch_size=4)
+        run, _ = worker.bare(f"{recipe}_cifar10", overrides, loss, size=16, batch_size=4)
     finally:
         worker.model_of = original
     (model,) = made
@@ -94,6 +97,6 @@ def test_the_bare_loop_trains(worker, loss):
     assert run()["before"] > 0
     after = values([*model.trainable_variables, model.queue.contents])
     changed = [not np.array_equal(a, b) for a, b in zip(after, before, strict=True)]
-    assert all(changed[:-1]) and changed[-1] == (loss == "moco")
+    assert all(changed[:-1]) and changed[-1] == (loss != "plain")
     followed = zip(values(model.teacher.averaged_weights), teacher, strict=True)
     assert any(not np.array_equal(a, b) for a, b in followed)
