@@ -92,6 +92,8 @@ def main(_: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=FOLDER.value, prefix="keras_ssl-data-") as name:
         rows = measured(Path(name))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    given = (flag for flag in (FILES, SHARDS, SIZE, BATCH, STEPS, ROUNDS) if flag.present)
+    how = "".join(f" --{flag.name}={flag.value}" for flag in given)
     lines = [
         f"{FILES.value:,} JPEG files of {SIZE.value} pixels, and the same in {SHARDS.value} TFRecord shards, on "
         f"{cores} cores of {platform.machine()}, TensorFlow {tf.__version__}. Training: SimCLR, ConvNet, batches of "
@@ -99,7 +101,7 @@ def main(_: list[str]) -> None:
         "before, so the disk's speed is left out.",
         "",
         markdown(rows[0], (list(row.values()) for row in rows)),
-        "Written by `python benchmarks/data.py`.",
+        f"Written by `python benchmarks/data.py{how}`.",
     ]
     publish(OUTPUT.value, "\n".join(lines) + "\n")
 
