@@ -157,7 +157,7 @@ def copies(case: Case, row: Row) -> str:
 
 def text(rows: dict[str, Row], notes: str, runs: dict[str, Row], seconds: float) -> str:
     """Both tables, with what they say."""
-    only = f" --only='{ONLY.value}'" if ONLY.value else ""
+    only = (f" --only='{ONLY.value}'" if ONLY.value else "") + ("" if PROCESSES.value else " --noprocesses")
     header = "objective, ours, bare loop, ratio, target, met"
     parts = [
         f"# Memory of a training step\n\nWritten by `python benchmarks/memory.py{only}` in {seconds / 60:.0f} minutes: "
