@@ -129,4 +129,4 @@ def test_compared_weights_must_move_alike():
     with pytest.raises(ConformanceError, match="weight 0"):  # a gradient twice too large, though tiny
         compare_recordings("objective", "replicas", Recording(np.ones(2), [2 * end[0]], start, [np.ones(3)]), right)
     with pytest.raises(ConformanceError, match="gradient 0"):  # which a weight would not show
-        compare_recordings("objective", "replicas", Recording(np.ones(2), end, start, [np.full(3, 1.001)]), right)
+        compare_recordings("objective", "replicas", Recording(np.ones(2), end, start, [np.full(3, 1.0002)]), right)
