@@ -60,8 +60,7 @@ model.fit(images, batch_size=256, callbacks=[keras_ssl.callbacks.Checkpoint("/sh
 
 On JAX the first two lines are `keras.distribution.initialize(addresses, processes, number)` and
 `keras.distribution.set_distribution(keras.distribution.DataParallel())`; on CPUs the environment also needs
-`JAX_CPU_COLLECTIVES_IMPLEMENTATION=gloo`. `evaluate` and `validation_data` are refused there: every process would count
-the whole batch.
+`JAX_CPU_COLLECTIVES_IMPLEMENTATION=gloo`. Validation takes arrays or a data set of keras_ssl there, and nothing else.
 """
 UNTESTED, REFERENCE, FAILS = "untested", "the reference", "fails"
 

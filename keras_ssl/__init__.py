@@ -12,7 +12,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from keras_ssl import (
-    checkpoints,
     data,
     encoders,
     layers,
@@ -24,7 +23,6 @@ from keras_ssl import (
     training,
     views,
 )
-from keras_ssl.hub import Recipe, export, list_models, load, load_heads, preprocessing
 from keras_ssl.objectives import (
     BYOL,
     DCL,
@@ -61,7 +59,12 @@ from keras_ssl.objectives import (
 from keras_ssl.training import SSLModel
 
 if TYPE_CHECKING:
-    from keras_ssl import callbacks, evaluation
+    from keras_ssl import callbacks, checkpoints, evaluation, hub
+    from keras_ssl.hub.catalogue import list_models
+    from keras_ssl.hub.export import export
+    from keras_ssl.hub.heads import load_heads
+    from keras_ssl.hub.load import load, preprocessing
+    from keras_ssl.hub.recipe import Recipe
 
 __version__ = "0.1.0"
 
@@ -105,6 +108,7 @@ __all__ = [
     "encoders",
     "evaluation",
     "export",
+    "hub",
     "layers",
     "list_models",
     "load",
@@ -119,15 +123,18 @@ __all__ = [
     "views",
 ]
 
-# Imported when they are first asked for: a saved model needs neither, and they are a third of the time.
-_WHEN_ASKED = ("callbacks", "evaluation")
+# Imported when they are first asked for: a saved model and `fit` need none of them, and they are half of the time.
+_PARTS_WHEN_ASKED = ("callbacks", "checkpoints", "evaluation", "hub")
+_HUB_WHEN_ASKED = ("Recipe", "export", "list_models", "load", "load_heads", "preprocessing")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHEN_ASKED:
+    if name in _PARTS_WHEN_ASKED:
         return importlib.import_module(f"keras_ssl.{name}")
+    if name in _HUB_WHEN_ASKED:
+        return getattr(importlib.import_module("keras_ssl.hub"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_WHEN_ASKED})
+    return sorted({*globals(), *_PARTS_WHEN_ASKED, *_HUB_WHEN_ASKED})

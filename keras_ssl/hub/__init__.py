@@ -4,7 +4,6 @@ from keras_ssl.hub.atomic import atomic_file, atomic_folder
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import list_models
-from keras_ssl.hub.center_crop import CenterCrop
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.download_error import DownloadError
 from keras_ssl.hub.environment import cache_folder
@@ -21,7 +20,6 @@ from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 __all__ = [
     "Card",
     "CardFile",
-    "CenterCrop",
     "DownloadError",
     "Recipe",
     "Run",

@@ -9,11 +9,11 @@ import keras
 
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
-from keras_ssl.hub.center_crop import CenterCrop
 from keras_ssl.hub.golden import GOLDEN_NAME
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
 from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.views import CenterCrop
 
 CARD_NAME = "card.toml"
 WEIGHTS_NAME = "encoder.safetensors"

@@ -106,7 +106,7 @@ def preprocessing(
     Args:
         name_or_path: as for `load`.
         crop: whether the layer begins with resizing and cutting out the middle, as the publisher's evaluation does (see
-            `keras_ssl.hub.CenterCrop`), for images of any size. Defaults to False: images have their size already.
+            `keras_ssl.views.CenterCrop`), for images of any size. Defaults to False: images have their size already.
         interpolation: of that, in place of the card's; needed where the card does not say it. Defaults to None.
 
     Returns:

@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
@@ -11,10 +12,11 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.accumulation import warn_of_accumulation
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
 from keras_ssl.training.processes import Processes
-from keras_ssl.training.replicas import check_supported, replica_count
+from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
 from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
 
 DEFAULT_BATCH_SIZE = 256
+DEFAULT_EVALUATION_BATCH_SIZE = 32  # Keras'
 
 
 class Fitting(keras.Model):
@@ -71,7 +73,8 @@ class Fitting(keras.Model):
 
         Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`, `keras.distribution`)
         each calls `fit` with all of the data and the size of the global batch, and trains on its part of every batch.
-        Of arrays and of this library's data sets it reads no more than that.
+        Of arrays and of this library's data sets it reads no more than that. `evaluate` and `validation_data` divide
+        their batches in the same way; on JAX they take nothing else there.
 
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
@@ -80,7 +83,8 @@ class Fitting(keras.Model):
             batch_size: size of the global batch. Defaults to 256, or all samples where there are fewer.
             shuffle: whether arrays are read in a new random order each epoch. Defaults to True.
             epochs, verbose, callbacks, validation_split, validation_data, initial_epoch, steps_per_epoch,
-                validation_steps, validation_batch_size, validation_freq: as in Keras.
+                validation_steps, validation_batch_size, validation_freq: as in Keras. The last batch of a validation
+                may be smaller than the others, but not a single sample.
 
         Returns:
             The Keras `History`.
@@ -92,7 +96,7 @@ class Fitting(keras.Model):
         check_supported(self)
         warn_of_accumulation(self)
         epochs = check_integer("epochs", epochs, 1)
-        arrays = as_arrays(x, y)
+        arrays, held_out = as_arrays(x, y), None
         if arrays is not None:
             if steps_per_epoch is not None:
                 raise ValueError(
@@ -100,7 +104,7 @@ class Fitting(keras.Model):
                     f"Received: steps_per_epoch={steps_per_epoch}"
                 )
             if validation_split:
-                arrays, validation_data = split_arrays(arrays, validation_split)
+                arrays, held_out = split_arrays(arrays, validation_split)
             x, y = self._dataset(arrays, batch_size, shuffle, initial_epoch), None
             batch_size = None
         elif y is not None or validation_split or batch_size is not None:
@@ -108,14 +112,17 @@ class Fitting(keras.Model):
                 "`y`, `batch_size` and `validation_split` go with arrays; a data set holds its own labels and "
                 f"batches. Received: x of type {type(x).__name__}, batch_size={batch_size}"
             )
-        if validation_data is not None:
-            self._check_evaluates()
-            if validation_data is x and isinstance(x, EpochBatches):
-                raise ValueError(
-                    "Validation would move the training data on to other epochs: give it a data set of its own. "
-                    f"Received: validation_data=x, of type {type(x).__name__}"
-                )
+        if validation_data is not None and validation_data is x and isinstance(x, EpochBatches):
+            raise ValueError(
+                "Validation would move the training data on to other epochs: give it a data set of its own. "
+                f"Received: validation_data=x, of type {type(x).__name__}"
+            )
         known_size = getattr(x, "batch_size", None)
+        if held_out is None and validation_data is not None:
+            held_out = as_arrays(*_inputs_and_labels(validation_data))
+        if held_out is not None:
+            validation_data = self._evaluation_dataset(held_out, validation_batch_size or known_size)
+            validation_batch_size = None
         if known_size is not None:
             self.check_batch_size(int(known_size))
             self._batch_size = int(known_size)
@@ -125,6 +132,7 @@ class Fitting(keras.Model):
             for hook in hooks:
                 at_end.callback(hook.after_fit)
             at_end.callback(self._forget_begin, x)
+            at_end.callback(setattr, self, "_eval_epoch_iterator", None)  # Keras keeps it where an epoch fails
             position = self._restore(hooks, run)
             if position is None:
                 self._plan(epochs - initial_epoch, run.steps)
@@ -136,7 +144,7 @@ class Fitting(keras.Model):
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
-                validation_data=validation_data,
+                validation_data=self._local(validation_data, at_end, evaluation=True),
                 shuffle=False,
                 initial_epoch=initial_epoch,
                 steps_per_epoch=steps_per_epoch,
@@ -145,23 +153,36 @@ class Fitting(keras.Model):
                 validation_freq=validation_freq,
             )
 
-    def evaluate(self, *args: Any, return_dict: bool = False, **kwargs: Any) -> Any:
+    def evaluate(
+        self, x: Any = None, y: Any = None, batch_size: int | None = None, *, return_dict: bool = False, **kwargs: Any
+    ) -> Any:
         """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
 
-        The views are the same at every call: they depend on the seed and the number of the batch.
+        The views are the same at every call: they depend on the seed and the number of the batch. The last batch may
+        be smaller than the others, but not a single sample.
+
+        Args:
+            x, y: as in `fit`.
+            batch_size: size of the global batch of arrays. Defaults to 32, as in Keras.
+            return_dict: whether a dict is returned. Defaults to False.
+            **kwargs: what else `keras.Model.evaluate` takes, by name.
 
         Returns:
             A dict where `return_dict` is set, else a list with the loss first.
 
         Raises:
-            ValueError: on JAX, where several processes train the model.
+            ValueError: if the data does not fit the encoder or the objective; on JAX, where several processes train
+                the model, if it is neither arrays nor a data set of this library.
         """
-        self._check_evaluates()
+        arrays = as_arrays(x, y)
+        if arrays is not None:
+            x, y, batch_size = self._evaluation_dataset(arrays, batch_size), None, None
         self._evaluating = True
-        try:
-            logs = super().evaluate(*args, return_dict=True, **kwargs)
-        finally:
-            self._evaluating = False
+        with ExitStack() as at_end:
+            at_end.callback(setattr, self, "_evaluating", False)
+            if not kwargs.get("_use_cached_eval_dataset"):  # what `fit` has divided already
+                x = self._local(x, at_end, evaluation=True)
+            logs = super().evaluate(x, y, batch_size, return_dict=True, **kwargs)
         return logs if return_dict else [logs.pop("loss"), *logs.values()]
 
     @property
@@ -187,28 +208,51 @@ class Fitting(keras.Model):
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
         return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
 
-    def _local(self, data: Any, at_end: ExitStack) -> Any:
-        """What Keras' `fit` is to be given of a data set: of this library's, the part of each batch that this process
-        trains on."""
+    def _evaluation_dataset(self, arrays: dict[str, Any], batch_size: int | None) -> keras.utils.PyDataset:
+        as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
+        check_inputs(arrays["x"], self.encoder.input_shape)
+        data = from_arrays(
+            **arrays,
+            batch_size=batch_size or DEFAULT_EVALUATION_BATCH_SIZE,
+            seed=self.seed,
+            shuffle=False,
+            drop_remainder=False,
+        )
+        last = data.count % data.batch_size
+        for size in {min(data.count, data.batch_size), last or data.batch_size}:
+            check_divisible(size, replica_count(self))
+        if last == 1:
+            raise ValueError(
+                "The last batch of an evaluation must hold at least two samples. "
+                f"Received: {data.count} samples in batches of {data.batch_size}"
+            )
+        return data
+
+    def _local(self, data: Any, at_end: ExitStack, evaluation: bool = False) -> Any:
+        """What Keras' `fit` or `evaluate` is to be given of a data set: of this library's, the part of each batch that
+        is this process's own.
+
+        Raises:
+            ValueError: on JAX, where an evaluation would count the samples of other data once for each process.
+        """
         processes = Processes(self)
-        if processes.count == 1 or not isinstance(data, EpochBatches):
+        if processes.count == 1 or data is None:
             return data
-        if keras.backend.backend() == "jax":
+        on_jax = keras.backend.backend() == "jax"
+        if not isinstance(data, EpochBatches):
+            if evaluation and on_jax:
+                raise ValueError(
+                    "Where several processes train on JAX, the data of an evaluation must be arrays or a data set of "
+                    f"keras_ssl, which each process can read its part of. Received: {type(data).__name__}"
+                )
+            return data
+        if on_jax:
             distribution = keras.distribution.distribution()
             at_end.callback(setattr, distribution, "auto_shard_dataset", distribution.auto_shard_dataset)
             distribution.auto_shard_dataset = False  # or Keras would refuse whatever is no tf.data
         data.take_part(processes.number, processes.count)
         at_end.callback(data.take_part, 0, 1)
         return data
-
-    def _check_evaluates(self) -> None:
-        """Refuses evaluations in which Keras would have every process hand over the whole batch."""
-        count = Processes(self).count
-        if count > 1 and keras.backend.backend() == "jax":
-            raise ValueError(
-                "An evaluation on JAX would count every sample once for each process: evaluate the weights of a "
-                f"checkpoint in one process. Received: {count} processes"
-            )
 
     def _restore(self, hooks: list[FitHook], run: Run) -> Position | None:
         """What the callbacks do before training; where to go on from, if one of them has restored a run."""
@@ -244,3 +288,14 @@ class Fitting(keras.Model):
         if done is None:
             done, epochs = int(keras.ops.convert_to_numpy(self.updates)), max(epochs, 0)
         self.total_updates.assign(0 if steps is None else done + epochs * steps // every)
+
+
+def _inputs_and_labels(data: Any) -> tuple[Any, Any]:
+    """`validation_data` as `fit` takes its first two arguments; sample weights have no meaning here."""
+    if isinstance(data, tuple | list):
+        data = tuple(part for part in data if part is not None)
+        if len(data) == 1:
+            return data[0], None
+        if len(data) == 2 and (isinstance(data[0], tuple | list | dict) or np.ndim(data[1]) < np.ndim(data[0])):
+            return data
+    return data, None

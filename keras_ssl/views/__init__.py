@@ -1,6 +1,7 @@
 """Views: batched, per-sample-random image ops, and the papers' recipes built from them."""
 
 from keras_ssl.views.batch_styles_standardization import BatchStylesStandardization
+from keras_ssl.views.center_crop import CenterCrop
 from keras_ssl.views.color_jitter import ColorJitter
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.gaussian_blur import GaussianBlur
@@ -19,6 +20,7 @@ from keras_ssl.views.view import View
 
 __all__ = [
     "BatchStylesStandardization",
+    "CenterCrop",
     "ColorJitter",
     "Compose",
     "GaussianBlur",

@@ -42,7 +42,10 @@ def train(model, folder, epochs=EPOCHS, callbacks=(), keep=EPOCHS * STEPS, **opt
         keras_ssl.callbacks.TensorBoard(f"{folder}-board"),
         keras_ssl.callbacks.Checkpoint(folder, every_steps=1, keep=keep, **options),
     ]
-    return model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=callbacks)
+    held_out = vectors(BATCH + BATCH // 2)  # its last batch is not full
+    history = model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=callbacks, validation_data=held_out)
+    history.history["evaluated"] = model.evaluate(held_out, batch_size=BATCH, verbose=0)
+    return history
 
 
 def copy_step(source, step, target):

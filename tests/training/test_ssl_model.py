@@ -47,6 +47,9 @@ class NeedsGroups(Twins):
     required_keys = ("group",)
 
 
+OF_12 = (28 * 8 + 38 * 4) / 12  # the sums of 0 to 7 and of 8 to 11, weighted by the size of their batches
+
+
 def images(count=16, size=8, channels=3, seed=0):
     return np.random.RandomState(seed).randint(0, 256, (count, size, size, channels)).astype("uint8")
 
@@ -242,6 +245,44 @@ class TestUse:
     def test_validation_data_is_reported(self):
         history = fit(compiled(Twins(encoder())), images(), validation_split=0.25, validation_batch_size=4)
         assert history["val_loss"][0] > 0
+
+    def test_validation_reads_what_fit_reads_in_batches_of_its_size(self):
+        x, y, held_out, labels = images(), np.arange(16), images(12, seed=1), np.arange(12)
+        for data in ((held_out, labels), (held_out, labels, None), {"x": held_out, "y": labels}):
+            model = compiled(Twins(encoder()))
+            history = fit(model, x, y, validation_data=data, epochs=2)
+            assert history["val_y"] == history["val_index"] == [pytest.approx(OF_12)] * 2
+            evaluated = model.evaluate(held_out, labels, batch_size=8, verbose=0, return_dict=True)
+            assert history["val_loss"][-1] == pytest.approx(evaluated["loss"], rel=1e-6)
+
+    def test_validation_takes_ready_made_views(self):
+        views = (images(12), images(12, seed=1))
+        history = fit(compiled(Twins(encoder())), images(), validation_data=views)
+        labelled = fit(compiled(Twins(encoder())), images(), np.arange(16), validation_data=(views, np.arange(12)))
+        assert history["val_loss"][0] > 0 and labelled["val_y"] == [pytest.approx(OF_12)]
+
+    def test_what_cannot_be_evaluated_is_refused_before_training(self):
+        model = compiled(Twins(encoder()))
+        for options in ({"validation_data": images(9)}, {"validation_split": 5 / 16, "validation_batch_size": 2}):
+            with pytest.raises(ValueError, match="at least two samples.*Received: . samples in batches of"):
+                fit(model, images(), **options)
+        with pytest.raises(ValueError, match="must have 3 channels.*Received: x.shape="):
+            fit(model, images(), validation_data=images(channels=1))
+        with pytest.raises(ValueError, match="must hold no NaN|NaN"):
+            fit(model, images(), validation_data=np.full((8, 8, 8, 3), np.nan, "float32"))
+        assert int(model.step) == 0
+
+    def test_validation_is_that_of_this_fit_after_one_that_failed(self):
+        class Fail(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                raise RuntimeError("for the test")
+
+        model = compiled(Twins(encoder()), learning_rate=0.0)
+        with pytest.raises(RuntimeError, match="for the test"):
+            fit(model, images(), validation_data=images(8), callbacks=[Fail()])
+        other = images(8, seed=5)
+        history = fit(model, images(), validation_data=other)
+        assert history["val_loss"] == [pytest.approx(model.evaluate(other, batch_size=8, verbose=0)[0], rel=1e-6)]
 
     def test_validation_on_the_training_data_set_itself_is_refused(self):
         data = keras_ssl.data.from_arrays(images(), batch_size=8)

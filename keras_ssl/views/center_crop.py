@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional import crop_and_resize

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.hub import CenterCrop
+from keras_ssl.views import CenterCrop
 
 
 def photo(height, width):
