@@ -10,7 +10,6 @@ import keras
 import pytest
 
 import keras_ssl
-from tests.objectives.test_conformance import KINDS
 from tests.objectives.tiny import OBJECTIVES
 
 STEPS = 50
@@ -64,15 +63,8 @@ def check(name, digits):
     assert [updates for updates, _ in doctor._past] == [0, 10, 25, 50]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same numbers, by the conformance suite")
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in KINDS[:2] else pytest.mark.long) for n in KINDS])
-def test_nothing_is_wrong_with_one_of_each_kind(name, digits):
-    check(name, digits)
-
-
 @pytest.mark.long
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the same numbers, by the conformance suite")
-@pytest.mark.parametrize("name", [name for name in OBJECTIVES if name not in KINDS])
-def test_nothing_is_wrong_with_the_others(name, digits):
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_nothing_is_wrong_with_any_recipe(name, digits):
     check(name, digits)

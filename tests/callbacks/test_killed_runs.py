@@ -1,6 +1,5 @@
 """kill -9 at random times, as often as it likes: the folder always resumes, and the end is that of one whole run."""
 
-import multiprocessing
 import random
 import signal
 import time
@@ -11,16 +10,13 @@ import pytest
 
 from keras_ssl.callbacks.checkpoint_folder import saved_checkpoints
 from tests.callbacks.tiny_run import STEPS, main
-
-# Each run is a process of its own, forked off one that has done nothing but import: that is what takes long.
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.callbacks.tiny_run"])
+from tests.forking import FORKED
 
 
 def start(folder, epochs, out):
     """A process that trains, and what tells the step it begins with."""
-    begun, told = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=main, args=(folder, epochs, out, told))
+    begun, told = FORKED.Pipe(duplex=False)
+    process = FORKED.Process(target=main, args=(folder, epochs, out, told))
     process.start()
     told.close()
     return process, begun
@@ -39,10 +35,10 @@ def latest_name(folder):
 
 @pytest.mark.parametrize(
     ("kills", "epochs"),
-    [pytest.param(3, 12, marks=pytest.mark.slow), pytest.param(50, 200, marks=pytest.mark.long)],
+    [pytest.param(2, 8, marks=pytest.mark.slow), pytest.param(50, 200, marks=pytest.mark.long)],
 )
 def test_killed_at_random_times(tmp_path, kills, epochs):
-    if kills == 3 and keras.backend.backend() != "tensorflow":
+    if kills == 2 and keras.backend.backend() != "tensorflow":
         pytest.skip("processes take long to start; the long test runs on every backend")
     folder, rng = tmp_path / "run", random.Random(0)
     folder.mkdir()

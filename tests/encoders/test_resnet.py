@@ -157,7 +157,7 @@ def wide_parameters(blocks, channels):
 
 @tensorflow_only
 @pytest.mark.parametrize("depth", [152, 200])
-@pytest.mark.slow
+@pytest.mark.long
 def test_deep_ones_have_their_layers(depth):
     model = ResNet(depth, width=0.015625)
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers) == depth - 1 + 4
@@ -221,7 +221,7 @@ def test_conforms():
 
 
 @tensorflow_only
-@pytest.mark.slow
+@pytest.mark.long
 def test_bottlenecks_and_the_cifar_stem_conform():
     check_encoder(ResNet(50, width=0.0625, stem="cifar", input_shape=(None, None, 5)), (8, 8, 5), stable_names=True)
 

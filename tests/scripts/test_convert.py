@@ -9,7 +9,8 @@ import keras_ssl
 from tests.checkpoints import make_torch_files
 from tests.checkpoints.published import VITS, prefixed, projector, resnet, resnet_features, vit, vit_features, write
 from tests.encoders.test_vit import features
-from tests.scripts.test_scripts import ON_TENSORFLOW, run_repeatedly
+from tests.forking import run_repeatedly
+from tests.scripts.test_scripts import ON_TENSORFLOW
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RESNET = f"--architecture=ResNet depth=18 width={make_torch_files.WIDTH}"
@@ -59,7 +60,7 @@ def workplace(tmp_path_factory):
 def test_entries_give_the_published_features(workplace):
     folder, ends = workplace
     assert ends[:2] == [
-        [None, f"Converted to made/{name}: keras_ssl.load('made/{name}')\n"] for name in ("own", "dinov2")
+        (None, f"Converted to made/{name}: keras_ssl.load('made/{name}')\n") for name in ("own", "dinov2")
     ]
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 24, 3), "uint8")
     expected = resnet_features(resnet()[0], (pixels / 255 - MEAN) / STD)

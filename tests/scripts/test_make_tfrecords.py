@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.data import from_folder, from_tfrecords
-from tests.scripts.test_scripts import run_repeatedly
+from tests.forking import run_repeatedly
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorFlow is the reader; once is enough"

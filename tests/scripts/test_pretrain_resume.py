@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.scripts.test_scripts import SCRIPTS, TINY
+from tests.forking import SCRIPTS
+from tests.scripts.test_scripts import TINY
 
 pytestmark = pytest.mark.long
 

@@ -5,16 +5,15 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 import keras_ssl
+from tests.forking import SCRIPTS, run_repeatedly, run_script
 from tests.report.pages import parsed
 
-SCRIPTS = Path(__file__).parents[2] / "scripts"
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 TINY = [
     "--recipe=simclr_digits",
@@ -24,32 +23,9 @@ TINY = [
     "--set=training.batch_size=16",
     "--set=encoder.widths=[4, 8]",
     "--set=objective.projector=[8, 4]",
+    "--set=views.name=pipeline",
+    '--set=views.ops=[{name="RandomFlip"}]',  # little to compile
 ]
-
-
-# Runs a script several times in one process, which spares the seconds that importing a backend takes.
-REPEATED = """
-import contextlib, importlib.util, io, json, os, sys
-script, cases = sys.argv[1], json.loads(sys.argv[2])
-sys.argv = [script]
-sys.path.insert(0, os.path.dirname(script))
-spec = importlib.util.spec_from_file_location("script", script)
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-from absl import flags
-from absl.testing import flagsaver
-ends = []
-for case in cases:
-    said = io.StringIO()
-    with flagsaver.flagsaver(), contextlib.redirect_stdout(said):
-        argv = flags.FLAGS([script, *case])
-        try:
-            module.main(argv)
-            ends.append([None, said.getvalue()])
-        except SystemExit as error:
-            ends.append([error.code, said.getvalue()])
-print(json.dumps(ends))
-"""
 
 
 def run(*command, cwd, backend=None):
@@ -65,11 +41,6 @@ def run(*command, cwd, backend=None):
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
-
-
-def run_repeatedly(script, *cases, cwd):
-    """For each list of flags the error in which the script ends (None where it succeeds) and what it says."""
-    return json.loads(run("-c", REPEATED, SCRIPTS / script, json.dumps(cases), cwd=cwd).splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +114,8 @@ def test_evaluate_writes_a_table_and_json(workplace):
     flags = [f"--protocols={','.join(protocols)}", "--output=e.json", "--k=5", "--seed=3", "--ways=3"]
     flags += ["--epochs=2", "--from_scratch"]
     flags += ["--report=e.html", "--logdir=run", "--query=7"]
-    said = run(SCRIPTS / "evaluate.py", "--model=entry", "--data=more.npz", *flags, cwd=workplace)
+    error, said = run_script("evaluate.py", "--model=entry", "--data=more.npz", *flags, cwd=workplace)
+    assert error is None
     head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
     results = json.loads((workplace / "e.json").read_text())
     assert list(results) == head and len(protocols) == 23
@@ -221,7 +193,6 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
         "--logdir holds a finished run": [f"--logdir={workplace / 'run'}"],
     }
     tiny = [flag for flag in TINY if "data.count" not in flag] + ["--logdir=run"]
-    tiny += ["--set=views.name=pipeline", '--set=views.ops=[{name="RandomFlip"}]']  # little to compile
     # Last, what is no mistake: arrays without labels, without the doctor and with.
     fine = [["--data=unlabelled.npz", "--nodoctor"], ["--data=unlabelled.npz", "--overwrite", "--verbose=1"]]
     cases = [[*tiny, *flags] for flags in [*mistakes.values(), *fine]]
@@ -269,39 +240,14 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.npz"]
 
 
-# Each script defines flags of its own, which one process cannot take back: all are forks of one that has the library.
-HELP = """
-import json, os, runpy, sys, tempfile
-folder = os.path.dirname(sys.argv[1])
-sys.path[:0] = [folder, os.path.dirname(folder)]
-import keras_ssl
-said = {}
-for script in sys.argv[1:]:
-    with tempfile.TemporaryFile("w+") as out:
-        child = os.fork()
-        if child == 0:
-            os.dup2(out.fileno(), 1)
-            sys.argv = [script, "--help"]
-            try:
-                runpy.run_path(script, run_name="__main__")
-            finally:
-                sys.stdout.flush()
-                os._exit(0)
-        os.waitpid(child, 0)
-        out.seek(0)
-        said[os.path.basename(script)] = out.read()
-print(json.dumps(said))
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="nothing of it is the backend's")
 def test_help_says_what_every_flag_is(tmp_path):
     scripts = ["pretrain.py", "evaluate.py", "export.py", "convert.py", "rank.py", "zoo.py"]
-    helps = json.loads(run("-c", HELP, *[SCRIPTS / script for script in scripts], cwd=tmp_path).splitlines()[-1])
     for script in scripts:
-        assert f"python scripts/{script} " in helps[script]
+        _, said = run_script(script, "--help", cwd=tmp_path)
+        assert f"python scripts/{script} " in said
         names = re.findall(r'flags.DEFINE_\w+\(\s*"(\w+)"', (SCRIPTS / script).read_text())
         assert len(names) > 5
         for name in names:
-            assert f"--{name}:" in helps[script] or f"--[no]{name}:" in helps[script]
+            assert f"--{name}:" in said or f"--[no]{name}:" in said

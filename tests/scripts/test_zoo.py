@@ -10,9 +10,10 @@ import pytest
 import keras_ssl
 from keras_ssl.hub import Card, CardFile
 from tests.checkpoints.published import resnet, write
+from tests.forking import run_repeatedly
 from tests.hub.faulty_server import FaultyServer
 from tests.hub.published_entries import IMAGENET, RESNET
-from tests.scripts.test_scripts import ON_TENSORFLOW, run_repeatedly
+from tests.scripts.test_scripts import ON_TENSORFLOW
 
 pytestmark = [
     pytest.mark.slow,

@@ -93,7 +93,7 @@ class Deaf(Sound):
 HERE = ("config", "file", "gradient", "jit", "precision", "resume", "collapse")
 
 
-@pytest.mark.slow
+@pytest.mark.long  # as two of the library's do in tests/objectives/test_conformance.py
 def test_a_sound_objective_passes():
     check_objective(lambda: Sound(encoder()), checks=HERE)
 
