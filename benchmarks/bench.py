@@ -30,7 +30,7 @@ ONLY = flags.DEFINE_string("only", "", "Regular expression: the cases to measure
 ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of each short case.", lower_bound=1)
 MINUTES = flags.DEFINE_float("minutes", 30.0, "The time for all cases, beside that for installing peers.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Runs of the end-to-end cases.", lower_bound=1)
-EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs of each run that is evaluated.", lower_bound=1)
+EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs of each run that is evaluated.", lower_bound=1)
 OUTPUT = flags.DEFINE_string("output", None, "Default: benchmarks/results/<machine>.md")
 
 # TensorFlow takes oneDNN's kernels by default on newer processors only; its own take twice the time (NOTES.md). So
@@ -345,8 +345,8 @@ def entries() -> list[Entry]:
     return [
         *(Entry(case.name, case.target, case.seconds, case.peer, case.rows) for case in cases),
         Entry("import keras_ssl", 1.0, 50.0, None, import_rows),
-        Entry("files to trained encoder", 2.0, 200.0, "lightly", training_rows),
-        Entry("kNN after SimCLR", 1.0, 400.0, "lightly", accuracy_rows),
+        Entry("files to trained encoder", 2.0, 230.0, "lightly", training_rows),
+        Entry("kNN after SimCLR", 1.0, 520.0, "lightly", accuracy_rows),
     ]
 
 

@@ -18,11 +18,19 @@ from tests.two_replicas import two_replicas  # noqa: F401 (a fixture)
 
 # Most programs of the tests run a few times, and XLA spends a third of its time on making them fast.
 QUICK_TO_COMPILE = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+PROGRAMS_OF_JAX = {
+    "JAX_COMPILATION_CACHE_DIR": str(Path(__file__).parents[1] / ".pytest_cache" / "programs"),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+}
 
 
 def pytest_configure(config):
     if config.getoption("markexpr") != "long":  # those train for a while
         os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
+        # JAX compiles every operation for every shape, most of them in several tests, both workers and every run.
+        for name, value in PROGRAMS_OF_JAX.items():
+            os.environ.setdefault(name, value)
 
 
 MOST_BYTES = 6 * 2**30
