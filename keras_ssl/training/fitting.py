@@ -154,7 +154,14 @@ class Fitting(keras.Model):
             )
 
     def evaluate(
-        self, x: Any = None, y: Any = None, batch_size: int | None = None, *, return_dict: bool = False, **kwargs: Any
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        *,
+        return_dict: bool = False,
+        **kwargs: Any,
     ) -> Any:
         """The objective on held-out data, as `keras.Model.evaluate` (batch norm and dropout at rest).
 
@@ -164,6 +171,7 @@ class Fitting(keras.Model):
         Args:
             x, y: as in `fit`.
             batch_size: size of the global batch of arrays. Defaults to 32, as in Keras.
+            verbose: as in Keras.
             return_dict: whether a dict is returned. Defaults to False.
             **kwargs: what else `keras.Model.evaluate` takes, by name.
 
@@ -182,7 +190,7 @@ class Fitting(keras.Model):
             at_end.callback(setattr, self, "_evaluating", False)
             if not kwargs.get("_use_cached_eval_dataset"):  # what `fit` has divided already
                 x = self._local(x, at_end, evaluation=True)
-            logs = super().evaluate(x, y, batch_size, return_dict=True, **kwargs)
+            logs = super().evaluate(x, y, batch_size, verbose, return_dict=True, **kwargs)
         return logs if return_dict else [logs.pop("loss"), *logs.values()]
 
     @property
@@ -243,7 +251,7 @@ class Fitting(keras.Model):
             if evaluation and on_jax:
                 raise ValueError(
                     "Where several processes train on JAX, the data of an evaluation must be arrays or a data set of "
-                    f"keras_ssl, which each process can read its part of. Received: {type(data).__name__}"
+                    f"keras_ssl, which each process can read its part of. Received: data of type {type(data).__name__}"
                 )
             return data
         if on_jax:

@@ -51,6 +51,22 @@ def test_a_case_may_use_the_time_that_those_before_it_left(script, tmp_path, mon
     assert "| two |" in (tmp_path / "table.md").read_text()
 
 
+def test_cases_measured_again_replace_their_rows_and_leave_the_others(script, tmp_path, monkeypatch):
+    def run(values, *flags):
+        bench = script("bench", f"--output={tmp_path / 'table.md'}", *flags)
+        rows = [bench.Row(name, "a", "b", value) for name, value in values.items()]
+        entries = [bench.Entry(row.case, 1.0, 30.0, None, lambda _, row=row: [row]) for row in rows]
+        monkeypatch.setattr(bench, "entries", lambda: entries)
+        bench.main([])
+
+    run({"one": 1.0, "two": 2.0})
+    run({"one": 9.0, "two": 4.0, "three": 3.0}, "--only=two|three")
+    *_, one, two, three, _, again = (tmp_path / "table.md").read_text().splitlines()
+    assert one == "| one | a | b | 1.00 | 1 | yes |" and two == "| two | a | b | 4.00 | 1 | yes |"
+    assert three == "| three | a | b | 3.00 | 1 | yes |"
+    assert again == "Measured again, in 0 minutes: the rows of `python benchmarks/bench.py --only='two|three'`."
+
+
 def test_a_peer_that_cannot_be_installed_says_why_and_is_tried_once(script, environments, monkeypatch):
     runs = []
 
