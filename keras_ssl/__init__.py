@@ -123,7 +123,7 @@ __all__ = [
     "views",
 ]
 
-# Imported when they are first asked for: a saved model and `fit` need none of them, and they are half of the time.
+# Imported when they are first asked for: a saved model and `fit` need none of them, and they take long.
 _PARTS_WHEN_ASKED = ("callbacks", "checkpoints", "evaluation", "hub")
 _HUB_WHEN_ASKED = ("Recipe", "export", "list_models", "load", "load_heads", "preprocessing")
 

@@ -132,7 +132,6 @@ class Fitting(keras.Model):
             for hook in hooks:
                 at_end.callback(hook.after_fit)
             at_end.callback(self._forget_begin, x)
-            at_end.callback(setattr, self, "_eval_epoch_iterator", None)  # Keras keeps it where an epoch fails
             position = self._restore(hooks, run)
             if position is None:
                 self._plan(epochs - initial_epoch, run.steps)
@@ -208,17 +207,19 @@ class Fitting(keras.Model):
     def _dataset(
         self, arrays: dict[str, Any], batch_size: int | None, shuffle: bool, epoch: int
     ) -> keras.utils.PyDataset:
-        as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
-        check_inputs(arrays["x"], self.encoder.input_shape)
+        self._check_form(arrays)
         self.check_arrays(arrays)
         replicas = replica_count(self)
         if batch_size is None:
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
         return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
 
-    def _evaluation_dataset(self, arrays: dict[str, Any], batch_size: int | None) -> keras.utils.PyDataset:
+    def _check_form(self, arrays: dict[str, Any]) -> None:
         as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
         check_inputs(arrays["x"], self.encoder.input_shape)
+
+    def _evaluation_dataset(self, arrays: dict[str, Any], batch_size: int | None) -> keras.utils.PyDataset:
+        self._check_form(arrays)
         data = from_arrays(
             **arrays,
             batch_size=batch_size or DEFAULT_EVALUATION_BATCH_SIZE,

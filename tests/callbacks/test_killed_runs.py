@@ -35,10 +35,10 @@ def latest_name(folder):
 
 @pytest.mark.parametrize(
     ("kills", "epochs"),
-    [pytest.param(2, 8, marks=pytest.mark.slow), pytest.param(50, 200, marks=pytest.mark.long)],
+    [pytest.param(3, 12, marks=pytest.mark.slow), pytest.param(50, 200, marks=pytest.mark.long)],
 )
 def test_killed_at_random_times(tmp_path, kills, epochs):
-    if kills == 2 and keras.backend.backend() != "tensorflow":
+    if kills == 3 and keras.backend.backend() != "tensorflow":
         pytest.skip("processes take long to start; the long test runs on every backend")
     folder, rng = tmp_path / "run", random.Random(0)
     folder.mkdir()
