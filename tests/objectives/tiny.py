@@ -10,7 +10,14 @@ EAGERLY = keras.backend.backend() == "tensorflow"
 
 
 def encoder():
-    return keras_ssl.encoders.ConvNet(widths=(8, 16))
+    """A network without kinks: a ReLU, or the largest of four pixels, takes another branch by the last digit of its
+    input, and then two right gradients differ by 1e-4 of their size, for one draw of the weights in ten."""
+    layers = keras.layers
+    x = images = keras.Input((None, None, 3))
+    for width in (8, 16):
+        x = layers.Conv2D(width, 3, strides=width // 8, padding="same", use_bias=False)(x)
+        x = layers.Activation("silu")(keras_ssl.layers.BatchNormalization()(x))
+    return keras.Model(images, layers.GlobalAveragePooling2D()(x))
 
 
 def cheap_views():
