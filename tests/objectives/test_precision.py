@@ -49,7 +49,8 @@ def embedded(model):
 
 
 def magnified(self, features, training=False, call=MLPHead.call):
-    factor = 1000.0 if self.name == "projector" else 1.0
+    # The heads whose output is an embedding: `phi` of the adaptive heads tells a temperature.
+    factor = 1000.0 if self.name.startswith(("projector", "predictor", "head")) else 1.0
     return call(self, features, training=training) * keras.ops.cast(factor, self.compute_dtype)
 
 
