@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 TIMEOUT_SECONDS = 1200
+_LOGICAL_DEVICES = "--xla_force_host_platform_device_count"
 
 
 @dataclass(frozen=True)
@@ -150,13 +151,16 @@ def worker_environments(backend: str, workers: int, devices: int = 1) -> list[di
     TensorFlow reads TF_CONFIG by itself; for JAX, `replica_scope` reads KERAS_DISTRIBUTION_*, which are Keras' own.
     """
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("TF_CONFIG", "KERAS_DIST"))}
+    flags = [flag for flag in outside.get("XLA_FLAGS", "").split() if not flag.startswith(_LOGICAL_DEVICES)]
+    if backend == "jax":
+        flags.append(f"{_LOGICAL_DEVICES}={devices}")
     environment = {
         **outside,
         "KERAS_BACKEND": backend,
         "CUDA_VISIBLE_DEVICES": "",
         "JAX_PLATFORMS": "cpu",
         "TF_CPP_MIN_LOG_LEVEL": "3",
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}" if backend == "jax" else "",
+        "XLA_FLAGS": " ".join(flags),
     }
     if workers == 1:
         return [environment]
