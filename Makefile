@@ -14,7 +14,7 @@ define venv
 $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: demo test test-long test-parity bench check format methods clean
+.PHONY: demo test test-slow test-long test-parity bench check format methods clean
 
 $(VENV)/installed: setup.py
 	$(call venv,$(VENV))
@@ -29,15 +29,23 @@ $(VENV)/installed-test: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(DEMO_FLAGS)
 
-# Both backends; tests that start other backends themselves run once, under TensorFlow.
-test: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long and not parity" $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not long and not parity" $(PYTEST_FLAGS)
+# Tests that start other backends themselves run once, under TensorFlow.
+define on_both_backends
+KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
+KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
+endef
 
-# Every method learns, and every method on more devices: about half an hour.
+# All that is quick: under twenty minutes on two cores.
+test: $(VENV)/installed-test
+	$(call on_both_backends,"not slow and not long and not parity")
+
+# What takes more than five seconds: whole runs, killed processes, several devices, pages in a browser.
+test-slow: $(VENV)/installed-test
+	$(call on_both_backends,"slow and not long and not parity")
+
+# Every method learns, and every method on more devices: hours.
 test-long: $(VENV)/installed-test
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(PYTEST_FLAGS)
+	$(call on_both_backends,long)
 
 # Side by side with other projects, each in an environment of its own: half an hour on two cores that do nothing else.
 bench: $(VENV)/installed-test

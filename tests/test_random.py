@@ -87,6 +87,7 @@ def test_draws_count_on_from_request_to_request():
     np.testing.assert_array_equal(to_numpy(stream(first_draw=2).bits((3,))), whole[:, 2:])
 
 
+@pytest.mark.slow
 def test_rows_of_several_views_in_one_batch():
     one, two = stream(3), stream(3)
     whole = to_numpy(one.uniform(shape=(5,)))
@@ -128,6 +129,7 @@ def test_large_seeds():
     np.testing.assert_array_equal(top, np.array(expected, "uint32"))
 
 
+@pytest.mark.slow
 def test_compiled_equals_eager():
     """What is made of the bits without an addition is equal to the bit; ranges are to the last one or two."""
 
@@ -165,6 +167,7 @@ def test_samples_and_draws_are_uncorrelated():
     assert abs(np.corrcoef(values[:-1, 0], values[1:, 0])[0, 1]) < 0.1
 
 
+@pytest.mark.slow
 def test_bernoulli():
     assert not to_numpy(stream(5000).bernoulli(0.0)).any()
     assert to_numpy(stream(5000).bernoulli(1.0)).all()

@@ -42,6 +42,7 @@ def test_the_sizes_are_those_of_the_claim(script):
     assert ends == {"batch": (64, 4096), "queue": (4096, 65536), "projector": (512, 8192), "views": (2, 10)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="counts a TensorFlow graph")
 def test_a_round_times_each_size_and_counts_its_operations():
     worker = importlib.import_module("keras_ssl_growth")

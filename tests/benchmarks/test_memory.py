@@ -63,6 +63,7 @@ def test_what_may_be_overwritten_counts_once(worker):
     assert program(True)["state"] == 4096 and program(False)["state"] == 2 * 4096
 
 
+@pytest.mark.slow
 @jax_only
 def test_a_step_needs_little_more_than_the_bare_loop(worker):
     overrides = [*SMALL, "objective.projector=[512, 512]"]

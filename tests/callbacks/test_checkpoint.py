@@ -69,11 +69,13 @@ class At(keras.callbacks.Callback):
 
 
 class TestResume:
+    @pytest.mark.slow
     @pytest.mark.parametrize("stop", [1, 4, 11])
     def test_at_any_step_equals_the_uninterrupted_run(self, tmp_path, uninterrupted, stop):
         assert train(tiny(), tmp_path, stop=stop) is None
         assert_goes_on(tmp_path, uninterrupted)
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="nothing of it is the backend's")
     def test_again_and_again(self, tmp_path, uninterrupted):
         for stop in (2, 1, 5):

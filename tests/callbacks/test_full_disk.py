@@ -34,6 +34,7 @@ print("went on from step", saved[-1].step)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="nothing of it is the backend's")
 def test_a_full_disk_keeps_the_checkpoints_before_and_the_run_goes_on_from_them(tmp_path):
     command = [*before_command(tmp_path, "-t tmpfs -o size=256k tmpfs"), sys.executable, "-c", PROGRAM, str(tmp_path)]

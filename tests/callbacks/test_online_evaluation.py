@@ -45,6 +45,7 @@ def test_the_number_is_that_of_the_model_at_the_end_of_the_epoch(make_model, ima
     assert len(set(history["first"])) == 3  # the model moves, and so does the number
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 3])
 def test_training_is_not_disturbed(make_model, images, steps):
     weights, traces = [], []
@@ -58,6 +59,7 @@ def test_training_is_not_disturbed(make_model, images, steps):
         np.testing.assert_array_equal(without, with_callback)
 
 
+@pytest.mark.slow
 def test_everyone_sees_the_number(make_model, images, capsys):
     after = After()
     history = make_model().fit(images[0], epochs=2, verbose=2, callbacks=[FirstFeature(images[0]), after]).history

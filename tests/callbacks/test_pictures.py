@@ -60,6 +60,7 @@ def test_the_spectrum_has_no_more_values_than_centred_samples_allow():
     np.testing.assert_allclose(heights, 6 + np.log10(expected / expected[0]), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_multi_crop_shows_every_view():
     writer = Recorder()
     views = keras_ssl.views

@@ -90,6 +90,7 @@ def unwatched():
     return model, steps.logs
 
 
+@pytest.mark.slow
 def test_curves_are_the_history(run):
     _, _, history, values = run
     assert {"loss", "embedding_std", "gradient_norm", "images_per_second", "val_loss"} <= set(history)
@@ -107,6 +108,7 @@ def test_settings_follow_the_run(run):
     assert [float(value) for _, value in values["step/learning_rate"]] == pytest.approx([0.08, 0.06, 0.04, 0.02])
 
 
+@pytest.mark.slow
 def test_points_within_epochs_are_means_since_the_last_point(run, unwatched):
     """Every second step, across the ends of epochs of three steps."""
     values = run[3]
@@ -127,6 +129,7 @@ def test_training_is_bitwise_the_same(run, unwatched):
         np.testing.assert_array_equal(numbers(ours), numbers(theirs))
 
 
+@pytest.mark.slow
 def test_the_grid_shows_the_views_that_a_step_trains_on(tmp_path):
     """The first step's batch are the first eight images: the encoder's inputs in it, turned back into pixels."""
     made = []
@@ -237,6 +240,7 @@ def test_a_resumed_run_goes_on_where_it_was(tmp_path):
     assert [step for step, _ in values["views"]] == [0, 2, 2, 4]
 
 
+@pytest.mark.slow
 def test_a_run_that_stops_early_has_its_last_pictures(tmp_path):
     drive(TensorBoard(tmp_path, IMAGES, every=BIG), make_model(), epochs=1)
     assert [step for step, _ in read(tmp_path)["spectrum/log10_singular_values"]] == [1]

@@ -62,6 +62,7 @@ def test_an_epoch_without_steps_logs_nothing(clock):
     assert epoch(Throughput(batch_size=2), clock, 1.0, []) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 2])
 def test_in_fit(make_model, images, steps):
     class Slow(keras.callbacks.Callback):

@@ -72,6 +72,7 @@ def test_the_compiled_step_gathers_images():
     assert_equal_state(states[1], states[0])
 
 
+@pytest.mark.slow
 def test_another_data_set_is_not_read_from_the_first():
     """What the step was traced with must not outlive the call of `fit` that it was traced for."""
     states = []

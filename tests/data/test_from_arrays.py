@@ -97,6 +97,7 @@ def test_bad_arguments(arguments, message):
         from_arrays(**{"batch_size": 4} | arguments)
 
 
+@pytest.mark.slow
 def test_no_tensorflow_under_jax():
     """Everything here but image folders works where TensorFlow is not installed."""
     program = """

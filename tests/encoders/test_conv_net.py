@@ -66,6 +66,7 @@ def test_conforms(input_shape):
     check_encoder(ConvNet((4, 8), input_shape=input_shape), tuple(n or 8 for n in input_shape), stable_names=True)
 
 
+@pytest.mark.slow
 def test_learns_in_fit():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 64)

@@ -163,6 +163,7 @@ def test_deep_ones_have_their_layers(depth):
     assert sum(isinstance(layer, keras.layers.Conv2D) for layer in model.layers) == depth - 1 + 4
 
 
+@pytest.mark.slow
 def test_width_multiplies_every_layer():
     narrow, wide = ResNet(50, width=0.125), ResNet(50, width=0.25)
     for a, b in zip(narrow.weights, wide.weights, strict=True):
@@ -171,6 +172,7 @@ def test_width_multiplies_every_layer():
     assert wide.output_shape == (None, 512)
 
 
+@pytest.mark.slow
 def test_initial_weights():
     model = ResNet(18, width=0.5)
     kernel = keras.ops.convert_to_numpy(model.get_layer("stage3_block1_conv1").kernel)
@@ -194,6 +196,7 @@ def test_layer_names_are_a_public_format():
     assert "stage1_block1_shortcut_conv" in [x.name for x in ResNet(50, width=0.0625).layers]
 
 
+@pytest.mark.slow
 def test_config_round_trip():
     model = ResNet(34, 0.25, "cifar", (32, 32, 1), None, False, "same", "mine")
     config = json.loads(json.dumps(model.get_config()))
@@ -204,6 +207,7 @@ def test_config_round_trip():
     assert ResNet(18, width=0.0625).name == "resnet18"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_keeps_float32_weights_and_computes_in_half(policy):
     keras.config.set_dtype_policy(policy)
@@ -216,6 +220,7 @@ def test_mixed_precision_keeps_float32_weights_and_computes_in_half(policy):
     assert keras.backend.standardize_dtype(output.dtype) == policy.removeprefix("mixed_")
 
 
+@pytest.mark.slow
 def test_conforms():
     check_encoder(ResNet(18, width=0.0625), (16, 16, 3), stable_names=True)
 

@@ -276,15 +276,18 @@ def test_drop_path_acts_in_training_only():
         assert np.abs(features(dropping, x, training=True) - expected).max() > 0.1
 
 
+@pytest.mark.slow
 def test_conforms():
     check_encoder(ViT(**TINY | {"depth": 1}, input_shape=(8, 8, 3)), (8, 8, 3), stable_names=True)
 
 
+@pytest.mark.slow
 @tensorflow_only
 def test_one_with_everything_conforms():
     check_encoder(ViT(**DINOV2, drop_path=0.1, pooling="class_mean"), (12, 16, 3), stable_names=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel needs the TensorFlow backend")
 def test_exported_and_loaded_it_sees_images_of_any_size(tmp_path):
     import tensorflow as tf
@@ -318,6 +321,7 @@ def after_one_step(generator_state):
     )
 
 
+@pytest.mark.slow
 def test_learns_under_an_objective_which_says_what_paths_are_dropped():
     loss, weights = after_one_step(1)
     assert np.isfinite(loss)

@@ -36,6 +36,7 @@ def test_learns_from_few_labels_and_leaves_the_model_as_it_is():
         np.testing.assert_array_equal(weight, old)
 
 
+@pytest.mark.slow
 def test_is_a_function_of_its_arguments_and_of_the_chosen_labels():
     x, y, x_test, y_test = data()
     model, arguments = encoder(), {"fraction": 0.2, "from_scratch": True, "epochs": 2}

@@ -63,6 +63,7 @@ def names(rows):
     return [row.path.parent.name if row.path.is_file() else row.path.name for row in rows]
 
 
+@pytest.mark.slow
 def test_orders_runs_and_entries_and_measures_what_the_functions_do(runs):
     rows = rank_checkpoints(runs, **FEW)
     assert names(rows) == ["c", "a", "d", "b"]

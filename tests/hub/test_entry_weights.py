@@ -27,6 +27,7 @@ def run(model, images):
     return keras.ops.convert_to_numpy(model(images, training=False))
 
 
+@pytest.mark.slow
 def test_it_loads_by_name_from_its_publisher_and_then_from_the_cache(house, server):
     weights, _ = resnet()
     target = publish(house, server, "far", {"net.pth": RESNETS["moco v3"](weights)})

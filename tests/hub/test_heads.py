@@ -69,6 +69,7 @@ def test_the_next_step_of_the_restored_model_is_that_of_the_original(name, tmp_p
         np.testing.assert_allclose(values(restored)[key], value, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.slow
 def test_without_the_heads_the_next_step_differs(moco, entry):
     bare = values(made_again("moco", entry))
     assert any(not np.allclose(bare[key], value) for key, value in values(moco).items())

@@ -68,6 +68,7 @@ def test_every_weight_of_a_resnet_arrives(tmp_path, depth, format):
     assert_loaded(encoder, arrays)
 
 
+@pytest.mark.slow
 def test_features_equal_pytorchs():
     """A ResNet-18 that PyTorch ran and saved in its older format."""
     path = make_torch_files.DATA / "resnet18_stream.pt"

@@ -92,6 +92,7 @@ def test_features_of_a_resnet_at_another_size(tmp_path):
     np.testing.assert_allclose(actual, resnet_features(weights, x[:, :20, :33]), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_features_of_mixed_barlow_twins_for_small_images(tmp_path):
     """Its networks for CIFAR have no pooling, whose number the stages then take."""
     weights = resnet()[0] | {"conv1.weight": draw("conv1.weight", (2, 3, 3, 3))}

@@ -112,6 +112,7 @@ def test_features_are_the_published_ones_at_its_size_and_another(house, server, 
         np.testing.assert_allclose(run(model, pixels(*size)), expected(name, card, weights, pixels(*size)), atol=1e-4)
 
 
+@pytest.mark.slow
 @on_tensorflow
 def test_simclr_s_several_files_come_together(house, server, tmp_path):
     named = simclr_files.variables(1)

@@ -59,6 +59,7 @@ def test_the_greedy_pair_is_given_up_where_the_sum_gains():
     assert matched(np.array([[0.9, 0.8], [0.8, 0.1]], "float32")).tolist() == [1, 0]
 
 
+@pytest.mark.slow
 def test_ties_still_give_a_permutation():
     for weights in (np.zeros((9, 9)), np.ones((9, 1)) * np.arange(9.0), np.eye(9)[:, ::-1] * 2):
         found = matched(weights.astype("float32"))

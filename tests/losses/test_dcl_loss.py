@@ -64,6 +64,7 @@ def test_the_chance_value_is_the_logarithm_of_the_negatives():
     assert float(dcl_loss(z, z)) == pytest.approx(np.log(10), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_many_negatives_bring_dcl_to_info_nce():
     differences = []
     for n in (4, 16, 64):

@@ -56,6 +56,7 @@ def test_equals_the_loops(count, global_count, steepness):
     assert found == pytest.approx(reference(views(count), steepness, 3, global_count), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_equals_finite_differences_and_stops_at_the_compared(
     value_and_gradients, finite_differences, tolerance
 ):
@@ -83,18 +84,21 @@ def test_with_the_steepness_the_loss_vanishes_only_in_the_right_order():
     assert float(group_ordering_loss(one_too_low, low, 1e7)) > 1.0
 
 
+@pytest.mark.slow
 def test_the_order_within_a_group_does_not_matter():
     p, n = similarities()
     expected = float(group_ordering_loss(p, n))
     assert float(group_ordering_loss(p[:, ::-1].copy(), n[:, [2, 0, 3, 1]])) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_equal_similarities_have_the_value_of_the_docstring():
     found = float(group_ordering_loss(np.ones((1, 1), "float32"), np.ones((1, 10), "float32")))
     assert found == pytest.approx(slow_group(np.ones((1, 1)), np.ones((1, 10)), 1.0), rel=1e-5)
     assert found == pytest.approx(0.202, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_limits_hold_compiled(compiled):
     p, n = similarities(positives=1, negatives=1)
     expected = float(group_ordering_loss(p, n, 3.0))

@@ -45,6 +45,7 @@ def test_equals_the_loops(hardest, mixes, query_mixes):
     )
 
 
+@pytest.mark.slow
 def test_query_mixes_are_unit_vectors_at_least_as_near_as_their_negative():
     # 1000 draws: mixing with the query can only turn a negative towards it.
     q, bank, draws = arrays(queries=100, rows=50, width=8, mixes=0, query_mixes=10)

@@ -73,6 +73,7 @@ def test_identical_views_of_orthogonal_samples_have_a_closed_form(count):
     assert float(multi_view_info_nce_loss(views, 0.5)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_chance_values():
     views = [np.tile(np.array([[1.0, 2.0]], "float32"), (6, 1))] * 3
     assert float(multi_view_info_nce_loss(views, 0.2)) == pytest.approx(np.log(17 / 2), rel=1e-5)

@@ -60,6 +60,7 @@ def test_equal_views_cost_nothing_and_opposite_views_four():
     assert float(w_mse_loss(z, z @ triangle.T, ORDER, 6)) == pytest.approx(0.0, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_independent_views_cost_about_two():
     z1, z2 = np.random.default_rng(0).normal(size=(2, 4096, 8)).astype("float32")
     assert float(w_mse_loss(z1, z2, np.arange(4096, dtype="int32"), 64)) == pytest.approx(2.0, abs=0.1)

@@ -71,6 +71,7 @@ def test_the_centre_follows_the_teachers_outputs_over_the_batch():
     np.testing.assert_allclose(array(model.centering.centre), expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_centre_moves_once_for_each_update():
     model = make()
     model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), run_eagerly=EAGERLY)
@@ -80,6 +81,7 @@ def test_the_centre_moves_once_for_each_update():
     assert np.abs(array(model.centering.centre)).max() > 0
 
 
+@pytest.mark.slow
 def test_the_teachers_last_layer_follows_and_gets_no_gradient():
     model = make(momentum=0.5, final_momentum=None)
     student, teacher = model.last_layer.kernel, model.teacher.modules[2].kernel
@@ -99,6 +101,7 @@ def test_the_last_layer_stands_still_at_first():
     assert np.abs(array(model.last_layer.kernel) - start).max() > 0
 
 
+@pytest.mark.slow
 def test_the_teachers_temperature_warms_up_by_updates_and_is_final_in_evaluation():
     model = make(warmup_temperature=0.02, teacher_temperature=0.06, warmup_steps=4)
     seen = [model.fit(images(12), batch_size=12, verbose=0).history["teacher_temperature"][0] for _ in range(6)]
@@ -108,6 +111,7 @@ def test_the_teachers_temperature_warms_up_by_updates_and_is_final_in_evaluation
     assert logs["teacher_temperature"] == pytest.approx(0.06, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_local_crops_go_through_the_student_only():
     model = OBJECTIVES["dino"]()
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)

@@ -47,6 +47,7 @@ class TestDirectPred:
         ]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0] > 1.0
 
+    @pytest.mark.slow
     def test_nothing_of_the_predictor_is_learned_but_it_moves(self):
         model = OBJECTIVES["direct_pred"]()
         assert all("predictor" not in weight.path for weight in model.trainable_weights)

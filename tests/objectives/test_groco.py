@@ -22,6 +22,7 @@ def test_equals_the_reference_with_more_views_than_two(global_crops):
     assert found == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_takes_local_crops():
     model = make(views=cheap_crops(), global_crops=2)
     model.compile("sgd", run_eagerly=EAGERLY)

@@ -15,6 +15,7 @@ def model(**options):
 
 
 class TestIdentitySeeking:
+    @pytest.mark.slow
     def test_permuted_frame_is_put_in_order_and_its_order_does_not_matter(self):
         z1 = draws(9, 12)
         z2, order = z1 + 0.1 * draws(9, 12, seed=1), np.random.RandomState(3).permutation(9).astype("int32")

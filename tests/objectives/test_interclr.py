@@ -56,6 +56,7 @@ def test_weight_0_equals_moco():
     assert value(start.objective(given)[0]) == value(moco.objective(given)[0])
 
 
+@pytest.mark.slow
 def test_equals_the_reference():
     model, given = filled(inter_weight=0.4, margin=-0.3), embeddings()
     rows, labels = array(model.bank.contents).astype("float64"), array(model.clusters.labels)
@@ -116,6 +117,7 @@ def test_random_members_are_all_drawn():
     assert sorted(set(chosen)) == [1, 2, 4] and np.bincount(chosen).max() < 140
 
 
+@pytest.mark.slow
 def test_the_bank_takes_the_teachers_keys_of_the_batch():
     model = make()
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)

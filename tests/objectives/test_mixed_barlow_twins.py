@@ -36,6 +36,7 @@ def model(**options):
 class TestMixedBarlowTwins:
     batch = {"x": IMAGES, "seed": 3, "step": 5, "position": np.arange(8, dtype="int32")}
 
+    @pytest.mark.slow
     def test_equals_the_reference(self):
         made = model(scale=0.5, mix_weight=4.0)
         z = numpy(made.embed(self.batch, training=True))
@@ -65,6 +66,7 @@ class TestMixedBarlowTwins:
         assert np.mean(draws) == pytest.approx(0.5, abs=0.05)
         assert np.var(draws) == pytest.approx(variance, rel=0.25)
 
+    @pytest.mark.slow
     def test_weight_zero_is_barlow_twins_to_the_bit(self):
         made = model(mix_weight=0.0)
         plain = keras_ssl.BarlowTwins(encoder(), projector=(6,), redundancy_weight=0.3, views=cheap_views(), seed=3)

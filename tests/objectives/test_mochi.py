@@ -18,6 +18,7 @@ def trained(objective, **options):
 
 
 class TestMoCHi:
+    @pytest.mark.slow
     def test_without_mixes_it_is_moco_bitwise(self):
         losses, weights = trained(keras_ssl.MoCHi, mixes=0, query_mixes=0, hardest=5)
         expected, theirs = trained(keras_ssl.MoCo)
@@ -25,6 +26,7 @@ class TestMoCHi:
         for mine, other in zip(weights, theirs, strict=True):
             np.testing.assert_array_equal(mine, other)
 
+    @pytest.mark.slow
     def test_mixes_make_the_loss_larger_than_mocos(self):
         model = OBJECTIVES["mochi"]()
         q, k = draws(5, 12), draws(5, 12, seed=1)

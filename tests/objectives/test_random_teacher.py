@@ -42,6 +42,7 @@ class TestRandomTeacherDistillation:
         for mine, old in zip(student(m), before, strict=True):
             np.testing.assert_allclose(mine, old, atol=1e-6)
 
+    @pytest.mark.slow
     def test_teacher_is_frozen_bit_by_bit_while_the_student_learns(self):
         m = model(0.5, temperature=0.1)
         before, started = teacher(m), student(m)

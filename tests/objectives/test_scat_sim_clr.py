@@ -39,6 +39,7 @@ class TestScatSimCLR:
         )[1]
         assert value(logs["pretext"]) == pytest.approx(np.log(classes), rel=1e-5)
 
+    @pytest.mark.slow
     def test_weight_zero_is_simclr_to_the_bit(self):
         made = model(pretext_weight=0.0)
         plain = keras_ssl.SimCLR(encoder(), projector=(8, 6), views=cheap_views())
@@ -51,6 +52,7 @@ class TestScatSimCLR:
         for a, b in zip(made.get_weights(), plain.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("pretext", ["rotation", "jigsaw"])
     def test_all_classes_are_drawn_and_passed_on(self, pretext):
         made = model(pretext=pretext)

@@ -42,6 +42,7 @@ def slow(z1, z2, temperatures, averages, gamma):
     return loss, new, slopes
 
 
+@pytest.mark.slow
 def test_two_steps_equal_the_loops():
     options = {"gamma": 0.3, "rho": 0.4, "temperature_rate": 0.05, "temperature_momentum": 0.5}
     model = make(**options)
@@ -91,6 +92,7 @@ def test_gamma_1_is_the_temperature_times_dcl():
     assert step(model) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rho", "end"), [(50.0, 0.05), (0.0, 1.0)])
 def test_a_large_rho_ends_at_the_lowest_temperature_and_rho_0_at_the_highest(rho, end):
     model = make(gamma=1.0, rho=rho, temperature_rate=0.5)
@@ -134,6 +136,7 @@ def test_a_number_beyond_the_table_makes_the_loss_nan(kind):
     assert np.isnan(value(model.objective({**Z, "index": np.array([3, 0, 9, 5, 1], "int32")})[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KIND)
 def test_fit_fills_the_table_and_evaluation_leaves_it_alone(kind):
     model = make(kind, dataset_size=16)

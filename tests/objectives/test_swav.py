@@ -83,6 +83,7 @@ def test_prototypes_stand_still_at_first():
     assert np.abs(keras.ops.convert_to_numpy(model.prototypes.kernel) - before).max() > 0
 
 
+@pytest.mark.slow
 def test_local_crops_pass_and_have_no_code():
     model = OBJECTIVES["swav"]()
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)

@@ -41,6 +41,7 @@ class TestTiCo:
         model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True))
         np.testing.assert_allclose(contents(model), 0.51 * u.T @ u / 7, atol=1e-6)
 
+    @pytest.mark.slow
     def test_evaluation_changes_no_state(self):
         model = self.model()
         model.compile("sgd", run_eagerly=EAGERLY)

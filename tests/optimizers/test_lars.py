@@ -226,6 +226,7 @@ for a, b in zip(one, two):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.distribute is TensorFlow's")
 def test_two_replicas_equal_one(two_replicas):
     """With the layer that synchronizes statistics."""

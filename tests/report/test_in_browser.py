@@ -53,6 +53,7 @@ def until(browser, condition):
     WebDriverWait(browser, 10, poll_frequency=0.05).until(lambda _: condition())
 
 
+@pytest.mark.slow
 def test_no_error_and_no_request(page, address):
     assert page.title == "tiny"
     assert [url for url in requested(page) if not url.startswith("data:")] == [address]

@@ -30,6 +30,7 @@ def test_collapsed_and_few_features(features):
     assert page.one("svg") and float(figures(page)["rankme"]) == pytest.approx(1, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_spectrum_of_two_values_is_drawn_at_their_ratio():
     """Singular values 100 and 1: the line goes from 100 % to 1 %, of the two decades of the picture."""
     page = parsed(spectrum_section(np.array([[100.0, 0.0], [0.0, 1.0]]), {}))

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 def test_shards_of_a_folder(tmp_path):
     image = pytest.importorskip("PIL.Image")
     for name in ("cat", "dog"):

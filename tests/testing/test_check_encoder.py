@@ -41,6 +41,7 @@ def functional():
     return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
 
 
+@pytest.mark.slow
 def test_passes_what_is_right():
     check_encoder(functional(), SHAPE)
     check_encoder(lambda: Encoder(name="encoder"), SHAPE, stable_names=True)

@@ -98,6 +98,7 @@ def test_a_sound_objective_passes():
     check_objective(lambda: Sound(encoder()), checks=HERE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "check"),
     [

@@ -47,7 +47,7 @@ def two_updates(model, views, parts):
     """The floating weights after each of two updates on large batches."""
     eager = ON_TENSORFLOW and views is VECTORS  # where that is faster than to trace
     steps = parts if parts > 1 else None
-    model.compile(keras.optimizers.SGD(0.05, gradient_accumulation_steps=steps), run_eagerly=eager)
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps), run_eagerly=eager)
     after = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -79,6 +79,7 @@ def compare(make, views, prepare=lambda model: model):
 EQUAL, DIFFERENT = 1e-5, 1e-3  # of the weights' size, of the update's; DINO's centre comes to 3.5e-3
 
 
+@pytest.mark.slow
 def test_equal_where_every_sample_has_a_loss_of_its_own_and_with_a_teacher():
     """The teacher moves once for each update, half way to the student."""
     make = of_vectors(keras_ssl.BYOL, predictor=(8, 6), momentum=0.5, final_momentum=0.5)
@@ -86,6 +87,7 @@ def test_equal_where_every_sample_has_a_loss_of_its_own_and_with_a_teacher():
     assert named == () and max(size for size, _ in found) < EQUAL
 
 
+@pytest.mark.slow
 def test_batch_statistics_make_a_difference():
     found, named = compare(of_vectors(keras_ssl.SimSiam, predictor=(4, 6)), VECTORS)
     assert len(named) == 1 and named[0].startswith("batch normalisation")
@@ -98,6 +100,7 @@ def test_comparing_samples_makes_a_difference():
     assert found[0][1] > DIFFERENT
 
 
+@pytest.mark.slow
 def test_a_queue_makes_a_difference_from_the_second_update_on():
     found, named = compare(of_vectors(keras_ssl.MoCo, queue_size=32, momentum=0.5), VECTORS)
     assert named == ("of an update's micro-batches only the last enters queue",)

@@ -28,6 +28,7 @@ def model_of(kind=BarlowTwins):
     return model
 
 
+@pytest.mark.slow
 def test_fit_compiles_one_program_for_each_shape():
     model = model_of(Counted)
     images = np.random.default_rng(0).integers(0, 256, (32, 16, 16, 3), "uint8")
@@ -40,6 +41,7 @@ def test_fit_compiles_one_program_for_each_shape():
     assert model.programs == (1 if keras.backend.backend() == "tensorflow" else 2)
 
 
+@pytest.mark.slow
 @tensorflow_only
 def test_the_step_has_the_convolutions_and_products_of_the_bare_maths():
     import tensorflow as tf

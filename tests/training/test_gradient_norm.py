@@ -66,6 +66,7 @@ def test_is_what_plain_gradient_descent_moves_the_weights_by(options):
         assert history["gradient_norm"][0] == pytest.approx(moved(model, before), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit_compile", [False, True] if keras.backend.backend() == "tensorflow" else [True])
 def test_training_is_bitwise_the_same_without_it(monkeypatch, jit_compile):
     weights = []

@@ -93,6 +93,7 @@ class TestData:
         data = tf.data.Dataset.from_tensor_slices((images(), np.arange(16))).batch(8, drop_remainder=True)
         assert "y" in compiled(Twins(encoder())).fit(data, verbose=0).history
 
+    @pytest.mark.slow
     def test_floats_on_either_scale_equal_integers(self):
         losses = [
             fit(compiled(same_start(Twins(encoder())), learning_rate=0.0), x)["loss"][-1]
@@ -246,6 +247,7 @@ class TestUse:
         history = fit(compiled(Twins(encoder())), images(), validation_split=0.25, validation_batch_size=4)
         assert history["val_loss"][0] > 0
 
+    @pytest.mark.slow
     def test_validation_reads_what_fit_reads_in_batches_of_its_size(self):
         x, y, held_out, labels = images(), np.arange(16), images(12, seed=1), np.arange(12)
         for data in ((held_out, labels), (held_out, labels, None), {"x": held_out, "y": labels}):
@@ -323,6 +325,7 @@ class TestStep:
         losses = [fit(model, images(32), epochs=2)["loss"] for model in (once, often)]
         np.testing.assert_allclose(*losses, rtol=1e-5)
 
+    @pytest.mark.slow
     def test_state_counts_updates_not_micro_batches(self):
         model = OBJECTIVES["byol"]()
         model.compile(keras.optimizers.SGD(0.01, gradient_accumulation_steps=2))
@@ -339,6 +342,7 @@ class TestStep:
         assert moved == [False, True, False, True]
         assert int(model.step) == 4 and int(model.updates) == 2
 
+    @pytest.mark.slow
     def test_a_step_that_loss_scaling_skips_changes_no_state(self):
         keras.config.set_dtype_policy("mixed_float16")
         try:
@@ -352,6 +356,7 @@ class TestStep:
         assert int(model.step) == 1 and int(model.updates) == 0
         assert np.array_equal(queue, np.asarray(model.queue.contents))
 
+    @pytest.mark.slow
     def test_clipping_bounds_the_update(self):
         def update_norm(**options):
             model = same_start(Twins(encoder()))
@@ -378,6 +383,7 @@ class TestStep:
         fit(model, images(32), epochs=2)
         assert len(traces) == first == 1
 
+    @pytest.mark.slow
     def test_eager_equals_compiled(self):
         losses = [
             fit(compiled(same_start(Twins(encoder())), run_eagerly=eager), images())["loss"] for eager in (False, True)

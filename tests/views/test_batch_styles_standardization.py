@@ -23,6 +23,7 @@ def test_keeps_the_contract_of_views(view):
     check_view(Compose([RandomFlip(0.5), view]), image_size=8)
 
 
+@pytest.mark.slow
 def test_every_image_is_chosen_in_turn_and_is_itself_unchanged():
     chosen = []
     for step in range(60):
@@ -36,6 +37,7 @@ def test_every_image_is_chosen_in_turn_and_is_itself_unchanged():
     np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_ratio_zero_and_a_batch_of_equal_images_are_unchanged():
     np.testing.assert_allclose(run(BatchStylesStandardization(0.0)), IMAGES, atol=1e-6)
     equal = np.repeat(IMAGES[:1], 4, axis=0)
@@ -55,6 +57,7 @@ def test_what_contains_it_needs_the_whole_batch_too():
     assert not MultiView([Solarize()]).whole_batch
 
 
+@pytest.mark.slow
 def test_trains_an_objective():
     views = MultiView([Compose([BatchStylesStandardization(), RandomFlip(0.5)])] * 2)
     model = keras_ssl.SimCLR(encoder(), projector=(8, 4), views=views)

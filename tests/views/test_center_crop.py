@@ -36,6 +36,7 @@ def test_it_is_what_pillow_resizes_and_torchvision_cuts_out(height, width, size,
     np.testing.assert_allclose(actual, expected, atol=2 / 255)  # Pillow rounds twice to 255 levels
 
 
+@pytest.mark.slow
 def test_a_proportion_is_cut_out_before_it_is_resized():
     image = photo(40, 57)  # 0.875 of 40 is 35, of which 3 rows and 11 columns lie before
     expected = pillow(np.ascontiguousarray(image[3:38, 11:46]), (28, 28), "bicubic")
@@ -43,6 +44,7 @@ def test_a_proportion_is_cut_out_before_it_is_resized():
     np.testing.assert_allclose(actual, expected, atol=1.01 / 255)
 
 
+@pytest.mark.slow
 def test_it_stays_in_the_unit_range_and_takes_floats():
     image = np.zeros((16, 16, 1), "uint8")
     image[:, 8:] = 255

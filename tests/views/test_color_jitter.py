@@ -10,6 +10,7 @@ from keras_ssl.views import ColorJitter, functional
 NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
+@pytest.mark.slow
 def test_equals_the_adjustments_one_by_one(unit, see, make_stream):
     """The draws, read from an equal stream: four that order the adjustments, then their factors."""
     images = np.tile(unit, (4, 1, 1, 1))
@@ -85,9 +86,11 @@ def test_hue_is_at_most_half_a_turn(hue):
         ColorJitter(hue=hue)
 
 
+@pytest.mark.slow
 def test_conforms():
     check_view(ColorJitter(0.8, 0.8, 0.8, 0.2), image_size=8)
 
 
+@pytest.mark.slow
 def test_conforms_with_one_channel():
     check_view(ColorJitter(0.4, 0.4, 0.2, 0.1), image_size=6, channels=1)

@@ -45,6 +45,7 @@ def test_bad_kernel_size(kernel_size):
         GaussianBlur(1.0, kernel_size)
 
 
+@pytest.mark.slow
 def test_conforms():
     check_view(GaussianBlur(), image_size=6)
     check_view(GaussianBlur((0.5, 3.0), 7), image_size=8, channels=5)

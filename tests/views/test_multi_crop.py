@@ -12,6 +12,7 @@ def crops(local=3):
     )
 
 
+@pytest.mark.slow
 def test_global_views_come_first_and_each_draws_its_own_numbers(see):
     images = np.random.default_rng(0).random((4, 8, 8, 3), dtype="float32")
     views = see(crops(), images)
@@ -26,6 +27,7 @@ def test_without_local_views_it_is_a_multi_view(see):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.slow
 def test_conforms_with_two_sizes():
     check_view(crops(), image_size=8)
 

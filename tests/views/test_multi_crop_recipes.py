@@ -49,6 +49,7 @@ def test_dino_is_the_papers():
     assert dino(size=224, local_size=96) == MultiCrop([first, second], [small] * 8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [swav, dino])
 def test_options(recipe):
     views = recipe(size=8, local_size=4, local_copies=1, strength=0.5, blur=False, local_scale=(0.3, 0.5))

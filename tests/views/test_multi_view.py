@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_ssl.testing.check_view import check_view
 from keras_ssl.views import Identity, MultiView, RandomFlip, RandomResizedCrop
@@ -16,5 +17,6 @@ def test_one_pipeline_gives_a_list(unit, see):
     np.testing.assert_array_equal(only, unit)
 
 
+@pytest.mark.slow
 def test_conforms_with_results_of_two_sizes():
     check_view(MultiView([RandomResizedCrop(8), RandomResizedCrop(4)]), image_size=8)

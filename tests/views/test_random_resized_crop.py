@@ -63,6 +63,7 @@ def test_boxes_are_distributed_as_torchvisions(height, width, scale, ratio):
     assert (got[:, 0] + got[:, 2] <= height).all() and (got[:, 1] + got[:, 3] <= width).all()
 
 
+@pytest.mark.slow
 def test_the_first_fitting_draw_is_taken():
     """Each sample's box, computed in double precision from the same draws."""
     height, width, count = 33, 27, 500
@@ -84,6 +85,7 @@ def test_the_first_fitting_draw_is_taken():
             assert tuple(got[n, :2]) == (int(row[20] * (height - h + 1)), int(row[21] * (width - w + 1)))
 
 
+@pytest.mark.slow
 def test_boxes_are_the_same_compiled_and_on_every_backend():
     view = RandomResizedCrop()
 
@@ -104,6 +106,7 @@ def test_boxes_are_the_same_compiled_and_on_every_backend():
     assert tuple(tuple(int(v) for v in box) for box in eager[:4]) == FIRST_BOXES
 
 
+@pytest.mark.slow
 def test_resizes_the_box_that_was_drawn(unit, see, make_stream):
     for interpolation in ("bilinear", "bicubic"):
         view = RandomResizedCrop((9, 7), interpolation=interpolation)
@@ -112,6 +115,7 @@ def test_resizes_the_box_that_was_drawn(unit, see, make_stream):
         np.testing.assert_allclose(see(view, unit), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bicubic_is_clipped(see):
     images = np.random.default_rng(0).choice([0.0, 1.0], (64, 6, 6, 1)).astype("float32")
     got = see(RandomResizedCrop(24, interpolation="bicubic"), images)
@@ -147,14 +151,17 @@ def test_bad_arguments(name, value):
         RandomResizedCrop(**{name: value})
 
 
+@pytest.mark.slow
 def test_conforms():
     check_view(RandomResizedCrop())
 
 
+@pytest.mark.slow
 def test_conforms_where_only_one_box_fits():
     check_view(RandomResizedCrop(scale=(1.0, 1.0)), image_size=6)
     check_view(RandomResizedCrop(scale=(1.0, 1.0), ratio=(2.0, 3.0)), image_size=6)
 
 
+@pytest.mark.slow
 def test_conforms_at_another_size():
     check_view(RandomResizedCrop(8, interpolation="bicubic"), image_size=10, channels=2)

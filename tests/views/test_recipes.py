@@ -106,6 +106,7 @@ def test_unknown_version():
         moco(version=1)
 
 
+@pytest.mark.slow
 def test_the_asymmetric_pair_conforms():
     check_view(barlow_twins(min_scale=0.3), image_size=8)
 
@@ -126,6 +127,7 @@ def test_every_recipe_conforms(views):
     check_view(views)
 
 
+@pytest.mark.slow
 def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
     views = coloured_digits(strength=0.5, min_scale=0.3, grey=0.4, invert=0.1, copies=3)
     assert len(views) == 3 and views.views[0] == views.views[2]
