@@ -1,6 +1,7 @@
 """The momentum teacher: a copy of the student whose weights follow the student's slowly."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 import keras
@@ -137,5 +138,6 @@ class EMATeacher(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "EMATeacher":
-        modules = [keras.saving.deserialize_keras_object(module) for module in config["modules"]]
+        # Copies: Keras takes the config of a functional model apart as it reads it.
+        modules = [keras.saving.deserialize_keras_object(deepcopy(module)) for module in config["modules"]]
         return cls(**{**config, "modules": modules})

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import keras
@@ -299,7 +300,9 @@ class SSLModel(BackendStep, Fitting):
         config = dict(config)
         for name in ("encoder", "views", "preprocessing"):
             if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
+                # A copy: Keras takes the config of a functional model apart as it reads it.
+                own = deepcopy(config[name])
+                config[name] = keras.saving.deserialize_keras_object(own, custom_objects=custom_objects)
         return cls(**config)
 
     # What the backends' steps use ------------------------------------------------------------------------------

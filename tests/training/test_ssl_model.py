@@ -220,6 +220,13 @@ class TestUse:
         assert features.shape == (16, model.feature_dim)
         np.testing.assert_allclose(features, np.asarray(model(images())), atol=1e-5)
 
+    def test_from_config_leaves_the_config_as_it_was(self):
+        x = images = keras.Input((8, 8, 3))
+        x = keras.layers.Dense(4)(keras.layers.Flatten()(x))
+        config = Twins(keras.Model(images, x)).get_config()
+        first, second = (Twins.from_config(config) for _ in range(2))
+        assert first.get_config() == second.get_config() == config
+
     def test_nests_in_another_model(self):
         model = Twins(encoder())
         classifier = keras.Sequential([model, keras.layers.Dense(4, activation="softmax")])
