@@ -12,7 +12,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.accumulation import warn_of_accumulation
 from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
 from keras_ssl.training.processes import Processes
-from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
+from keras_ssl.training.replicas import check_divisible, check_supported, replica_count, warn_of_local_statistics
 from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
 
 DEFAULT_BATCH_SIZE = 256
@@ -74,7 +74,8 @@ class Fitting(keras.Model):
         Where several processes train one model (`tf.distribute.MultiWorkerMirroredStrategy`, `keras.distribution`)
         each calls `fit` with all of the data and the size of the global batch, and trains on its part of every batch.
         Of arrays and of this library's data sets it reads no more than that. `evaluate` and `validation_data` divide
-        their batches in the same way; on JAX they take nothing else there.
+        their batches in the same way; on JAX they take nothing else there. A warning names batch norms of which, on
+        TensorFlow, each replica would take the statistics of its own part.
 
         Args:
             x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
@@ -95,6 +96,7 @@ class Fitting(keras.Model):
         self._assert_compile_called("fit")
         check_supported(self)
         warn_of_accumulation(self)
+        warn_of_local_statistics(self)
         epochs = check_integer("epochs", epochs, 1)
         arrays, held_out = as_arrays(x, y), None
         if arrays is not None:

@@ -1,5 +1,6 @@
 """How many replicas share a global batch, and what their number rules out."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -57,4 +58,23 @@ def check_supported(model: Any) -> None:
             "Several steps per execution on CPU replicas need "
             "MirroredStrategy(cross_device_ops=tf.distribute.ReductionToOneDevice()). "
             f"Received: steps_per_execution={model.steps_per_execution}"
+        )
+
+
+def warn_of_local_statistics(model: Any) -> None:
+    """Says so where replicas normalise their parts of a batch each by itself, as Keras' layer does unless told.
+
+    Training is then not that of one device, and the moving statistics of several processes differ.
+    """
+    if keras.backend.backend() != "tensorflow" or replica_count(model) == 1:
+        return
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    local = [layer.name for layer in layers if layer.trainable and not layer.synchronized]
+    if local:
+        others = f" and {len(local) - 3} others" if len(local) > 3 else ""
+        warnings.warn(
+            "Each replica normalises its part of the batch by itself, so that this is not training on one device: make "
+            "the encoder with keras_ssl.layers.BatchNormalization, or with synchronized=True. "
+            f"Received: layers={local[:3]}{others}",
+            stacklevel=3,
         )

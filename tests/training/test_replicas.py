@@ -1,9 +1,11 @@
+import warnings
 from types import SimpleNamespace
 
 import keras
 import pytest
 
-from keras_ssl.training.replicas import check_divisible, check_supported, replica_count
+from keras_ssl.layers import BatchNormalization
+from keras_ssl.training.replicas import check_divisible, check_supported, replica_count, warn_of_local_statistics
 
 TENSORFLOW = keras.backend.backend() == "tensorflow"
 
@@ -112,3 +114,31 @@ def test_jax_has_none_of_these_limits(made, message):
 )
 def test_what_works_passes(made):
     check_supported(made())
+
+
+def norms(*layers, replicas=2):
+    made = model(replicas)
+    made._flatten_layers = lambda: iter(layers)
+    return made
+
+
+def frozen(layer):
+    layer.trainable = False
+    return layer
+
+
+@pytest.mark.skipif(not TENSORFLOW, reason="JAX's arrays are global")
+def test_batch_norms_of_a_replica_are_named():
+    layers = [keras.layers.BatchNormalization(name=f"bn{number}") for number in range(1, 6)]
+    with pytest.warns(UserWarning, match=r"Received: layers=\['bn1', 'bn2', 'bn3'\] and 2 others$"):
+        warn_of_local_statistics(norms(*layers, keras.layers.Dense(2)))
+    with pytest.warns(UserWarning, match=r"Received: layers=\['bn1'\]$"):
+        warn_of_local_statistics(norms(layers[0], BatchNormalization()))
+
+
+def test_nothing_is_said_where_there_is_nothing_to_say():
+    plain = keras.layers.BatchNormalization
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_local_statistics(norms(plain(), replicas=1))
+        warn_of_local_statistics(norms(BatchNormalization(), frozen(plain()), keras.layers.Dense(2)))
