@@ -47,7 +47,7 @@ def two_updates(model, views, parts):
     """The floating weights after each of two updates on large batches."""
     eager = ON_TENSORFLOW and views is VECTORS  # where that is faster than to trace
     steps = parts if parts > 1 else None
-    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=steps), run_eagerly=eager)
+    model.compile(keras.optimizers.SGD(0.05, gradient_accumulation_steps=steps), run_eagerly=eager)
     after = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -71,7 +71,7 @@ def compare(make, views, prepare=lambda model: model):
         update = max(np.abs(a - b).max(initial=0.0) for a, b in zip(large, start, strict=True))
         size = max(1.0, *(np.abs(a).max(initial=0.0) for a in large))
         distance = max(np.abs(a - b).max(initial=0.0) for a, b in zip(large, small, strict=True))
-        assert update > 1e-4  # else it would prove nothing
+        assert update > 5e-5  # else it would prove nothing
         found.append((distance / size, distance / update))
     return found, cut.accumulation_differences()
 
