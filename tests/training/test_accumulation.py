@@ -76,7 +76,7 @@ def compare(make, views, prepare=lambda model: model):
     return found, cut.accumulation_differences()
 
 
-EQUAL, DIFFERENT = 1e-5, 1e-3  # of the weights' size, of the update's; DINO's centre comes to 3.5e-3
+EQUAL, DIFFERENT = 1e-5, 3e-4  # of the weights' size, of the update's; DINO's centre comes to 1e-3
 
 
 @pytest.mark.slow
