@@ -6,6 +6,7 @@ from safetensors.numpy import load_file, save_file
 import keras_ssl
 from keras_ssl import hub
 from tests.hub.entries import export_quietly, run
+from tests.objectives import tiny
 from tests.objectives.tiny import EAGERLY, OBJECTIVES
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
@@ -36,6 +37,14 @@ def values(model):
 
 
 pytestmark = pytest.mark.usefixtures("without_saved_model")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def encoders_of_the_library():
+    """The zoo holds no others."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiny, "encoder", lambda: keras_ssl.encoders.ConvNet(widths=(8, 16)))
+        yield
 
 
 @pytest.fixture(scope="module")
