@@ -175,6 +175,7 @@ def test_bernoulli():
     assert chosen.dtype == bool and abs(chosen.mean() - 0.2) < 0.015
 
 
+@pytest.mark.slow
 def test_integers():
     values = to_numpy(stream(20000).integers(7))
     assert values.dtype == "int32"

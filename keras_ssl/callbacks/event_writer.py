@@ -49,7 +49,9 @@ class EventWriter:
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         check_local_folder("folder", folder)
-        place = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{next(_FILES)}"
+        # TensorBoard reads a folder's files in the order of their names: the tenth of a second comes after the ninth.
+        number = f"{next(_FILES):06d}"
+        place = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}.{number}"
         self._records = RecordWriter(open(Path(folder) / place, "xb"))
         self._write(Event(file_version="brain.Event:2"))
         self.flush()

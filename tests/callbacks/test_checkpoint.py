@@ -82,6 +82,7 @@ class TestResume:
             train(tiny(), tmp_path, stop=stop)
         assert_goes_on(tmp_path, uninterrupted)
 
+    @pytest.mark.slow
     def test_from_ends_of_epochs_only(self, tmp_path, uninterrupted):
         train(tiny(), tmp_path, stop=STEPS + 2, every_steps=None)
         assert names(tmp_path) == [f"step-{STEPS:010}"]
@@ -146,6 +147,7 @@ class TestResume:
         with pytest.raises(ValueError, match="Received: steps_per_execution=4"):
             train(tiny(steps_per_execution=4), tmp_path / "odd")
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("repeated", [False, True])
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="tf.data belongs to TensorFlow")
     def test_a_data_set_of_the_user_is_read_on(self, tmp_path, repeated):
@@ -174,6 +176,7 @@ class TestResume:
         with pytest.raises(ValueError, match="steps_per_epoch.*Received: x of type generator"):
             train(tiny(), tmp_path, data=batches())
 
+    @pytest.mark.slow
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="nothing of it is the backend's")
     def test_validation_and_best_epoch(self, tmp_path):
         """The best epoch is kept whenever it was, and known after a resumption."""
@@ -260,6 +263,7 @@ class TestFolder:
 
 
 class TestFaults:
+    @pytest.mark.slow
     @pytest.mark.skipif(not ON_TENSORFLOW, reason="nothing of it is the backend's")
     def test_a_full_disk_keeps_what_there_is_and_says_so(self, tmp_path, uninterrupted):
         """The system itself refuses to write: no file may grow beyond a few bytes for a while."""
@@ -296,6 +300,7 @@ class TestFaults:
             train(model, tmp_path, callbacks=[At(spoil, batch=0, epoch=1)])
         assert names(tmp_path) == ["step-0000000003", "step-0000000004"]
 
+    @pytest.mark.slow
     def test_stop_on_nan_keeps_the_last_good_checkpoint(self, tmp_path):
         x = vectors()
         model = tiny()

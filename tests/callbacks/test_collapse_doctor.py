@@ -244,6 +244,7 @@ def test_looks_at_ten_and_twenty_five_steps_and_then_every_fifty(ends, looks):
     assert seen == looks
 
 
+@pytest.mark.slow
 def test_the_loss_to_expect_is_shown(digits, capsys):
     v1, v2, y = digits
     model = keras_ssl.SimCLR(encoder(), projector=(24, 12), temperature=0.5)

@@ -1,6 +1,8 @@
 """Event files read back by TensorBoard's own reader."""
 
 import io
+import time
+from itertools import count
 
 import numpy as np
 import pytest
@@ -9,12 +11,23 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.util.tensor_util import make_ndarray
 
+from keras_ssl.callbacks import event_writer
 from keras_ssl.callbacks.event_writer import EventWriter, check_local_folder, encode_png
 
 
 def events(folder):
     (path,) = folder.glob("events.out.tfevents.*")
     return list(EventFileLoader(str(path)).Load())
+
+
+def test_files_of_one_second_are_named_in_the_order_in_which_they_were_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1.7e9)
+    monkeypatch.setattr(event_writer, "_FILES", count(9))
+    made = []
+    for _ in range(3):
+        EventWriter(tmp_path).close()
+        made += [path.name for path in tmp_path.iterdir() if path.name not in made]
+    assert len(made) == 3 and made == sorted(made)
 
 
 def written(folder, write):

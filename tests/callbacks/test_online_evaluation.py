@@ -32,6 +32,7 @@ def features(model, x):
     return keras.ops.convert_to_numpy(model(x, training=False))
 
 
+@pytest.mark.slow
 def test_the_number_is_that_of_the_model_at_the_end_of_the_epoch(make_model, images):
     class Expected(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -80,6 +81,7 @@ def test_every_so_many_epochs_and_the_last(make_model, images, every, epochs, ev
     assert [epoch for epoch in range(epochs) if "first" in logs[epoch]] == evaluated
 
 
+@pytest.mark.slow
 def test_broken_features_give_nan(make_model, images):
     model = make_model()
     model.encoder.layers[-2].bias.assign(np.full(8, np.nan))

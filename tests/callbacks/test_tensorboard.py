@@ -99,6 +99,7 @@ def test_curves_are_the_history(run):
         assert values[tag] == [(epoch, np.float32(value)) for epoch, value in enumerate(expected, start=1)]
 
 
+@pytest.mark.slow
 def test_settings_follow_the_run(run):
     values = run[3]
     rates = [0.1 - 0.01 * steps for steps in (3, 6, 9)]

@@ -61,6 +61,7 @@ def test_rows_stand_in_for_the_inputs():
     assert device.epoch == 3
 
 
+@pytest.mark.slow
 def test_the_compiled_step_gathers_images():
     states = []
     x = np.random.RandomState(0).randint(0, 256, (12, 8, 8, 3)).astype("uint8")

@@ -61,6 +61,7 @@ def test_config_round_trip():
     assert ConvNet((4,)).name == "conv_net"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("input_shape", [(None, None, 3), (8, 8, 2)])
 def test_conforms(input_shape):
     check_encoder(ConvNet((4, 8), input_shape=input_shape), tuple(n or 8 for n in input_shape), stable_names=True)

@@ -81,6 +81,7 @@ def test_orders_runs_and_entries_and_measures_what_the_functions_do(runs):
     assert names(by_lidar) == ["c", "b"] and by_lidar[0].lidar == pytest.approx(rows[0].lidar)
 
 
+@pytest.mark.slow
 def test_one_run_a_list_of_runs_and_images_of_the_users(runs):
     (row,) = rank_checkpoints(runs / "a", **QUICK)
     assert row.path == runs / "a" / "model.weights.h5" and row.lidar is None

@@ -84,6 +84,7 @@ def test_without_the_heads_the_next_step_differs(moco, entry):
     assert any(not np.allclose(bare[key], value) for key, value in values(moco).items())
 
 
+@pytest.mark.slow
 def test_every_weight_is_the_encoder_s_a_head_s_or_a_counter():
     for name, make in OBJECTIVES.items():
         model = make()

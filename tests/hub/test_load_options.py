@@ -132,6 +132,7 @@ def test_a_mirror_and_a_cache_may_be_given(house, server):
     assert server.paths == ["/copy/far/net.pth"] and (house / "own" / "far" / "net.pth").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, side", [("dino_vits16", 224), ("simclr_resnet50", 224)])
 def test_the_matching_transform_of_photos_comes_without_a_download(name, side):
     prepare = hub.preprocessing(name, crop=True)

@@ -67,6 +67,7 @@ def test_half_precision_keeps_statistics_in_float32():
     assert np.isfinite(y).all()
 
 
+@pytest.mark.slow
 def test_gradient_of_the_gradient():
     import jax
 

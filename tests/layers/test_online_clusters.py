@@ -24,6 +24,7 @@ def centroids(clusters):
     return keras.ops.convert_to_numpy(clusters.centroids).copy()
 
 
+@pytest.mark.slow
 def test_separated_groups_are_found_and_centroids_are_their_means():
     clusters, rows = OnlineClusters(12, 2, 3), two_groups()
     order = np.array([0.1, 0.9, 0.2, 0.8], "float32")  # the first and the third sample are taken: one group

@@ -32,6 +32,7 @@ class TestIdentitySeeking:
             assert value(logs["matched"]) == pytest.approx(matched)
         assert value(logs["reliability"]) > 0.5
 
+    @pytest.mark.slow
     def test_unreliable_pairs_weigh_less(self):
         z1 = draws(9, 12)
         z2 = z1.copy()
@@ -47,6 +48,7 @@ class TestIdentitySeeking:
         first, later = (keras.ops.convert_to_numpy(isr.embed({**batch, "step": s}, False)["order"]) for s in (0, 1))
         assert sorted(first) == sorted(later) == list(range(8)) and (first != later).any()
 
+    @pytest.mark.slow
     def test_ready_made_frames_are_taken_as_they_come(self):
         x = np.random.RandomState(0).randint(0, 256, (2, 16, 8, 8, 3)).astype("uint8")
         isr = model()

@@ -73,6 +73,7 @@ def test_equals_the_reference():
     assert value(loss) == pytest.approx(0.6 * value(logs["intra"]) + 0.4 * expected, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="reads a JAX program")
 def test_no_row_is_gathered_for_a_negative():
     """Only cosines: 1,024 rows of 256 numbers for each of 256 images would take half a gibibyte, twice."""

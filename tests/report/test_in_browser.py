@@ -62,6 +62,7 @@ def test_no_error_and_no_request(page, address):
     assert len(widths) > 50 and set(widths) == {4}
 
 
+@pytest.mark.slow
 def test_every_section_is_seen_and_nothing_sticks_out(page):
     for name in ("results", "curves", "spectrum", "classes", "map", "neighbours", "card"):
         section = page.find_element("id", name)

@@ -178,6 +178,7 @@ def test_batch_norm_that_is_never_told_of_training():
     fails("batch statistics", broken(call=call)(), match="norm")
 
 
+@pytest.mark.slow
 def test_overflow_in_half_precision():
     def call(self, x, training=None):
         return Encoder.call(self, x, training) * 1e6 / 1e6

@@ -94,6 +94,7 @@ def test_batch_statistics_make_a_difference():
     assert found[0][1] > DIFFERENT
 
 
+@pytest.mark.slow
 def test_comparing_samples_makes_a_difference():
     found, named = compare(of_vectors(keras_ssl.SimCLR, batch_norm=False), VECTORS)
     assert len(named) == 1 and named[0].startswith("the loss compares")

@@ -65,6 +65,7 @@ def test_the_step_has_the_convolutions_and_products_of_the_bare_maths():
     assert heavy(model.train_step, (views,)) == expected
 
 
+@pytest.mark.slow
 @tensorflow_only
 def test_each_batch_norm_is_one_operation_forward_and_one_backward():
     import tensorflow as tf

@@ -264,6 +264,7 @@ class TestUse:
             evaluated = model.evaluate(held_out, labels, batch_size=8, verbose=0, return_dict=True)
             assert history["val_loss"][-1] == pytest.approx(evaluated["loss"], rel=1e-6)
 
+    @pytest.mark.slow
     def test_validation_takes_ready_made_views(self):
         views = (images(12), images(12, seed=1))
         history = fit(compiled(Twins(encoder())), images(), validation_data=views)

@@ -65,6 +65,7 @@ def test_nothing_to_do(unit, see):
     assert not ColorJitter().is_random
 
 
+@pytest.mark.slow
 def test_channels(see):
     single = np.random.default_rng(0).random((2, 4, 4, 1), dtype="float32")
     assert np.abs(see(ColorJitter(0.4, 0.4, 0.4, 0.1), single) - single).max() > 0.01

@@ -41,6 +41,7 @@ def test_equals_a_direct_call_however_batched(images, batch_size, jit_compile):
         np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.slow
 @tensorflow_only
 def test_structures(images):
     labels = np.arange(COUNT)

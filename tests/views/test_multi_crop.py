@@ -20,6 +20,7 @@ def test_global_views_come_first_and_each_draws_its_own_numbers(see):
     assert np.abs(views[0] - views[1]).max() > 0.01 and np.abs(views[3] - views[4]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_without_local_views_it_is_a_multi_view(see):
     images = np.random.default_rng(0).random((4, 8, 8, 3), dtype="float32")
     plain = see(MultiView([RandomResizedCrop(8, scale=(0.4, 1.0))] * 2), images)

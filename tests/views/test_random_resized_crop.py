@@ -126,6 +126,7 @@ def test_the_whole_image_at_its_own_size_is_the_image(unit, see):
     np.testing.assert_allclose(see(RandomResizedCrop(scale=(1, 1), ratio=(0.8, 0.8)), unit), unit, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 5, (6, 3)])
 def test_size(see, size):
     got = see(RandomResizedCrop(size), np.zeros((2, 8, 10, 4), "uint8"))
