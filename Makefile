@@ -43,7 +43,7 @@ test: $(VENV)/installed-test
 test-slow: $(VENV)/installed-test
 	$(call on_both_backends,"slow and not long and not parity")
 
-# Every method learns, and every method on more devices: hours.
+# Every method learns, and every method on more devices: more than an hour.
 test-long: $(VENV)/installed-test
 	$(call on_both_backends,long)
 

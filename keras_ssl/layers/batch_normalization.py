@@ -97,3 +97,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         config = super().get_config()
         del config["synchronized"]
         return config
+
+
+def trained_batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    """The batch norms in a model, Keras' own among them, that take the statistics of a batch when it trains."""
+    layers = model._flatten_layers()
+    return [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable]

@@ -3,8 +3,7 @@
 import warnings
 from typing import Any
 
-import keras
-
+from keras_ssl.layers.batch_normalization import trained_batch_norms
 from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.online_clusters import OnlineClusters
@@ -22,7 +21,7 @@ def accumulation_differences(model: Any) -> tuple[str, ...]:
     found = []
     if model.compares_samples:
         found.append("the loss compares the samples of a batch, and a micro-batch holds fewer")
-    if any(isinstance(layer, keras.layers.BatchNormalization) and layer.trainable for layer in layers):
+    if trained_batch_norms(model):
         found.append("batch normalisation has the statistics of the micro-batch")
     state = [layer.name for layer in layers if isinstance(layer, OF_A_BATCH)]
     if state:

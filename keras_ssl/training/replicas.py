@@ -5,6 +5,8 @@ from typing import Any
 
 import keras
 
+from keras_ssl.layers.batch_normalization import trained_batch_norms
+
 
 def replica_count(model: keras.Model) -> int:
     """The number of replicas that one global batch of `model` is divided among (seen from outside a step)."""
@@ -68,8 +70,7 @@ def warn_of_local_statistics(model: Any) -> None:
     """
     if keras.backend.backend() != "tensorflow" or replica_count(model) == 1:
         return
-    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
-    local = [layer.name for layer in layers if layer.trainable and not layer.synchronized]
+    local = [layer.name for layer in trained_batch_norms(model) if not layer.synchronized]
     if local:
         others = f" and {len(local) - 3} others" if len(local) > 3 else ""
         warnings.warn(
