@@ -73,8 +73,8 @@ class Stream:
         seed: integer or scalar tensor in [0, 2**32): the run's seed.
         step: integer or scalar tensor: the step's number.
         positions: integer tensor `[N]`: each sample's position in the global batch.
-        first_draw: number of the first draw, for a second stream that must not repeat the numbers of the first.
-            Defaults to 0.
+        first_draw: number of the first draw, for a second stream that must not repeat the numbers of the first; an
+            integer, or a scalar uint32 tensor where a program goes on from another one's `next_draw`. Defaults to 0.
 
     Example:
 
@@ -83,28 +83,34 @@ class Stream:
     (4, 2)
     """
 
-    def __init__(self, seed: Tensor, step: Tensor, positions: Tensor, first_draw: int = 0) -> None:
+    def __init__(self, seed: Tensor, step: Tensor, positions: Tensor, first_draw: Tensor = 0) -> None:
         self.key = (_word(seed), _word(step))
         self.positions = _word(positions)
-        self._next = first_draw
-        self._block_start = first_draw
+        self._first = first_draw
+        self._drawn = 0
+        self._block_start = 0
         self._block: Tensor = None
+
+    @property
+    def next_draw(self) -> Tensor:
+        """Number of the next draw: an integer, or a uint32 tensor if the first one's number was one."""
+        return self._first + (self._drawn if isinstance(self._first, int) else _word(self._drawn))
 
     def bits(self, shape: tuple[int, ...] = ()) -> Tensor:
         """Uniform uint32 words of shape `[N, *shape]`; takes `prod(shape)` draws."""
         ops = keras.ops
         count = int(np.prod(shape, dtype=np.int64))
-        first = self._next - self._block_start
+        first = self._drawn - self._block_start
         if self._block is None or first + count > self._block.shape[1]:
             # One hash for many small requests: a program with one in it traces and compiles several times faster.
-            self._block_start, self._block, first = self._next, self._hash(self._next, max(count, _BLOCK)), 0
-        self._next += count
+            self._block_start, self._block, first = self._drawn, self._hash(max(count, _BLOCK)), 0
+        self._drawn += count
         return ops.reshape(self._block[:, first : first + count], (-1, *shape))
 
-    def _hash(self, first: int, count: int) -> Tensor:
-        """The words of `count` draws from number `first` on, `[N, count]`."""
+    def _hash(self, count: int) -> Tensor:
+        """The words of the next `count` draws, `[N, count]`."""
         ops = keras.ops
-        draws = ops.convert_to_tensor(np.arange(first, first + count, dtype=np.uint32))
+        draws = ops.convert_to_tensor(np.arange(count, dtype=np.uint32)) + _word(self.next_draw)
         positions = ops.expand_dims(self.positions, 1)
         # Adding zeros of the other's shape is how two uint32 tensors broadcast on every backend.
         counter = (positions + ops.zeros_like(draws), draws + ops.zeros_like(positions))
@@ -131,8 +137,8 @@ class Stream:
         row = ops.arange(rows, dtype="int32")
         time = ops.left_shift(ops.cast(row // samples, "uint32"), ops.array(24, dtype="uint32"))
         positions = ops.take(self.positions, row % samples, axis=0) + time
-        drawn = Stream(*self.key, positions, first_draw=self._next).uniform(shape=(count,))
-        self._next += count
+        drawn = Stream(*self.key, positions, first_draw=self.next_draw).uniform(shape=(count,))
+        self._drawn += count
         return drawn
 
     def bernoulli(self, probability: float, shape: tuple[int, ...] = ()) -> Tensor:

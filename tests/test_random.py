@@ -87,6 +87,17 @@ def test_draws_count_on_from_request_to_request():
     np.testing.assert_array_equal(to_numpy(stream(first_draw=2).bits((3,))), whole[:, 2:])
 
 
+def test_a_second_stream_goes_on_where_the_first_one_ended():
+    one, whole = stream(), to_numpy(stream().bits((5,)))
+    one.bits((2,))
+    assert one.next_draw == 2
+    for first_draw in (one.next_draw, ops.convert_to_tensor(np.uint32(2))):
+        two = stream(first_draw=first_draw)
+        np.testing.assert_array_equal(to_numpy(two.bits((2,))), whole[:, 2:4])
+        three = stream(first_draw=two.next_draw)
+        np.testing.assert_array_equal(to_numpy(three.bits()), whole[:, 4])
+
+
 @pytest.mark.slow
 def test_rows_of_several_views_in_one_batch():
     one, two = stream(3), stream(3)

@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_ssl.random import Stream
 from keras_ssl.views import map_dataset, simclr
+from keras_ssl.views.view_programs import ViewPrograms
 
 
 def images(count: int, size: int) -> np.ndarray:
@@ -19,11 +18,11 @@ def images(count: int, size: int) -> np.ndarray:
 
 def compiled(size: int, batch_size: int, blur: bool) -> tuple[Callable[[], Any], int]:
     """One call of the views on a batch of uint8, as inside the training step on a CPU."""
-    views = simclr(size, blur=blur)
+    programs = ViewPrograms(simclr(size, blur=blur))
 
-    @tf.function(jit_compile=True)
+    @tf.function
     def make(batch: tf.Tensor, step: tf.Tensor) -> list[tf.Tensor]:
-        return views(tf.cast(batch, "float32") / 255, Stream(0, step, keras.ops.arange(batch_size)))
+        return programs(batch, 0, step, tf.range(batch_size))
 
     batch = tf.constant(images(batch_size, size))
     steps = iter(range(10**9))

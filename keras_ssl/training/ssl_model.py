@@ -115,7 +115,7 @@ class SSLModel(BackendStep, Fitting):
         # Two, because training logs more than evaluation does, and `fit` evaluates between its epochs.
         self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
         self._evaluating = False
-        self._view_program: Any = None
+        self._view_programs: Any = None
         self._batch_size = DEFAULT_BATCH_SIZE
         self._watch: FiniteWatch | None = None
         self.built = True

@@ -11,6 +11,8 @@ from keras_ssl.data.device_batches import DeviceBatches, RowBatches, gather_rows
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.training.gradient_norm import gradient_norm
 from keras_ssl.typing import Logs, Tensor
+from keras_ssl.views.view import View, to_unit_float
+from keras_ssl.views.view_programs import ViewPrograms
 
 
 def _replicas() -> int:
@@ -157,19 +159,18 @@ class TensorFlowStep:
         return [None if gradient is None else next(summed) for gradient in gradients]
 
     def _call_views(self: Any, images: Tensor, seed: int, step: Tensor, positions: Tensor) -> list[Tensor]:
-        """Makes views as an XLA program of their own where the step around them is not compiled.
+        """Makes views as XLA programs of their own where the step around them is not compiled.
 
         XLA fuses the view operations, which on a CPU makes them several times faster, while it slows convolutions
         there; and under a strategy it cannot compile a whole step at all.
         """
-        if self.jit_compile is True or self.run_eagerly or not getattr(self.views, "supports_jit", False):
+        compiled_apart = isinstance(self.views, View) and self.views.supports_jit
+        if self.jit_compile is True or self.run_eagerly or not compiled_apart:
             return self._make_views(images, seed, step, positions)
-        if self._view_program is None:
-            self._view_program = tf.function(
-                lambda *arguments: self._make_views(*arguments), jit_compile=True, autograph=False
-            )
+        if self._view_programs is None:
+            self._view_programs = ViewPrograms(self.views, lambda batch: to_unit_float(self._to_unit(batch)))
         key = tf.cast(tf.bitwise.bitwise_and(tf.cast(seed, "int64"), 0xFFFFFFFF), "uint32")
-        return self._view_program(images, key, step, positions)
+        return self._view_programs(images, key, step, positions)
 
     def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""

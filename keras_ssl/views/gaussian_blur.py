@@ -38,6 +38,8 @@ class GaussianBlur(View):
     https://arxiv.org/abs/2002.05709), appendix A.
     """
 
+    sums_neighbors = True
+
     def __init__(self, sigma: float | Sequence[float] = (0.1, 2.0), kernel_size: int | None = None) -> None:
         pair = sigma if isinstance(sigma, Sequence) else (sigma, sigma)
         self.sigma = check_range("sigma", pair, 0.0, float("inf"), above=True)

@@ -22,8 +22,8 @@ def map_dataset(dataset: Any, view: View, seed: int, epoch: Tensor = 0, jit_comp
         view: the view.
         seed: the run's seed, in [0, 2**32).
         epoch: the epoch's number, an integer or an integer tensor; default 0. It is the stream's step.
-        jit_compile: whether to compile the view with XLA, where it supports that: several times faster,
-            but a batch of a new size, such as a smaller last one, costs another compilation. Default True.
+        jit_compile: whether to compile the view with XLA, where it supports that: several times faster. A batch of
+            less than about 2 MB in float32 is compiled for its size, and a smaller last one again. Default True.
 
     Returns:
         A `tf.data.Dataset` of the same structure with float32 views for the images, in the same order. A
@@ -52,6 +52,8 @@ def map_dataset(dataset: Any, view: View, seed: int, epoch: Tensor = 0, jit_comp
         )
     import tensorflow as tf
 
+    from keras_ssl.views.view_programs import ViewPrograms
+
     if isinstance(dataset.element_spec, dict) and "x" not in dataset.element_spec:
         raise ValueError(
             "Argument `dataset` must hold the images as 'x' where its batches are dicts. "
@@ -64,14 +66,19 @@ def map_dataset(dataset: Any, view: View, seed: int, epoch: Tensor = 0, jit_comp
     def number(start: Tensor, batch: Any) -> tuple[Tensor, tuple[Tensor, Any]]:
         return start + tf.shape(images_of(batch), out_type=tf.int64)[0], (start, batch)
 
-    @tf.function(jit_compile=jit_compile and view.supports_jit, autograph=False)
-    def program(images: Tensor, step: Tensor, positions: Tensor) -> Any:
-        return view(images, Stream(seed, step, positions))
+    # The CPU makes them, also where there is a GPU: tf.data runs on the host.
+    programs = ViewPrograms(view, on_cpu=True) if jit_compile and view.supports_jit else None
+
+    def make_views(images: Tensor, step: Tensor, positions: Tensor) -> Any:
+        if programs is None:
+            return view(images, Stream(seed, step, positions))
+        views = programs(images, seed, step, positions)
+        return views if view.makes_list else views[0]
 
     def make(start: Tensor, batch: Any) -> Any:
         images = images_of(batch)
         positions = start + tf.range(tf.shape(images, out_type=tf.int64)[0])
-        views = program(images, tf.cast(epoch, tf.int64), positions)
+        views = make_views(images, tf.cast(epoch, tf.int64), positions)
         if isinstance(views, list):
             views = tuple(views)
         if isinstance(batch, dict):

@@ -9,7 +9,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.views.compose import Compose
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
-from keras_ssl.views.view import View, deserialize_view, serialize_view
+from keras_ssl.views.view import View, deserialize_view, equal_views_once, serialize_view
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -100,4 +100,5 @@ class MultiCrop(MultiView):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        return cls(**{name: [deserialize_view(view) for view in views] for name, views in config.items()})
+        with equal_views_once():
+            return cls(**{name: [deserialize_view(view) for view in views] for name, views in config.items()})

@@ -41,6 +41,7 @@ class RandomApply(View):
         self.probability = check_probability("probability", probability)
         self.supports_jit = op.supports_jit
         self.whole_batch = op.whole_batch
+        self.sums_neighbors = op.sums_neighbors
 
     @property
     def is_random(self) -> bool:

@@ -53,6 +53,8 @@ class RandomResizedCrop(View):
     Reference: [Going Deeper with Convolutions](https://arxiv.org/abs/1409.4842), section 6.
     """
 
+    sums_neighbors = True
+
     def __init__(
         self,
         size: int | Sequence[int] | None = None,

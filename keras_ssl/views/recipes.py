@@ -36,7 +36,18 @@ def _pipeline(
 
     `scale` is the range of the crop's area, or the least of a range up to 1.
     """
-    ops: list[View] = [
+    return _pipelines(size, scale, jitter, [(blur, solarize)], interpolation)[0]
+
+
+def _pipelines(
+    size: int | None,
+    scale: float | Sequence[float],
+    jitter: tuple[float, float, float, float],
+    ends: Sequence[tuple[float, float]],
+    interpolation: str = "bicubic",
+) -> list[Compose]:
+    """As `_pipeline`, for several pairs of probabilities; what comes before is the same objects, compiled once."""
+    common: list[View] = [
         RandomResizedCrop(
             size, scale=scale if isinstance(scale, Sequence) else (scale, 1.0), interpolation=interpolation
         ),
@@ -44,11 +55,12 @@ def _pipeline(
         RandomApply(ColorJitter(*jitter), 0.8),
         RandomGrayscale(0.2),
     ]
-    if blur > 0.0:
-        ops.append(RandomApply(GaussianBlur((0.1, 2.0)), blur))
-    if solarize > 0.0:
-        ops.append(RandomApply(Solarize(0.5), solarize))
-    return Compose(ops)
+    made = []
+    for blur, solarize in ends:
+        blurs: list[View] = [RandomApply(GaussianBlur((0.1, 2.0)), blur)] if blur > 0.0 else []
+        solarizes: list[View] = [RandomApply(Solarize(0.5), solarize)] if solarize > 0.0 else []
+        made.append(Compose([*common, *blurs, *solarizes]))
+    return made
 
 
 def _scaled(jitter: tuple[float, float, float, float], strength: float) -> tuple[float, float, float, float]:
@@ -64,13 +76,12 @@ def _scaled(jitter: tuple[float, float, float, float], strength: float) -> tuple
 def _asymmetric(size: int | None, strength: float, blur: bool, min_scale: float, interpolation: str) -> MultiView:
     """BYOL's pair: the first view always blurred, the second rarely, but sometimes solarized."""
     jitter = _scaled(_BYOL_JITTER, strength)
-    first, second = (1.0, 0.1) if blur else (0.0, 0.0)
-    return MultiView(
-        [
-            _pipeline(size, min_scale, jitter, blur=first, interpolation=interpolation),
-            _pipeline(size, min_scale, jitter, blur=second, solarize=0.2, interpolation=interpolation),
-        ]
-    )
+    return MultiView(_pipelines(size, min_scale, jitter, _byol_ends(blur), interpolation))
+
+
+def _byol_ends(blur: bool) -> list[tuple[float, float]]:
+    """BYOL's probabilities of blur and solarization: the first view always blurred, the second sometimes solarized."""
+    return [(1.0, 0.0), (0.1, 0.2)] if blur else [(0.0, 0.0), (0.0, 0.2)]
 
 
 def simclr(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
@@ -322,12 +333,8 @@ def dino(
     """
     local_copies = check_integer("local_copies", local_copies, 0)
     jitter = _scaled(_BYOL_JITTER, strength)
-    first, second, local = (1.0, 0.1, 0.5) if blur else (0.0, 0.0, 0.0)
-    pipelines = [
-        _pipeline(size, global_scale, jitter, blur=first),
-        _pipeline(size, global_scale, jitter, blur=second, solarize=0.2),
-    ]
-    return MultiCrop(pipelines, [_pipeline(local_size, local_scale, jitter, blur=local)] * local_copies)
+    local = _pipeline(local_size, local_scale, jitter, blur=0.5 if blur else 0.0)
+    return MultiCrop(_pipelines(size, global_scale, jitter, _byol_ends(blur)), [local] * local_copies)
 
 
 def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.2) -> MultiView:

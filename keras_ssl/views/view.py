@@ -1,6 +1,9 @@
 """The base class of all view ops."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Self
 
 import keras
@@ -57,6 +60,8 @@ class View:
         unit_range: whether images in [0, 1] stay in [0, 1].
         makes_list: whether the result is a list of views instead of one.
         whole_batch: whether an image's result depends on the other images of the batch.
+        sums_neighbors: whether each pixel of the result is a sum over many of the image (a resize, a blur). It is only
+            about speed: a program of its own begins with such a view (see `ViewPrograms`).
 
     Example:
 
@@ -76,6 +81,7 @@ class View:
     supports_jit: bool = True
     makes_list: bool = False
     whole_batch: bool = False
+    sums_neighbors: bool = False
 
     @property
     def is_random(self) -> bool:
@@ -129,8 +135,33 @@ def serialize_view(view: View) -> dict[str, Any]:
     return {"class_name": keras.saving.get_registered_name(type(view)), "config": view.get_config()}
 
 
+_made: ContextVar[dict[str, View] | None] = ContextVar("made", default=None)
+
+
+@contextmanager
+def equal_views_once() -> Iterator[None]:
+    """Inside the block `deserialize_view` makes one object of equal configs.
+
+    A view holds no state, and one object is compiled once, however often it occurs (see `ViewPrograms`).
+    """
+    token = _made.set({} if _made.get() is None else _made.get())
+    try:
+        yield
+    finally:
+        _made.reset(token)
+
+
 def deserialize_view(config: dict[str, Any]) -> View:
     """The inverse of `serialize_view`."""
+    made, key = _made.get(), json.dumps(config, sort_keys=True)
+    if made is None:
+        return _view_of(config)
+    if key not in made:
+        made[key] = _view_of(config)
+    return made[key]
+
+
+def _view_of(config: dict[str, Any]) -> View:
     view_class = keras.saving.get_registered_object(config["class_name"])
     if not (isinstance(view_class, type) and issubclass(view_class, View)):
         raise ValueError(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
-from keras_ssl.views.view import View, deserialize_view, serialize_view
+from keras_ssl.views.view import View, deserialize_view, equal_views_once, serialize_view
 
 
 class ViewList(View):
@@ -33,6 +33,7 @@ class ViewList(View):
         self.views = list(views)
         self.supports_jit = all(view.supports_jit for view in self.views)
         self.whole_batch = any(view.whole_batch for view in self.views)
+        self.sums_neighbors = any(view.sums_neighbors for view in self.views)
 
     @property
     def is_random(self) -> bool:
@@ -51,5 +52,5 @@ class ViewList(View):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        views = [deserialize_view(view) for view in config[cls.argument]]
-        return cls(**{**config, cls.argument: views})
+        with equal_views_once():
+            return cls(**{**config, cls.argument: [deserialize_view(view) for view in config[cls.argument]]})

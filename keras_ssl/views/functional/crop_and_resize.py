@@ -1,5 +1,6 @@
 """Cut a box out of each image and resize it, with antialiasing."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ from keras import ops
 from keras_ssl.layers.cubic_kernel import cubic_kernel
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional.per_sample import per_sample
-from keras_ssl.views.functional.separable import separable
+from keras_ssl.views.functional.separable import map_columns, separable, sums_pay
 
 
 def _triangle(distance: Tensor) -> Tensor:
@@ -16,6 +17,7 @@ def _triangle(distance: Tensor) -> Tensor:
 
 
 KERNELS: dict[str, Callable[[Tensor], Tensor]] = {"bilinear": _triangle, "bicubic": cubic_kernel}
+_REACH = {"bilinear": 1, "bicubic": 2}  # the distance from which on a kernel is zero
 
 
 def resize_matrix(start: Tensor, extent: Tensor, length: int, size: int, interpolation: str) -> Tensor:
@@ -37,6 +39,15 @@ def resize_matrix(start: Tensor, extent: Tensor, length: int, size: int, interpo
     """
     start, extent = per_sample(start, rank=3), per_sample(extent, rank=3)
     pixel = np.arange(length, dtype=np.float32).reshape(1, 1, -1) - start
+    return _weights(pixel, extent, size, interpolation)
+
+
+def _weights(pixel: Tensor, extent: Tensor, size: int, interpolation: str) -> Tensor:
+    """What each output gives to pixels of a stretch, `[N, size, P]`.
+
+    `pixel` holds their numbers from the start of the stretch, `[N, size or 1, P]`, and `extent` its length `[N, 1, 1]`,
+    both as whole numbers in float32.
+    """
     output = np.arange(size, dtype=np.float32).reshape(1, -1, 1)
     # The distance is a ratio of two integers (exact in float32 up to 2**24), divided once: no position is
     # rounded, so that compiled and eager code, and both backends, agree to the last bit or two.
@@ -45,6 +56,33 @@ def resize_matrix(start: Tensor, extent: Tensor, length: int, size: int, interpo
     inside = ops.logical_and(pixel >= 0.0, pixel < extent)
     weights = ops.where(inside, KERNELS[interpolation](distance), 0.0)
     return weights / ops.sum(weights, axis=-1, keepdims=True)
+
+
+def _most_taps(length: int, size: int, interpolation: str) -> int:
+    """The largest number of pixels that one output looks at."""
+    return 2 * math.ceil(_REACH[interpolation] * max(1.0, length / size))
+
+
+def _sum_rows(images: Tensor, start: Tensor, extent: Tensor, size: int, interpolation: str) -> Tensor:
+    """Resizes `[N, H, W, C]` to `[N, size, W, C]` as `resize_matrix` does, but reads only the rows that count."""
+    length, width, channels = images.shape[1:]
+    taps = _most_taps(length, size, interpolation)
+    start, extent = (per_sample(value, rank=3, dtype="int32") for value in (start, extent))
+    output = np.arange(size, dtype=np.int32).reshape(1, -1, 1)
+    # The pixel at or before the point at which an output looks, and its neighbours.
+    middle = ops.floor_divide((2 * output + 1) * extent - size, 2 * size)
+    pixel = middle + np.arange(1 - taps // 2, 1 + taps // 2, dtype=np.int32).reshape(1, 1, -1)
+    weights = _weights(ops.cast(pixel, "float32"), ops.cast(extent, "float32"), size, interpolation)
+    # Outside the stretch weights are zero, and its nearest pixel is read: never one of another image, or a bad number.
+    image = ops.reshape(ops.arange(ops.shape(images)[0], dtype="int32"), (-1, 1, 1))
+    row = start + ops.clip(pixel, 0, extent - 1) + length * image
+    flat = ops.reshape(images, (-1, width * channels))
+
+    def tap(k: int) -> Tensor:
+        seen = ops.take(flat, ops.reshape(row[:, :, k], (-1,)), axis=0)
+        return weights[:, :, k : k + 1] * ops.reshape(seen, (-1, size, width * channels))
+
+    return ops.reshape(sum(tap(k) for k in range(taps)), (-1, size, width, channels))
 
 
 def crop_and_resize(
@@ -59,7 +97,7 @@ def crop_and_resize(
     """Crops one box from each image and resizes it to a common size with antialiasing.
 
     The result is torchvision's `resized_crop(..., antialias=True)`: pixels outside the box are never read. It
-    is computed as two batched matrix products, because gathers are slow on accelerators.
+    is computed as two batched matrix products, because gathers are slow on accelerators (see `rows_as_sums` for CPUs).
 
     Args:
         images: float tensor `[N, H, W, C]`.
@@ -89,6 +127,9 @@ def crop_and_resize(
         raise ValueError(
             f"Argument `interpolation` must be one of {sorted(KERNELS)}. Received: interpolation={interpolation!r}"
         )
-    rows = resize_matrix(top, height, images.shape[1], size[0], interpolation)
     columns = resize_matrix(left, width, images.shape[2], size[1], interpolation)
+    if sums_pay(_most_taps(images.shape[1], size[0], interpolation), images.shape[1]):
+        resized = _sum_rows(images, top, height, size[0], interpolation)
+        return ops.transpose(map_columns(resized, columns), (0, 2, 3, 1))
+    rows = resize_matrix(top, height, images.shape[1], size[0], interpolation)
     return separable(images, rows, columns)

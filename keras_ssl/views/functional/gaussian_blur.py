@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional.per_sample import per_sample
-from keras_ssl.views.functional.separable import separable
+from keras_ssl.views.functional.separable import map_columns, separable, sums_pay
 
 
 def _sightings(length: int, radius: int) -> np.ndarray:
@@ -18,6 +18,28 @@ def _sightings(length: int, radius: int) -> np.ndarray:
         # An output sees one pixel per offset, so no pair of indices occurs twice in this assignment.
         counts[abs(offset), output, seen] += 1.0
     return counts
+
+
+def _reflect_rows(images: Tensor, radius: int) -> Tensor:
+    """Continues images `[N, H, W, C]` by `radius` rows above and below."""
+    if radius == 0:
+        return images
+    above, below = images[:, 1 : radius + 1], images[:, -radius - 1 : -1]
+    return ops.concatenate([ops.flip(above, axis=1), images, ops.flip(below, axis=1)], axis=1)
+
+
+def _sum_rows(planes: Tensor, taps: Tensor) -> Tensor:
+    """Blurs along the height: `[N, C, H + 2 radius, W]`, and taps for distances 0 to radius, to `[N, H, W, C]`."""
+    radius = taps.shape[1] - 1
+    height = planes.shape[2] - 2 * radius
+
+    def rows(distance: int) -> Tensor:
+        return planes[:, :, radius + distance : radius + distance + height]
+
+    blurred = per_sample(taps[:, 0]) * rows(0)
+    for d in range(1, radius + 1):
+        blurred = blurred + per_sample(taps[:, d]) * (rows(-d) + rows(d))
+    return ops.transpose(blurred, (0, 2, 3, 1))
 
 
 def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
@@ -64,5 +86,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
         # A sum, not a matrix product: on GPUs products of float32 matrices may be rounded to ten bits.
         return sum(per_sample(taps[:, d], rank=3) * seen for d, seen in enumerate(_sightings(length, radius)))
 
+    if sums_pay(kernel_size, height):
+        return _sum_rows(map_columns(_reflect_rows(images, radius), matrix(width)), taps)
     rows = matrix(height)
     return separable(images, rows, rows if width == height else matrix(width))

@@ -1,5 +1,7 @@
 """Held to torchvision's antialiased resized_crop, to PIL's, and to what a resize must do."""
 
+import importlib
+
 import numpy as np
 import pytest
 from keras import ops
@@ -7,6 +9,13 @@ from keras import ops
 from keras_ssl.views.functional import crop_and_resize
 
 CROPS = ("whole_smaller", "whole_same", "boxes", "larger")
+
+
+@pytest.fixture(params=["products", "sums"], autouse=True)
+def form(request, monkeypatch):
+    """Everything holds of both ways to compute it."""
+    module = importlib.import_module("keras_ssl.views.functional.crop_and_resize")
+    monkeypatch.setattr(module, "sums_pay", lambda *numbers: request.param == "sums")
 
 
 def crop(images, boxes, size, interpolation):

@@ -1,10 +1,19 @@
 """Held to torchvision's gaussian_blur, and to what a blur must do."""
 
+import importlib
+
 import numpy as np
 import pytest
 from keras import ops
 
 from keras_ssl.views.functional import gaussian_blur
+
+
+@pytest.fixture(params=["products", "sums"], autouse=True)
+def form(request, monkeypatch):
+    """Everything holds of both ways to compute it."""
+    module = importlib.import_module("keras_ssl.views.functional.gaussian_blur")
+    monkeypatch.setattr(module, "sums_pay", lambda *numbers: request.param == "sums")
 
 
 def blur(images, sigma, kernel_size):

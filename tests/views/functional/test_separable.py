@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from keras_ssl.views.functional.separable import separable
+from keras_ssl.views.functional.separable import rows_as_sums, separable, sums_pay
 
 
 def test_equals_the_sum_in_its_docstring():
@@ -16,3 +16,12 @@ def test_equals_the_sum_in_its_docstring():
         expected[n, o, q, c] = rows[n, o] @ images[n, :, :, c] @ columns[n, q]
     got = separable(images.astype("float32"), rows.astype("float32"), columns.astype("float32"))
     np.testing.assert_allclose(ops.convert_to_numpy(got), expected, atol=1e-5)
+
+
+def test_sums_are_taken_only_where_they_are_allowed_and_pay():
+    assert not sums_pay(4, 224)
+    with rows_as_sums():
+        assert sums_pay(4, 224) and sums_pay(23, 224)
+        assert not sums_pay(4, 32)  # too few rows for a product to cost much
+        assert not sums_pay(40, 224) and not sums_pay(40, 4000)  # too many terms
+    assert not sums_pay(4, 224)
