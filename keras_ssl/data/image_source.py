@@ -135,8 +135,11 @@ class ImageSource(ABC):
 
         # Threads of its own: the thread that waits for a batch may be one of TensorFlow's, and must not be
         # waiting for itself.
+        threads = max(2, os.cpu_count() or 2)
         options = tf.data.Options()
-        options.threading.private_threadpool_size = max(2, os.cpu_count() or 2)
+        options.threading.private_threadpool_size = threads
+        # The end of every epoch would wait for the thread that tunes, sometimes for many seconds.
+        options.autotune.enabled = False
         numbers = tf.TensorSpec([None], tf.int64)
         with tf.device("CPU:0"):
             data = tf.data.Dataset.from_generator(
@@ -145,7 +148,7 @@ class ImageSource(ABC):
             data = data.prefetch(2).unbatch()
             data = data.map(
                 read_carefully if self._careful else read,
-                num_parallel_calls=tf.data.AUTOTUNE,
+                num_parallel_calls=threads,
                 deterministic=True,
             )
             return data.batch(batch_size).prefetch(2).with_options(options).as_numpy_iterator()

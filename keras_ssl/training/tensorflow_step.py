@@ -174,19 +174,29 @@ class TensorFlowStep:
 
     def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""
-        self._hand_parts(iterator)
+        self._hand_batches(iterator)
         self._begin_epochs(iterator)
 
-    def _hand_parts(self: Any, iterator: Any) -> None:
-        """Gives what one process reads of every batch to its own replicas: Keras would divide it among those of all."""
-        data = getattr(getattr(iterator, "data_adapter", None), "py_dataset", None)
-        if not isinstance(data, EpochBatches) or data.local_batch_size == data.batch_size:
-            return
-        parts = iterator.data_adapter.get_tf_dataset()
+    def _hand_batches(self: Any, iterator: Any) -> None:
+        """Gives the batches of a `PyDataset` to the replicas, by a tf.data that does not tune itself.
 
+        There is nothing to tune but how many batches are read ahead. The end of an epoch would wait for the thread that
+        tunes, sometimes for many seconds.
+        """
+        data = getattr(getattr(iterator, "data_adapter", None), "py_dataset", None)
+        if data is None:
+            return
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        batches = iterator.data_adapter.get_tf_dataset().with_options(options)
+        if not isinstance(data, EpochBatches) or data.local_batch_size == data.batch_size:
+            iterator._distributed_dataset = self.distribute_strategy.experimental_distribute_dataset(batches)
+            return
+
+        # Of every batch one process reads the part of its own replicas; Keras would divide it among those of all.
         def of_replicas(context: Any) -> Any:
             replicas = context.num_replicas_in_sync // context.num_input_pipelines
-            return parts if replicas == 1 else parts.flat_map(lambda part: _divided(part, replicas))
+            return batches if replicas == 1 else batches.flat_map(lambda part: _divided(part, replicas))
 
         iterator._distributed_dataset = self.distribute_strategy.distribute_datasets_from_function(of_replicas)
 
