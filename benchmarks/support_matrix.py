@@ -171,7 +171,7 @@ def document(rows: list[tuple[Cell, str]], reasons: list[str], versions: str) ->
         "model's whole state are those of one TensorFlow device without XLA at the same precision, to 1e-5 of their "
         "size in float32 (gradients: 1e-4), and to sixteen roundings of the half type in mixed precision. *runs*: "
         "finite, but not that near. *refused*: `fit` raises the error below before it begins. *untested*: not tried.",
-        "Views are an XLA program of their own where the step is not compiled, on one device or several. A view that "
+        "Views are XLA programs of their own where the step is not compiled, on one device or several. A view that "
         "makes an image depend on the rest of its batch (`BatchStylesStandardization`) would see the part of a replica "
         "in it, and is refused under a tf.distribute strategy. For every objective of the library the conformance "
         "suite compares 1, 2 and 4 devices in float32 on both backends, and for one of each kind two processes "

@@ -22,7 +22,7 @@ _CHUNK_BYTES = 2_500_000
 
 
 class ViewPrograms:
-    """A view, compiled by XLA in parts; call it inside a `tf.function`.
+    """A view, compiled by XLA in parts; fastest inside of a `tf.function`.
 
     The result is the view's, to rounding. One program for everything would be the slowest way on a CPU, so:
 
@@ -57,16 +57,22 @@ class ViewPrograms:
         """Applies the view.
 
         Args:
-            images: `[N, H, W, C]`; only N may be unknown.
+            images: array or tensor `[N, H, W, C]`; only N may be unknown.
             seed: integer or scalar tensor in [0, 2**32).
             step: integer or scalar tensor.
             positions: integer tensor `[N]`.
 
         Returns:
             What the view gives for the images and `Stream(seed, step, positions)`, always as a list.
+
+        Raises:
+            ValueError: as the view, and `to_unit_float`, do.
         """
+        images = tf.convert_to_tensor(images)
         key = Stream(seed, step, positions).key
-        return self._chunked(images, key, positions) if self._in_chunks else self._whole(images, key, positions)
+        valid = images.shape.rank == 4 and None not in images.shape[1:]  # `before` says what is wrong otherwise
+        in_chunks = self._in_chunks and valid
+        return self._chunked(images, key, positions) if in_chunks else self._whole(images, key, positions)
 
     def _compiled(self, parts: list[list[View]]) -> list[Callable[..., Any]]:
         """The programs of a pipeline's parts."""

@@ -168,6 +168,22 @@ def test_images_are_made_floats_by_what_is_given():
     np.testing.assert_array_equal(got[0], images_of(2) + 1.0)
 
 
+def test_arrays_without_a_function_around(chunks_of_two):
+    from keras_ssl.views.view_programs import ViewPrograms
+
+    got = ViewPrograms(PIPELINE)(images_of(5), SEED, STEP, np.arange(5) + 100)
+    assert_equal([one.numpy() for one in got], direct(PIPELINE, images_of(5)))
+
+
+def test_images_of_another_rank():
+    import tensorflow as tf
+
+    from keras_ssl.views.view_programs import ViewPrograms
+
+    with pytest.raises(ValueError, match=r"batch \[N, H, W, C\].*Received: images.shape=\(4, 16, 16\)"):
+        tf.function(ViewPrograms(PIPELINE))(tf.zeros((4, 16, 16)), 0, 0, tf.range(4))
+
+
 def test_a_resize_from_large_images_and_a_blur_of_many_taps():
     # 80 pixels: sums pay for the blur, and for a crop that enlarges; they do not for one to 20 pixels.
     assert not sums_pay(4, 80)  # only inside of programs
