@@ -169,8 +169,7 @@ class TensorFlowStep:
             return self._make_views(images, seed, step, positions)
         if self._view_programs is None:
             self._view_programs = ViewPrograms(self.views, lambda batch: to_unit_float(self._to_unit(batch)))
-        key = tf.cast(tf.bitwise.bitwise_and(tf.cast(seed, "int64"), 0xFFFFFFFF), "uint32")
-        return self._view_programs(images, key, step, positions)
+        return self._view_programs(images, seed, step, positions)
 
     def _maybe_symbolic_build(self: Any, iterator: Any = None, data_batch: Any = None) -> None:
         """Everything is built at construction and by `compile`; Keras would read a batch of the data to do it."""

@@ -153,9 +153,10 @@ def equal_views_once() -> Iterator[None]:
 
 def deserialize_view(config: dict[str, Any]) -> View:
     """The inverse of `serialize_view`."""
-    made, key = _made.get(), json.dumps(config, sort_keys=True)
+    made = _made.get()
     if made is None:
         return _view_of(config)
+    key = json.dumps(config, sort_keys=True)
     if key not in made:
         made[key] = _view_of(config)
     return made[key]

@@ -26,8 +26,8 @@ class ViewPrograms:
 
     The result is the view's, to rounding. One program for everything would be the slowest way on a CPU, so:
 
-    - each pipeline of a `MultiView` is a program, and pipelines that are one object share it: SimCLR's two views are
-      compiled once, a multi-crop's eight in two programs;
+    - each pipeline of a `MultiView` has programs of its own, and pipelines that are one object share them: SimCLR's two
+      views are compiled once, SwAV's eight as two;
     - a pipeline is cut where a view sums over neighbours (a crop, a blur), because XLA would compute again what lies
       before it for each of them. So such sums can be taken over the pixels that count alone. It is also cut where two
       pipelines that begin with the same objects part: BYOL's differ only at their ends;
@@ -70,9 +70,10 @@ class ViewPrograms:
         """
         images = tf.convert_to_tensor(images)
         key = Stream(seed, step, positions).key
-        valid = images.shape.rank == 4 and None not in images.shape[1:]  # `before` says what is wrong otherwise
-        in_chunks = self._in_chunks and valid
-        return self._chunked(images, key, positions) if in_chunks else self._whole(images, key, positions)
+        # Of other shapes `before` says what is wrong with them.
+        divisible = images.shape.rank == 4 and None not in images.shape[1:]
+        make = self._chunked if self._in_chunks and divisible else self._whole
+        return make(images, key, positions)
 
     def _compiled(self, parts: list[list[View]]) -> list[Callable[..., Any]]:
         """The programs of a pipeline's parts."""
