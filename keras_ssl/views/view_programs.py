@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_ssl.random import Stream
 from keras_ssl.typing import Tensor
 from keras_ssl.views.compose import Compose
-from keras_ssl.views.functional.separable import rows_as_sums
+from keras_ssl.views.functional.separable import local_sums
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.view import View, to_unit_float
 from keras_ssl.views.view_list import ViewList
@@ -93,7 +93,7 @@ class ViewPrograms:
         def program(images: Tensor, seed: Tensor, step: Tensor, positions: Tensor, draw: Tensor) -> Any:
             stream = Stream(seed, step, positions, first_draw=draw)
             made: Any = self._before(images) if first else images
-            with rows_as_sums() if self._on_cpu else contextlib.nullcontext():
+            with local_sums() if self._on_cpu else contextlib.nullcontext():
                 for view in views:
                     made = view.apply(made, stream)
             return made, stream.next_draw

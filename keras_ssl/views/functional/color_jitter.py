@@ -1,5 +1,7 @@
 """Several colour adjustments in an order that differs from image to image."""
 
+import functools
+
 from keras import ops
 
 from keras_ssl.typing import Tensor
@@ -25,10 +27,10 @@ def color_jitter(
 ) -> Tensor:
     """Adjusts brightness, contrast, saturation and hue, each image in its own order.
 
-    Brightness, contrast and saturation are all `clip(a * image + b * grey + c * mean(grey), 0, 1)`; the order
-    only decides which a, b and c hold in which pass. So a pass costs one such blend and one hue shift, and
-    each image keeps of the two what its order asks for. The result is that of the functions `adjust_...`
-    called in that order.
+    Brightness, contrast and saturation are all `clip(a * image + b * grey + c * mean(grey), 0, 1)`; the order only
+    decides which a, b and c hold in which turn: so a loop of such blends serves all orders. A turn of the hue costs as
+    much as several blends. It is taken once, between a loop of those that an image's order has before it and one of the
+    others. The result is that of the functions `adjust_...` called in that order.
 
     Args:
         images: float tensor `[N, H, W, 3]` in [0, 1], or `[N, H, W, 1]`, where saturation and hue change nothing.
@@ -48,29 +50,38 @@ def color_jitter(
         name: per_sample(value, rank=3) for name, value in adjustments.items() if value is not None
     }
     at = {name: per_sample(places[:, k], rank=3, dtype=None) for k, name in enumerate(given)}
-    passes = len(given)
+    turns = len(given)
     if channels == 1:
         given = {name: value for name, value in given.items() if name in ("brightness", "contrast")}
+    hue_at = at.pop("hue", None)
+    planes = split(images)
+    if hue_at is None or "hue" not in given:
+        return join(_blended(planes, range(turns), at, given))
+    before = {name: ops.where(place < hue_at, place, -1) for name, place in at.items()}
+    after = {name: ops.where(place > hue_at, place, -1) for name, place in at.items()}
+    planes = _blended(planes, range(turns - 1), before, given)
+    planes = shift_hue(planes, given["hue"])
+    return join(_blended(planes, range(1, turns), after, given))
 
-    def one_pass(turn: Tensor, planes: Planes) -> Planes:
-        def now(name: str, then: Tensor, otherwise: Tensor | float) -> Tensor:
-            return ops.where(at[name] == turn, then, otherwise)
 
+def _blended(planes: Planes, turns: range, at: dict[str, Tensor], given: dict[str, Tensor]) -> Planes:
+    """Takes the blends among `given` in the turns `at` which each image has them: none where that is no turn."""
+    given = {name: factor for name, factor in given.items() if name in at}
+
+    def blend(turn: Tensor, planes: Planes) -> Planes:
+        now = {name: at[name] == turn for name in given}
         scale: Tensor | float = 1.0
         offset: Tensor | float = 0.0
-        for name in given:
-            if name != "hue":
-                scale = now(name, given[name], scale)
+        for name, factor in given.items():
+            scale = ops.where(now[name], factor, scale)
         if "contrast" in given:
-            offset = now("contrast", 1.0 - given["contrast"], 0.0) * gray_mean(planes)
+            offset = ops.where(now["contrast"], 1.0 - given["contrast"], 0.0) * gray_mean(planes)
         if "saturation" in given:
-            offset = offset + now("saturation", 1.0 - given["saturation"], 0.0) * gray(planes)
-        blended = tuple(ops.clip(scale * plane + offset, 0.0, 1.0) for plane in planes)
-        if "hue" not in given:
-            return blended
-        turned = shift_hue(planes, given["hue"])
-        return tuple(now("hue", t, b) for t, b in zip(turned, blended, strict=True))
+            offset = offset + ops.where(now["saturation"], 1.0 - given["saturation"], 0.0) * gray(planes)
+        # A resize may have left values outside of [0, 1]: they are clipped by a blend, not by a turn without one.
+        anything = functools.reduce(ops.logical_or, now.values())
+        return tuple(ops.where(anything, ops.clip(scale * p + offset, 0.0, 1.0), p) for p in planes)
 
-    # A loop, not one copy per pass: XLA on a CPU fuses the copies into a single expression that it evaluates
+    # A loop, not one copy per turn: XLA on a CPU fuses the copies into a single expression that it evaluates
     # again and again (measured: a second per batch instead of milliseconds).
-    return join(ops.fori_loop(0, passes, one_pass, split(images)))
+    return ops.fori_loop(turns.start, turns.stop, blend, planes) if given else planes

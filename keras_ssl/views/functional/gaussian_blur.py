@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional.per_sample import per_sample
-from keras_ssl.views.functional.separable import map_columns, separable, sums_pay
+from keras_ssl.views.functional.separable import local_sums_pay, map_columns, separable
 
 
 def _sightings(length: int, radius: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
         # A sum, not a matrix product: on GPUs products of float32 matrices may be rounded to ten bits.
         return sum(per_sample(taps[:, d], rank=3) * seen for d, seen in enumerate(_sightings(length, radius)))
 
-    if sums_pay(kernel_size, height):
+    if local_sums_pay(kernel_size, height):
         return _sum_rows(map_columns(_reflect_rows(images, radius), matrix(width)), taps)
     rows = matrix(height)
     return separable(images, rows, rows if width == height else matrix(width))

@@ -10,27 +10,27 @@ from keras_ssl.typing import Tensor
 
 _MOST_TAPS = 32  # each is an operation of its own to compile
 
-_rows_as_sums: ContextVar[bool] = ContextVar("rows_as_sums", default=False)
+_local_sums: ContextVar[bool] = ContextVar("local_sums", default=False)
 
 
 @contextmanager
-def rows_as_sums() -> Iterator[None]:
-    """Inside the block the maps of rows may be computed as sums of few rows, instead of as products with a matrix.
+def local_sums() -> Iterator[None]:
+    """Inside the block such maps may be computed over the pixels that count, instead of as products with one matrix.
 
-    A product costs a multiplication for every row of the image, a sum one for each row that is seen: twice as fast on a
-    CPU, where the images are results that lie in memory. Where XLA fuses the sum with what computes the images, it
-    computes them again for every row that is seen, which costs more than it saves.
+    A product costs a multiplication for every row of the image, a sum of few rows one for each that is seen: twice as
+    fast on a CPU, where the images are results that lie in memory. Where XLA fuses the sum with what computes the
+    images, it computes them again for every row that is seen, which costs more than it saves.
     """
-    token = _rows_as_sums.set(True)
+    token = _local_sums.set(True)
     try:
         yield
     finally:
-        _rows_as_sums.reset(token)
+        _local_sums.reset(token)
 
 
-def sums_pay(taps: int, length: int) -> bool:
+def local_sums_pay(taps: int, length: int) -> bool:
     """Whether to sum over `taps` of `length` rows, instead of multiplying with a matrix."""
-    return _rows_as_sums.get() and taps <= _MOST_TAPS and max(64, 9 * taps) <= length
+    return _local_sums.get() and taps <= _MOST_TAPS and max(64, 9 * taps) <= length
 
 
 def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:

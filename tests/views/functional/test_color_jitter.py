@@ -46,6 +46,19 @@ def test_two_adjustments_in_both_orders(unit):
     np.testing.assert_allclose(got[1::2], hue_first[1::2], atol=2e-6)
 
 
+def test_no_turn_without_a_blend_clips(unit):
+    """Before a hue that comes first, values outside of [0, 1] are what they are for `adjust_hue`."""
+    images = 1.5 * unit - 0.2
+    factors = {name: np.full(4, value, "float32") for name, value in zip(NAMES, (0.9, 0.8, 0.7, 0.3), strict=True)}
+    order = ("hue", "saturation", "brightness", "contrast")
+    places = np.tile(np.array([order.index(name) for name in NAMES], "int32"), (4, 1))
+    expected = images
+    for name in order:
+        expected = getattr(functional, f"adjust_{name}")(expected, factors[name])
+    got = functional.color_jitter(images, places, **factors)
+    np.testing.assert_allclose(ops.convert_to_numpy(got), ops.convert_to_numpy(expected), atol=2e-6)
+
+
 def test_one_channel_keeps_saturation_and_hue(unit):
     single = unit[..., :1]
     places = np.tile(np.arange(4, dtype="int32"), (4, 1))

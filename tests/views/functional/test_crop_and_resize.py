@@ -7,15 +7,17 @@ import pytest
 from keras import ops
 
 from keras_ssl.views.functional import crop_and_resize
+from keras_ssl.views.functional.crop_and_resize import resize_matrix
 
 CROPS = ("whole_smaller", "whole_same", "boxes", "larger")
 
 
-@pytest.fixture(params=["products", "sums"], autouse=True)
+@pytest.fixture(params=["products", "sums", "blocks"], autouse=True)
 def form(request, monkeypatch):
-    """Everything holds of both ways to compute it."""
+    """Everything holds of all ways to compute it."""
     module = importlib.import_module("keras_ssl.views.functional.crop_and_resize")
-    monkeypatch.setattr(module, "sums_pay", lambda *numbers: request.param == "sums")
+    monkeypatch.setattr(module, "local_sums_pay", lambda *numbers: request.param != "products")
+    monkeypatch.setattr(module, "_LEAST_COLUMNS", 4 if request.param == "blocks" else 56)
 
 
 def crop(images, boxes, size, interpolation):
@@ -49,6 +51,16 @@ def test_halving_the_number_of_pixels_in_a_box_filters_it(unit):
     got = crop(unit, [[0, 0, 20, 16]] * 4, (10, 8), "bilinear")
     expected = np.einsum("nijc,i,j->nc", unit[:, 5:9, 3:7], weights, weights)
     np.testing.assert_allclose(got[:, 3, 2], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_boxes_of_every_width_and_place(unit, interpolation):
+    boxes = np.array([[0, left, 20, width] for width in range(1, 17) for left in range(17 - width)])
+    images = np.resize(unit, (len(boxes), *unit.shape[1:]))
+    got = crop(images, boxes, (20, 16), interpolation)
+    columns = resize_matrix(boxes[:, 1], boxes[:, 3], 16, 16, interpolation)
+    expected = np.einsum("nhwc,nqw->nhqc", images, ops.convert_to_numpy(columns))
+    np.testing.assert_allclose(got, expected, atol=2e-6)
 
 
 def test_nothing_outside_the_box_is_seen(unit):

@@ -13,7 +13,7 @@ from keras_ssl.views.functional import gaussian_blur
 def form(request, monkeypatch):
     """Everything holds of both ways to compute it."""
     module = importlib.import_module("keras_ssl.views.functional.gaussian_blur")
-    monkeypatch.setattr(module, "sums_pay", lambda *numbers: request.param == "sums")
+    monkeypatch.setattr(module, "local_sums_pay", lambda *numbers: request.param == "sums")
 
 
 def blur(images, sigma, kernel_size):

@@ -1,7 +1,7 @@
 import numpy as np
 from keras import ops
 
-from keras_ssl.views.functional.separable import rows_as_sums, separable, sums_pay
+from keras_ssl.views.functional.separable import local_sums, local_sums_pay, separable
 
 
 def test_equals_the_sum_in_its_docstring():
@@ -19,9 +19,9 @@ def test_equals_the_sum_in_its_docstring():
 
 
 def test_sums_are_taken_only_where_they_are_allowed_and_pay():
-    assert not sums_pay(4, 224)
-    with rows_as_sums():
-        assert sums_pay(4, 224) and sums_pay(23, 224)
-        assert not sums_pay(4, 32)  # too few rows for a product to cost much
-        assert not sums_pay(40, 224) and not sums_pay(40, 4000)  # too many terms
-    assert not sums_pay(4, 224)
+    assert not local_sums_pay(4, 224)
+    with local_sums():
+        assert local_sums_pay(4, 224) and local_sums_pay(23, 224)
+        assert not local_sums_pay(4, 32)  # too few rows for a product to cost much
+        assert not local_sums_pay(40, 224) and not local_sums_pay(40, 4000)  # too many terms
+    assert not local_sums_pay(4, 224)
