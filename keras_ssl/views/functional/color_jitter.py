@@ -53,20 +53,19 @@ def color_jitter(
     turns = len(given)
     if channels == 1:
         given = {name: value for name, value in given.items() if name in ("brightness", "contrast")}
-    hue_at = at.pop("hue", None)
+    hue_at, hue = at.pop("hue", None), given.pop("hue", None)
     planes = split(images)
-    if hue_at is None or "hue" not in given:
+    if hue is None:
         return join(_blended(planes, range(turns), at, given))
     before = {name: ops.where(place < hue_at, place, -1) for name, place in at.items()}
     after = {name: ops.where(place > hue_at, place, -1) for name, place in at.items()}
     planes = _blended(planes, range(turns - 1), before, given)
-    planes = shift_hue(planes, given["hue"])
+    planes = shift_hue(planes, hue)
     return join(_blended(planes, range(1, turns), after, given))
 
 
 def _blended(planes: Planes, turns: range, at: dict[str, Tensor], given: dict[str, Tensor]) -> Planes:
-    """Takes the blends among `given` in the turns `at` which each image has them: none where that is no turn."""
-    given = {name: factor for name, factor in given.items() if name in at}
+    """Takes the blends that are `given` in the turns `at` which each image has them: none where that is no turn."""
 
     def blend(turn: Tensor, planes: Planes) -> Planes:
         now = {name: at[name] == turn for name in given}

@@ -90,13 +90,16 @@ def _sum_rows(images: Tensor, start: Tensor, extent: Tensor, size: int, interpol
 
 
 def _map_columns(images: Tensor, start: Tensor, extent: Tensor, size: int, interpolation: str) -> Tensor:
-    """Resizes `[N, H, W, C]` to `[N, H, size, C]` as `resize_matrix` does, in blocks of columns.
+    """Resizes `[N, H, W, C]` to `[N, H, size, C]` as `resize_matrix` does, wide ones in blocks of columns.
 
     What a block of outputs sees is not much wider than the block: so a product for each does with a fraction of the
     multiplications. Sums as for the rows are no faster, because neighbours in a row are single pixels.
     """
     height, length, channels = images.shape[1:]
     blocks = _blocks(size)
+    if blocks == 1:
+        columns = resize_matrix(start, extent, length, size, interpolation)
+        return ops.transpose(map_columns(images, columns), (0, 2, 3, 1))
     block = size // blocks
     taps = _most_taps(length, size, interpolation)
     window = min(length, math.ceil((block - 1) * length / size) + taps)
@@ -160,13 +163,9 @@ def crop_and_resize(
         raise ValueError(
             f"Argument `interpolation` must be one of {sorted(KERNELS)}. Received: interpolation={interpolation!r}"
         )
-    length, columns = images.shape[1:3]
-    local = local_sums_pay(_most_taps(length, size[0], interpolation), length)
-    if local:
-        images = _sum_rows(images, top, height, size[0], interpolation)
-        if _blocks(size[1]) > 1:
-            return _map_columns(images, left, width, size[1], interpolation)
-    matrix = resize_matrix(left, width, columns, size[1], interpolation)
-    if local:
-        return ops.transpose(map_columns(images, matrix), (0, 2, 3, 1))
-    return separable(images, resize_matrix(top, height, length, size[0], interpolation), matrix)
+    length, across = images.shape[1:3]
+    if local_sums_pay(_most_taps(length, size[0], interpolation), length):
+        return _map_columns(_sum_rows(images, top, height, size[0], interpolation), left, width, size[1], interpolation)
+    columns = resize_matrix(left, width, across, size[1], interpolation)
+    rows = resize_matrix(top, height, length, size[0], interpolation)
+    return separable(images, rows, columns)
