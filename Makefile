@@ -14,7 +14,7 @@ define venv
 $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: demo test test-slow test-long test-parity bench check format methods clean
+.PHONY: docs docs-serve new demo test test-slow test-long test-parity test-all api bench check format methods clean
 
 $(VENV)/installed: setup.py
 	$(call venv,$(VENV))
@@ -29,10 +29,11 @@ $(VENV)/installed-test: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/python scripts/demo.py $(DEMO_FLAGS)
 
-# Tests that start other backends themselves run once, under TensorFlow.
+# What a change needs of the suite, unless GATE_ALL=1: see CONTRIBUTING.md. Tests that start other backends themselves,
+# and those in which no backend takes part, run once, under TensorFlow.
 define on_both_backends
-KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
-KERAS_BACKEND=jax $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
+KERAS_BACKEND=tensorflow $(BIN)/python -m pytest --gate=changed -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
+KERAS_BACKEND=jax $(BIN)/python -m pytest --gate=changed -n $(WORKERS) --dist worksteal -m $(1) $(PYTEST_FLAGS)
 endef
 
 # All that is quick: under twenty minutes on two cores.
@@ -43,9 +44,17 @@ test: $(VENV)/installed-test
 test-slow: $(VENV)/installed-test
 	$(call on_both_backends,"slow and not long and not parity")
 
-# Every method learns, and every method on more devices: more than an hour.
+# Every method learns, and every method on more devices: with GATE_ALL=1 more than an hour.
 test-long: $(VENV)/installed-test
 	$(call on_both_backends,long)
+
+# The whole suite: some two hours. Whoever runs it commits tests/last_full_run.json, which says when it passed.
+test-all: $(VENV)/installed-test $(PARITY)/installed
+	PARITY_PYTHON=$(PARITY)/bin/python $(BIN)/python -m tests.selection.full_run --workers=$(WORKERS)
+
+# The public names and their signatures, as tests/api.txt has them: changes of it are changes for users.
+api: $(VENV)/installed-test
+	$(BIN)/python -m tests.api
 
 # Side by side with other projects, each in an environment of its own: half an hour on two cores that do nothing else.
 bench: $(VENV)/installed-test
@@ -67,12 +76,27 @@ check: $(VENV)/installed-test
 	$(BIN)/python -m mypy
 	$(BIN)/python scripts/methods.py --check
 
+# The documentation's site in build/site; a warning is an error. `make docs-serve` shows it and follows changes.
+$(VENV)/installed-docs: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet -e '.[docs]'
+	@touch $@
+
+docs: $(VENV)/installed-docs
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs build --strict --quiet
+
+docs-serve: $(VENV)/installed-docs
+	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs serve
+
 format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 methods: $(VENV)/installed-test
 	$(BIN)/python scripts/methods.py
+
+# The three files of a new method, to be filled: make new METHOD=FooBar FAMILY=masked
+new: $(VENV)/installed
+	$(BIN)/python scripts/new_method.py --method=$(METHOD) --family=$(FAMILY)
 
 clean:
 	rm -rf $(VENV) $(PARITY) build dist *.egg-info

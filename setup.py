@@ -24,6 +24,7 @@ INSTALL_REQUIRES = [
 ]
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
+    "formats": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17", "openvino>=2025.0", "ai-edge-litert>=2.0"],
     "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
     # selenium drives a headless Chromium, in which the tests open the pages we write
     "test": [
@@ -33,8 +34,19 @@ EXTRAS_REQUIRE = {
         "pytest-xdist>=3",
         "pillow",
         "selenium>=4.20",
+        "onnx>=1.17",
+        "onnxruntime>=1.20",
+        "tf2onnx>=1.17",
+        "openvino>=2025.0",
         "ruff==0.17.6",
         "mypy==2.4.1",
+    ],
+    "docs": [
+        "properdocs>=1.6",  # goes on with MkDocs 1, which its owner has left
+        "mkdocs-material>=9.6",
+        "mkdocstrings[python]>=1.0",
+        "mkdocs-gen-files>=0.6",
+        "mkdocs-literate-nav>=0.6",
     ],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
 }
@@ -74,6 +86,7 @@ setup(
     package_data=package_data,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
+    entry_points={"console_scripts": ["keras-ssl = keras_ssl.cli.run:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Science/Research",

@@ -255,8 +255,8 @@ def end_to_end(
     python = python_of("lightly")
     with tempfile.TemporaryDirectory() as place:
         folder, held = Path(place) / "images", Path(place) / "held.npz"
-        images, labels = keras_ssl.data.coloured_digits("train", size=size)
-        test_images, test_labels = keras_ssl.data.coloured_digits("test", size=size)
+        images, labels = keras_ssl.data.colored_digits("train", size=size)
+        test_images, test_labels = keras_ssl.data.colored_digits("test", size=size)
         write_images(folder, images)
         np.savez(held, train=images, test=test_images)
         options: dict[str, Any] = {

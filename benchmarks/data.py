@@ -26,7 +26,7 @@ from _tables import markdown, publish
 from absl import app, flags
 
 import keras_ssl
-from keras_ssl.data import coloured_digits, from_arrays, from_folder, from_tfrecords, write_tfrecords
+from keras_ssl.data import colored_digits, from_arrays, from_folder, from_tfrecords, write_tfrecords
 
 FILES = flags.DEFINE_integer("files", 100_000, "Small files.", lower_bound=1000)
 SHARDS = flags.DEFINE_integer("shards", 50, "TFRecord shards.", lower_bound=1)
@@ -60,7 +60,7 @@ class Timer(keras.callbacks.Callback):
 
 def write_files(folder: Path) -> np.ndarray:
     """Files of so many images, and a small set of them as arrays."""
-    images = coloured_digits("train", count=1000, size=SIZE.value)[0]
+    images = colored_digits("train", count=1000, size=SIZE.value)[0]
     encoded = [tf.io.encode_jpeg(image).numpy() for image in images]
     for number in range(FILES.value):
         inside = folder / f"{number // FILES_IN_A_FOLDER:05d}"

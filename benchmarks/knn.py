@@ -1,7 +1,7 @@
 """Exact weighted kNN of many features, beside scikit-learn's brute force: `python benchmarks/knn.py`.
 
 Both classify the same queries among the same features on all cores that the process may use, each in a process of its
-own, one after the other. scikit-learn gets its fastest way to the same neighbours: Euclidean distance of normalised
+own, one after the other. scikit-learn gets its fastest way to the same neighbors: Euclidean distance of normalized
 features, for which it has a compiled reduction (its cosine metric has none). The row goes to
 benchmarks/results/knn.md. About five minutes on two idle cores.
 """
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FEATURES = flags.DEFINE_integer("features", 500_000, "Training features.", lower_bound=100)
 QUERIES = flags.DEFINE_integer("queries", 10_000, "Features to classify.", lower_bound=1)
 DIMENSION = flags.DEFINE_integer("dimension", 512, "Of the features, float32.", lower_bound=1)
-K = flags.DEFINE_integer("k", 20, "Neighbours.", lower_bound=1)
+K = flags.DEFINE_integer("k", 20, "Neighbors.", lower_bound=1)
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/knn.md", "The table.")
 WORKER = flags.DEFINE_enum("worker", None, ["keras_ssl", "scikit-learn"], "Internal: what to time in this process.")
 ANSWERS = flags.DEFINE_string("answers", None, "Internal: where to leave the answers.")
@@ -33,7 +33,7 @@ ANSWERS = flags.DEFINE_string("answers", None, "Internal: where to leave the ans
 TEMPERATURE = 0.07
 CLASSES = 1000
 LIMIT = 8.0  # GiB
-CHECKED = 200  # queries whose neighbours are compared one by one
+CHECKED = 200  # queries whose neighbors are compared one by one
 
 Case = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -41,13 +41,13 @@ Case = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def data() -> Case:
     """Features of overlapping classes, their labels, and the same of the queries."""
     rng = np.random.default_rng(0)
-    centres = 0.35 * rng.standard_normal((CLASSES, DIMENSION.value), dtype=np.float32)
+    centers = 0.35 * rng.standard_normal((CLASSES, DIMENSION.value), dtype=np.float32)
 
     def part(count: int) -> tuple[np.ndarray, np.ndarray]:
         labels = rng.integers(0, CLASSES, count)
         features = rng.standard_normal((count, DIMENSION.value), dtype=np.float32)
         for start in range(0, count, 10_000):
-            features[start : start + 10_000] += centres[labels[start : start + 10_000]]
+            features[start : start + 10_000] += centers[labels[start : start + 10_000]]
         return features, labels
 
     return *part(FEATURES.value), *part(QUERIES.value)
@@ -55,11 +55,11 @@ def data() -> Case:
 
 def ours(keys: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, Any]:
     from keras_ssl.evaluation import knn_predict
-    from keras_ssl.evaluation.knn import nearest_neighbours
+    from keras_ssl.evaluation.knn import nearest_neighbors
     from keras_ssl.evaluation.validation import l2_normalized
 
     predictions = knn_predict(keys, labels, queries, K.value, TEMPERATURE)
-    return predictions, lambda some: nearest_neighbours(l2_normalized(some), l2_normalized(keys), K.value)[1]
+    return predictions, lambda some: nearest_neighbors(l2_normalized(some), l2_normalized(keys), K.value)[1]
 
 
 def peer(keys: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -81,14 +81,14 @@ def work(side: str) -> None:
     run = {"keras_ssl": ours, "scikit-learn": peer}[side]
     run(keys[:1000], labels[:1000], queries[:10])  # imports, and threads that start
     wall, cpu = time.perf_counter(), time.process_time()
-    predictions, neighbours = run(keys, labels, queries)
+    predictions, neighbors = run(keys, labels, queries)
     said = {
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
         "accuracy": float(np.mean(predictions == truth)),
     }
-    np.savez(ANSWERS.value, predictions=predictions, neighbours=np.sort(neighbours(queries[:CHECKED]), axis=1))
+    np.savez(ANSWERS.value, predictions=predictions, neighbors=np.sort(neighbors(queries[:CHECKED]), axis=1))
     print(json.dumps(said))
 
 
@@ -114,7 +114,7 @@ def main(_: list[str]) -> None:
         (mine, my_answers), (theirs, their_answers) = (
             measured(side, Path(folder) / f"{side}.npz") for side in ("keras_ssl", "scikit-learn")
         )
-    neighbours = float(np.mean(my_answers["neighbours"] == their_answers["neighbours"]))
+    neighbors = float(np.mean(my_answers["neighbors"] == their_answers["neighbors"]))
     predictions = float(np.mean(my_answers["predictions"] == their_answers["predictions"]))
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     row = {
@@ -129,7 +129,7 @@ def main(_: list[str]) -> None:
         f"within {LIMIT:.0f} GiB": "yes" if mine["peak_gib"] <= LIMIT else "NO",
         "accuracy, both": f"{mine['accuracy']:.4f}, {theirs['accuracy']:.4f}",
         "same predictions": f"{predictions:.2%}",
-        f"same neighbours ({CHECKED} queries)": f"{neighbours:.2%}",
+        f"same neighbors ({CHECKED} queries)": f"{neighbors:.2%}",
     }
     lines = [
         f"Exact kNN on {cores} cores of {platform.machine()}, scikit-learn {sklearn.__version__}, "

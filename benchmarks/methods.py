@@ -56,8 +56,8 @@ def train(text: str) -> None:
 
     recipe = keras_ssl.Recipe(tomllib.loads(text))
     training = recipe.sections["training"]
-    x, y = keras_ssl.data.coloured_digits("train", size=16)
-    x_test, y_test = keras_ssl.data.coloured_digits("test", size=16)
+    x, y = keras_ssl.data.colored_digits("train", size=16)
+    x_test, y_test = keras_ssl.data.colored_digits("test", size=16)
 
     def scores(features: Any) -> dict[str, float]:
         arguments = (features(x), y, features(x_test), y_test)
@@ -65,15 +65,16 @@ def train(text: str) -> None:
 
     model = recipe.build_model()
     untrained = scores(lambda images: evaluation.extract_features(model, images))
-    model.compile(recipe.build_optimizer(len(x) // training["batch_size"]), jit_compile=False)
-    clock = EpochSeconds()
-    model.fit(
-        {"x": x, "y": y, "group": y},
-        batch_size=training["batch_size"],
-        epochs=training["epochs"],
-        verbose=0,
-        callbacks=[clock],
+    data, steps = (
+        {"x": {"x": x, "y": y, "group": y}, "batch_size": training["batch_size"]},
+        len(x) // training["batch_size"],
     )
+    if "labels" in recipe.sections["data"]:  # few of them, in a fixed share of every batch
+        data = {"x": recipe.build_data()[0]}
+        steps = len(data["x"])
+    model.compile(recipe.build_optimizer(steps), jit_compile=False)
+    clock = EpochSeconds()
+    model.fit(**data, epochs=training["epochs"], verbose=0, callbacks=[clock])
     print(
         json.dumps(
             {
@@ -81,10 +82,7 @@ def train(text: str) -> None:
                 "rankme": evaluation.rankme(evaluation.extract_features(model, x_test)),
                 "untrained": untrained,
                 "raw_pixels": scores(lambda images: images.reshape(len(images), -1) / np.float32(255)),
-                "images_per_cpu_second": len(x)
-                // training["batch_size"]
-                * training["batch_size"]
-                / np.median(clock.seconds),
+                "images_per_cpu_second": steps * training["batch_size"] / np.median(clock.seconds),
                 "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )

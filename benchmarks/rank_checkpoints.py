@@ -39,8 +39,8 @@ def train(text: str) -> None:
 
     recipe = keras_ssl.Recipe(tomllib.loads(text))
     training = recipe.sections["training"]
-    x, y = keras_ssl.data.coloured_digits("train", count=recipe.sections["data"]["count"], size=16)
-    x_test, y_test = keras_ssl.data.coloured_digits("test", size=16)
+    x, y = keras_ssl.data.colored_digits("train", count=recipe.sections["data"]["count"], size=16)
+    x_test, y_test = keras_ssl.data.colored_digits("test", size=16)
     model = recipe.build_model()
     model.compile(recipe.build_optimizer(len(x) // training["batch_size"]), jit_compile=False)
     history = model.fit(x, batch_size=training["batch_size"], epochs=training["epochs"], verbose=0).history
@@ -79,7 +79,7 @@ def document(runs: dict[str, dict[str, Any]]) -> str:
         "# Choosing a run without labels",
         "",
         f"{len(runs)} of {len(SETTINGS) * len(EPOCHS.value)} runs of Barlow Twins on {IMAGES.value:,} images of "
-        f"`coloured_digits` (16 pixels, features of 128 dimensions; one core of {platform.machine()}).",
+        f"`colored_digits` (16 pixels, features of 128 dimensions; one core of {platform.machine()}).",
         "Spearman rank correlation of each measure with the accuracy of the linear probe on the test images; 1 orders "
         "the runs as the probe does:",
         "",

@@ -6,8 +6,8 @@ import keras_ssl
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
 model = keras_ssl.DINO(
@@ -16,14 +16,14 @@ model = keras_ssl.DINO(
     out_dim=512,
     student_temperature=0.2,
     teacher_temperature=0.05,
-    sinkhorn_iterations=3,  # as in DINOv2: a running centre needs far longer runs
+    sinkhorn_iterations=3,  # as in DINOv2: a running center needs far longer runs
     momentum=0.9,
     freeze_steps=0,
     batch_norm=True,
     output_norm="plain",
-    views=keras_ssl.views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
+    views=keras_ssl.views.colored_digits(strength=0.5, gray=0.4, invert=0.1),
 )
-model.compile(keras_ssl.optimizers.LARS(0.5, weight_decay=1e-4), jit_compile=False)
+model.compile(keras_ssl.optimizers.LARS(0.5, weight_decay=1e-4))
 
 
 def knn():

@@ -7,16 +7,16 @@ from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
 # Mild views: where they share little, all but a few directions of the embedding die out.
-pair = views.coloured_digits(strength=0.5, min_scale=0.7, grey=0.2, invert=0.0)
+pair = views.colored_digits(strength=0.5, min_scale=0.7, gray=0.2, invert=0.0)
 model = keras_ssl.DirectPred(
     encoder, (128, 64), momentum=0.96, output_norm=True, convention="code", eps=0.01, views=pair
 )
-model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
+model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4))
 
 
 def knn():

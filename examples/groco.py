@@ -9,12 +9,12 @@ from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
-model = keras_ssl.GroCo(encoder, projector=(128, 64), views=views.coloured_digits())
-model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
+model = keras_ssl.GroCo(encoder, projector=(128, 64), views=views.colored_digits())
+model.compile(keras.optimizers.Adam(2e-3))
 
 
 def knn():

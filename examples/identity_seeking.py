@@ -9,15 +9,15 @@ from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
 encoder = keras_ssl.encoders.ConvNet()
-# The untrained encoder has to match a good part of two views, and learns what it matches them by: so no colour.
+# The untrained encoder has to match a good part of two views, and learns what it matches them by: so no color.
 ops = [views.RandomResizedCrop(scale=(0.8, 1.0)), views.RandomGrayscale(1.0), views.ColorJitter(0.4, 0.4)]
 frames = views.MultiView([views.Compose(ops)] * 2)
 model = keras_ssl.IdentitySeeking(encoder, (128, 64), temperature=0.1, shuffle=True, views=frames)
-model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
+model.compile(keras.optimizers.Adam(2e-3))
 
 
 def knn():

@@ -7,8 +7,8 @@ from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
 model = keras_ssl.MoCo(
     keras_ssl.encoders.ConvNet(),
@@ -16,9 +16,9 @@ model = keras_ssl.MoCo(
     queue_size=1024,
     batch_norm=True,
     momentum=0.9,  # a short run needs a teacher that moves
-    views=views.coloured_digits(strength=0.5, grey=0.4, invert=0.1),
+    views=views.colored_digits(strength=0.5, gray=0.4, invert=0.1),
 )
-model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4), jit_compile=False)
+model.compile(keras_ssl.optimizers.LARS(1.0, weight_decay=1e-4))
 
 
 def knn():

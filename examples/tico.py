@@ -9,13 +9,13 @@ from keras_ssl import views
 from keras_ssl.evaluation import extract_features, knn_accuracy
 
 small = "--small" in sys.argv
-train, train_labels = keras_ssl.data.coloured_digits("train", count=256 if small else 6000)
-test, test_labels = keras_ssl.data.coloured_digits("test", count=128 if small else 2000)
+train, train_labels = keras_ssl.data.colored_digits("train", count=256 if small else 6000)
+test, test_labels = keras_ssl.data.colored_digits("test", count=128 if small else 2000)
 
-pair = views.coloured_digits(strength=0.5, grey=0.4, invert=0.1)
+pair = views.colored_digits(strength=0.5, gray=0.4, invert=0.1)
 encoder = keras_ssl.encoders.ConvNet()
 model = keras_ssl.TiCo(encoder, (128, 64), 4.0, momentum=0.5, final_momentum=0.9, views=pair)
-model.compile(keras.optimizers.Adam(2e-3), jit_compile=False)
+model.compile(keras.optimizers.Adam(2e-3))
 
 
 def knn():

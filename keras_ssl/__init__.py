@@ -8,6 +8,10 @@ keras_ssl.export(model, "saved_models/my_encoder")
 features = keras_ssl.load("saved_models/my_encoder")(images)
 """
 
+import keras_ssl.quiet_start  # noqa: F401  # before anything imports Keras
+
+# isort: split
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -23,93 +27,37 @@ from keras_ssl import (
     training,
     views,
 )
-from keras_ssl.objectives import (
-    BYOL,
-    DCL,
-    DCLW,
-    DINO,
-    MMCR,
-    NNCLR,
-    WMSE,
-    AdaptiveMultiHeadContrastive,
-    BarlowTwins,
-    DirectPred,
-    GroCo,
-    HardContrastive,
-    IdentitySeeking,
-    ImagePairContrastive,
-    InterCLR,
-    ISogCLR,
-    MixedBarlowTwins,
-    MoCHi,
-    MoCo,
-    MultiViewDHEL,
-    MultiViewInfoNCE,
-    RandomTeacherDistillation,
-    ReSSL,
-    ScatSimCLR,
-    SimCLR,
-    SimSiam,
-    SogCLR,
-    SupCon,
-    SwAV,
-    TiCo,
-    VICReg,
-)
+from keras_ssl.registry import defer_serialization, list_methods, register
 from keras_ssl.training import SSLModel
 
 if TYPE_CHECKING:
-    from keras_ssl import callbacks, checkpoints, evaluation, hub
+    from keras_ssl import adaptation, attacks, callbacks, checkpoints, evaluation, hub, testing
     from keras_ssl.hub.catalogue import list_models
     from keras_ssl.hub.export import export
     from keras_ssl.hub.heads import load_heads
     from keras_ssl.hub.load import load, preprocessing
     from keras_ssl.hub.recipe import Recipe
+    from keras_ssl.workflows import distill, embed, pretrain
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "AdaptiveMultiHeadContrastive",
-    "BYOL",
-    "BarlowTwins",
-    "DCL",
-    "DCLW",
-    "DINO",
-    "DirectPred",
-    "GroCo",
-    "HardContrastive",
-    "ISogCLR",
-    "IdentitySeeking",
-    "ImagePairContrastive",
-    "InterCLR",
-    "MMCR",
-    "MixedBarlowTwins",
-    "MoCHi",
-    "MoCo",
-    "MultiViewDHEL",
-    "MultiViewInfoNCE",
-    "NNCLR",
-    "RandomTeacherDistillation",
-    "ReSSL",
+    *objectives.__all__,
     "Recipe",
     "SSLModel",
-    "ScatSimCLR",
-    "SimCLR",
-    "SimSiam",
-    "SogCLR",
-    "SupCon",
-    "SwAV",
-    "TiCo",
-    "VICReg",
-    "WMSE",
+    "adaptation",
+    "attacks",
     "callbacks",
     "checkpoints",
     "data",
+    "distill",
+    "embed",
     "encoders",
     "evaluation",
     "export",
     "hub",
     "layers",
+    "list_methods",
     "list_models",
     "load",
     "load_heads",
@@ -117,24 +65,34 @@ __all__ = [
     "objectives",
     "optimizers",
     "preprocessing",
+    "pretrain",
     "random",
+    "register",
     "schedules",
+    "testing",
     "training",
     "views",
 ]
 
+defer_serialization()
+
 # Imported when they are first asked for: a saved model and `fit` need none of them, and they take long.
-_PARTS_WHEN_ASKED = ("callbacks", "checkpoints", "evaluation", "hub")
+_PARTS_WHEN_ASKED = ("adaptation", "attacks", "callbacks", "checkpoints", "evaluation", "hub", "testing")
+_WORKFLOWS_WHEN_ASKED = ("distill", "embed", "pretrain")
 _HUB_WHEN_ASKED = ("Recipe", "export", "list_models", "load", "load_heads", "preprocessing")
 
 
 def __getattr__(name: str) -> Any:
+    if name in objectives.__all__:
+        return getattr(objectives, name)
     if name in _PARTS_WHEN_ASKED:
         return importlib.import_module(f"keras_ssl.{name}")
     if name in _HUB_WHEN_ASKED:
         return getattr(importlib.import_module("keras_ssl.hub"), name)
+    if name in _WORKFLOWS_WHEN_ASKED:
+        return getattr(importlib.import_module("keras_ssl.workflows"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PARTS_WHEN_ASKED, *_HUB_WHEN_ASKED})
+    return sorted({*__all__, "__version__", "__doc__", "__file__", "__name__"})

@@ -1,6 +1,6 @@
 """The main job on one page: pretrain, watch, evaluate, export, load, fine-tune. `make demo` runs it.
 
-Pretrains Barlow Twins on handwritten digits that are drawn in random colours, places and sizes, without their labels,
+Pretrains Barlow Twins on handwritten digits that are drawn in random colors, places and sizes, without their labels,
 and compares what the encoder then knows with raw pixels, with the untrained encoder and with a supervised one. Figures
 go to OUTPUT/results.json, TensorBoard logs to OUTPUT/tensorboard, the exported encoder to saved_models/demo.
 """
@@ -17,6 +17,9 @@ from absl import app, flags, logging
 
 import keras_ssl
 from keras_ssl import callbacks, evaluation
+from keras_ssl.callbacks.write_guard import WriteGuard
+from keras_ssl.messages import guarded_output
+from keras_ssl.paths import user_path
 
 RECIPE = flags.DEFINE_string("recipe", "barlow_twins_digits", "Name or file of the recipe to pretrain by.")
 OUTPUT = flags.DEFINE_string("output", "runs/demo", "Folder for logs and results.")
@@ -46,13 +49,14 @@ def score_model(model: keras.Model, digits: Digits) -> dict[str, float]:
 def untrained(recipe: keras_ssl.Recipe) -> keras.Model:
     """The recipe's encoder before training, with its preprocessing in front."""
     model = recipe.build_model()
-    return keras.Sequential([model.preprocessing, model.encoder])
+    images = keras.Input(model.encoder_input_shape[1:], dtype="uint8")
+    return keras.Model(images, model.encoder(model.encoder_input(images)))
 
 
 def supervised(recipe: keras_ssl.Recipe, digits: Digits, epochs: int) -> keras.Model:
     """The same encoder trained with all the labels."""
     base = untrained(recipe)
-    model = keras.Sequential([base, keras.layers.Dense(CLASSES)])
+    model = keras.Sequential([keras.Input(base.input_shape[1:], dtype="uint8"), base, keras.layers.Dense(CLASSES)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(2e-3), loss, jit_compile=False)
     model.fit(*digits["train"], batch_size=128, epochs=epochs, verbose=0)
@@ -98,11 +102,12 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
+@guarded_output()
 def main(_: list[str]) -> None:
     logging.set_verbosity(logging.WARNING)
     began = time.perf_counter()
     callbacks.check_writable(OUTPUT.value)
-    output = Path(OUTPUT.value)
+    output = Path(user_path(OUTPUT.value))
     recipe = keras_ssl.Recipe.read(RECIPE.value)
     epochs = EPOCHS.value or recipe.sections["training"]["epochs"]
     share = 10 if SHORTENED.value else 1
@@ -111,7 +116,7 @@ def main(_: list[str]) -> None:
     keras.utils.set_random_seed(seed)
 
     size = recipe.sections["data"]["size"]
-    digits = {split: keras_ssl.data.coloured_digits(split, seed=seed, size=size) for split in ("train", "test")}
+    digits = {split: keras_ssl.data.colored_digits(split, seed=seed, size=size) for split in ("train", "test")}
     count, tests = len(digits["train"][0]), len(digits["test"][0])
     print(f"{count} training and {tests} test images of {size}x{size} pixels, {CLASSES} classes")
 
@@ -128,8 +133,8 @@ def main(_: list[str]) -> None:
     exported = keras_ssl.export(
         model,
         EXPORT.value,
-        description="Barlow Twins on handwritten digits in random colours, places and sizes.",
-        data=f"coloured_digits, {count} training images, seed {seed}",
+        description="Barlow Twins on handwritten digits in random colors, places and sizes.",
+        data=f"colored_digits, {count} training images, seed {seed}",
         license="Apache-2.0",
         results={f"{kind}_accuracy": round(value, 4) for kind, value in scores["pretrained"].items()},
         recipe=recipe,
@@ -145,12 +150,13 @@ def main(_: list[str]) -> None:
     )
     results["finetune_10pct"] = {"pretrained": tuned.accuracy, "scratch": tuned.scratch}
     results["seconds"] = round(time.perf_counter() - began, 1)
-    (output / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    with WriteGuard().writing(output / "results.json") as path:
+        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
     print(f"\n{table(results)}\n\n{results['seconds']:.0f} seconds; figures in {output / 'results.json'}. Next:")
     print(f"  tensorboard --logdir {output / 'tensorboard'}")
     print(f"  python -c 'import keras_ssl; keras_ssl.load(\"{exported}\").summary()'")
-    print("  python scripts/pretrain.py --recipe=simclr_digits --data=coloured_digits --logdir=runs/simclr")
+    print("  python scripts/pretrain.py --recipe=simclr_digits --data=colored_digits --logdir=runs/simclr")
 
 
 if __name__ == "__main__":

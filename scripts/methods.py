@@ -1,6 +1,6 @@
-"""Writes METHODS.md from the objectives' docstrings and benchmarks/results/methods.json; `--check` only compares.
+"""Writes METHODS.md from the objectives' docstrings and the results of benchmarks; `--check` only compares.
 
-The figures in the JSON are written by `python benchmarks/methods.py`, never by hand.
+The figures are written by `python benchmarks/methods.py` and `python -m benchmarks.proofs`, never by hand.
 """
 
 import inspect
@@ -8,6 +8,7 @@ import json
 import statistics
 import sys
 import textwrap
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from absl import app, flags
 CHECK = flags.DEFINE_bool("check", False, "Fail if METHODS.md is not what would be written.")
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "methods.json"
+PROOFS = ROOT / "benchmarks" / "results" / "proofs"
 TARGET = ROOT / "METHODS.md"
 
 
@@ -55,6 +57,31 @@ def baselines(measured: dict[str, Any]) -> list[str]:
     return rows
 
 
+def objective_of(recipe: str) -> str:
+    """The objective that a recipe on the digits names."""
+    path = ROOT / "zoo" / "recipes" / f"{recipe}_digits.toml"
+    return str(tomllib.loads(path.read_text(encoding="utf-8")).get("objective", {}).get("name", ""))
+
+
+def proofs() -> list[str]:
+    """A row for each result of benchmarks/proofs, with what it says of the method at this size."""
+    rows = []
+    for path in sorted(PROOFS.glob("*.json")):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        runs = list(found["runs"].values())
+        gains = [run[found["method"]] - run[found["baseline"]] for run in runs]
+        if found["lower_is_better"]:
+            gains = [-gain for gain in gains]
+        error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("inf")
+        verdict = "helps" if statistics.mean(gains) > 2 * error else "unproven"
+        if len(runs) < 3:
+            verdict = "unproven: fewer than three seeds"
+        cells = [path.stem, found["name"], found["measure"], found["method"], spread(runs, found["method"])]
+        cells += [found["baseline"], spread(runs, found["baseline"]), str(len(runs)), verdict]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
 def text() -> str:
     import keras_ssl
 
@@ -67,7 +94,7 @@ def text() -> str:
         "`python benchmarks/methods.py` writes: do not edit.",
         "",
         *textwrap.wrap(
-            "Accuracies are of the encoder's features on the 2,000 test images of `coloured_digits`, after training by "
+            "Accuracies are of the encoder's features on the 2,000 test images of `colored_digits`, after training by "
             f"`zoo/recipes/NAME_digits.toml` for {results.get('epochs', '?')} epochs of 6,000 images, without labels "
             "(SupCon: with them): the same encoder for every method (ScatSimCLR: its own), mean and standard deviation "
             "over so many seeds, of initial weights and views. Recipes were chosen on these very images, by hand and "
@@ -83,8 +110,23 @@ def text() -> str:
     ]
     if measured:
         lines += baselines(measured)
+    shown = {json.loads(path.read_text(encoding="utf-8"))["name"] for path in PROOFS.glob("*.json")}
     methods = sorted(path.stem.removesuffix("_digits") for path in (ROOT / "zoo" / "recipes").glob("*_digits.toml"))
-    lines += [row(name, measured.get(name)) for name in methods]
+    # What a proof shows needs no row here: its kNN accuracy may not be what it is for.
+    lines += [row(name, measured.get(name)) for name in methods if name in measured or objective_of(name) not in shown]
+    lines += [
+        "",
+        *textwrap.wrap(
+            "What follows is written by `python -m benchmarks.proofs`, a file in `benchmarks/proofs` for each row: a "
+            "method against its plain baseline, on data that ship, mean and standard deviation over seeds. A method "
+            "helps where its mean gain is more than two standard errors; else it is unproven at this size.",
+            width=120,
+        ),
+        "",
+        "| proof | method | measure | setting | figure | baseline | figure | seeds | at this size |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *proofs(),
+    ]
     lines += ["", "| objective | paper |", "|---|---|"]
     for name in keras_ssl.objectives.__all__:
         lines.append(f"| {name} | {reference(getattr(keras_ssl.objectives, name))} |")

@@ -1,4 +1,4 @@
-"""Every test starts from the same random numbers, and no module leaves gigabytes of compiled programs to the next."""
+"""Every test starts from the same random numbers, and none leaves gigabytes of compiled programs to the next."""
 
 import gc
 import os
@@ -12,6 +12,14 @@ import numpy as np
 import pytest
 
 from tests.browser import browser, chromium  # noqa: F401 (fixtures)
+from tests.selection.plugin import (  # noqa: F401 (hooks)
+    make_plan,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure_node,
+    pytest_report_header,
+    pytest_runtest_setup,
+)
 from tests.two_replicas import two_replicas  # noqa: F401 (a fixture)
 
 # This file is read before any test module and imports no backend: KERAS_BACKEND decides which.
@@ -26,6 +34,7 @@ PROGRAMS_OF_JAX = {
 
 
 def pytest_configure(config):
+    make_plan(config)
     if config.getoption("markexpr") != "long":  # those train for a while
         os.environ.setdefault("XLA_FLAGS", QUICK_TO_COMPILE)
         # JAX compiles every operation for every shape, most of them in several tests, both workers and every run.
@@ -42,16 +51,20 @@ def resident_bytes():
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if statm.exists() else 0
 
 
-@pytest.fixture(autouse=True, scope="module")
+_KEPT = [0]  # bytes that were left when programs were last forgotten
+
+
+@pytest.fixture(autouse=True)
 def forget_programs():
     yield
-    # Not after every module: the next would compile again what all share.
-    if resident_bytes() > MOST_BYTES:
+    # Not after every test: the next would compile again what all share.
+    if resident_bytes() > max(MOST_BYTES, _KEPT[0] + MOST_BYTES // 6):
         if "keras" in sys.modules:
             sys.modules["keras"].backend.clear_session()
         if "jax" in sys.modules:
             sys.modules["jax"].clear_caches()
         gc.collect()
+        _KEPT[0] = resident_bytes()
 
 
 @pytest.fixture(autouse=True)

@@ -7,23 +7,28 @@ import pytest
 
 import keras_ssl
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent / "keras_ssl"
 LAYERS = (
-    {"typing"},
+    {"typing", "messages", "paths", "exports", "quiet_start", "check_number"},
+    {"regular_file", "registry"},
     {"random", "precision", "checkpoints"},
     {"losses"},
     {"schedules"},
     {"layers"},
     {"encoders", "views", "optimizers", "data"},
     {"training"},
-    {"objectives"},
+    {"objectives", "adaptation", "attacks"},
     {"hub"},
     {"evaluation"},
     {"callbacks", "testing"},
     {"report"},
+    {"workflows"},
+    {"cli"},
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
-FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__",))
+FILES = sorted(path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem not in ("__init__", "__main__"))
 
 
 def part(path):

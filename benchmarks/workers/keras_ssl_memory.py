@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.losses.numeric import l2_normalize
-from keras_ssl.training import SSLModel
+from keras_ssl.training import SSLModel, Step
 
 RATE, MOMENTUM = 1e-3, 0.9
 _LAMBDA, _TEMPERATURE, _TEACHER = 0.0051, 0.2, 0.999
@@ -37,11 +37,11 @@ def shapes_of(model: SSLModel, size: int, batch_size: int) -> dict[str, Any]:
     if keras.backend.backend() == "jax":
         import jax
 
-        views = jax.eval_shape(model.probe_views, images)  # nothing is compiled
+        views = jax.eval_shape(model.first_views, images)  # nothing is compiled
     else:
-        views = model.probe_views(images)
+        views = model.first_views(images)
     batch: dict[str, Any] = {"x": tuple((tuple(view.shape), "float32") for view in views)}
-    return batch | {key: ((batch_size,), "int32") for key in model.required_keys}
+    return batch | {key: ((batch_size,), "int32") for key in model.batch_fields}
 
 
 # The bare loops: a loss of a batch, without the library's loss, state, logs and step ---------------------------------
@@ -49,7 +49,7 @@ def shapes_of(model: SSLModel, size: int, batch_size: int) -> dict[str, Any]:
 
 def plain(model: SSLModel, batch: dict[str, Any]) -> tuple[Any, Embeddings]:
     """The objective's forward passes, and the plainest loss there is of what they give."""
-    embeddings = model.embed(batch, training=True)
+    embeddings = model.embed(batch, Step.at(batch["x"][0].shape[0]))
     floating = [x for x in embeddings.values() if "float" in keras.backend.standardize_dtype(x.dtype)]
     return sum(keras.ops.mean(keras.ops.square(x)) for x in floating), embeddings
 

@@ -19,7 +19,7 @@ def run(
     def train() -> None:
         seed = next(seeds)
         keras.utils.set_random_seed(seed)
-        views = keras_ssl.views.coloured_digits()
+        views = keras_ssl.views.colored_digits()
         encoder = keras_ssl.encoders.ConvNet()
         model = keras_ssl.SimCLR(encoder, projector=(128, 64), temperature=0.2, views=views, seed=seed)
         model.compile(keras.optimizers.Adam(2e-3))

@@ -20,7 +20,7 @@ def run(
     seeds = iter(range(10**9))
     arrays = np.load(held)
     mean, std = (np.asarray(value, "float32") for value in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    view = transforms.Compose(  # `keras_ssl.views.coloured_digits`
+    view = transforms.Compose(  # `keras_ssl.views.colored_digits`
         [
             transforms.RandomResizedCrop(size, scale=(0.5, 1.0)),
             transforms.ColorJitter(0.8, 0.8, 0.8, 0.5),

@@ -12,6 +12,9 @@ from keras_ssl.callbacks.stop_on_nan import StopOnNaN
 from keras_ssl.callbacks.tensorboard import TensorBoard
 from keras_ssl.callbacks.throughput import Throughput
 from keras_ssl.callbacks.training_warning import TrainingWarning
+from keras_ssl.exports import lazy_exports
+
+__getattr__, _more = lazy_exports(__name__, __file__)
 
 __all__ = [
     "Checkpoint",
@@ -26,4 +29,5 @@ __all__ = [
     "TrainingWarning",
     "check_writable",
     "restore_checkpoint",
+    *_more,
 ]

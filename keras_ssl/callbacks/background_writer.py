@@ -22,7 +22,11 @@ class BackgroundWriter:
         """
         self.wait()
         self._thread = threading.Thread(target=self._run, args=(work,), name="checkpoint")
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system has no more threads: the run waits for its work instead
+            self._thread = None
+            self._run(work)
 
     def check(self) -> None:
         """Raises the error of work that has ended."""

@@ -3,6 +3,8 @@
 import os
 import tempfile
 
+from keras_ssl.paths import user_path
+
 
 def check_writable(path: str | os.PathLike[str]) -> None:
     """Raises if files cannot be written in a folder; makes the folder if it is missing.
@@ -20,7 +22,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
     >>> check_writable(os.path.join(tempfile.mkdtemp(), "runs", "1"))
     """
-    path = os.fspath(path)
+    path = user_path(path)
     if "://" in path:
         return
     try:

@@ -3,8 +3,8 @@
 import os
 import signal
 import sys
+import threading
 import time
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,35 +15,42 @@ import numpy as np
 from keras_ssl.callbacks.background_writer import BackgroundWriter
 from keras_ssl.callbacks.check_writable import check_writable
 from keras_ssl.callbacks.checkpoint_folder import (
+    SavedCheckpoint,
     best_checkpoint,
     checkpoint_path,
+    latest_whole,
     read_checkpoint_state,
     remove_old_checkpoints,
     remove_staging,
     saved_checkpoints,
+    set_aside,
     write_checkpoint,
 )
 from keras_ssl.callbacks.folder_lock import FolderLock
 from keras_ssl.callbacks.restore_checkpoint import assign_checkpoint
 from keras_ssl.callbacks.resume_error import ResumeError
-from keras_ssl.callbacks.run_settings import SHOWN, differences, run_settings
+from keras_ssl.callbacks.run_settings import SHOWN, changed, differences, run_settings
 from keras_ssl.callbacks.signal_watch import SignalWatch
 from keras_ssl.callbacks.training_state import host_copy, not_finite, state_variables
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import say, warn
+from keras_ssl.paths import user_path
 from keras_ssl.training import SSLModel
 from keras_ssl.training.processes import Processes
 from keras_ssl.training.resume import FitHook, Position, Run
 from keras_ssl.typing import Logs
 
 _NONE = -1  # in place of a step
+_RATES = ("optimizer.learning_rate", "optimizer.inner_optimizer.config.learning_rate")
+_CAUGHT = signal.valid_signals() - {getattr(signal, name, None) for name in ("SIGKILL", "SIGSTOP")}
 _STEPPING, _BETWEEN, _EPOCH_IS_OVER = "stepping", "between", "epoch is over"
 
 
 class Checkpoint(FitHook):
     """Saves a run as it goes, and goes on with it: the same `fit` in a new process resumes where the last one was.
 
-    A checkpoint is everything that the next step depends on: weights, heads, teacher, queue, centre, prototypes,
+    A checkpoint is everything that the next step depends on: weights, heads, teacher, queue, center, prototypes,
     optimizer, loss scale, seeds, the step, the place in the data, and the means that the epoch's logs have come to. On
     a CPU the resumed run equals the uninterrupted one bit for bit, logs and history included, wherever it was
     interrupted. It is the folder `step-0000001000`, and gets its name when all of it is on the disk: what has the name
@@ -55,8 +62,14 @@ class Checkpoint(FitHook):
     the same batches each time it is read from the start (a tf.data shuffle with `reshuffle_each_iteration` does not
     after the first epoch). States of other callbacks (the patience of EarlyStopping) begin anew.
 
-    Where it does not: if the objective, its encoder, the optimizer, or the size and order of the data are not those of
-    the run in the folder, `fit` raises an error that shows what changed. More `epochs` are no change.
+    Where it does not: if the objective, its encoder, the optimizer, or the data are not those of the run in the folder,
+    `fit` raises an error that shows what changed. More `epochs` are no change. Of the data it compares size, order and
+    a fingerprint: a hash of all samples of arrays up to 64 MiB and of some of larger ones; names, sizes and some
+    contents of files; of tf.data the element spec and the batch size. `allow` names what may change: with
+    `allow=("optimizer.learning_rate",)` the run goes on with another learning rate or schedule.
+
+    A checkpoint carries hashes of all its bytes. One that is damaged is named in a warning and passed over for the one
+    before. If none is whole, `fit` raises an error; it does not begin anew.
 
     A state with NaN or infinity is never saved: `fit` raises an error that names the first such tensor, and the last
     good checkpoint stays (`StopOnNaN` says more, and sooner). If the disk is full the checkpoints before stay, a
@@ -85,15 +98,19 @@ class Checkpoint(FitHook):
             code is then 128 and the signal's number, that of a program which the signal killed: 143 for SIGTERM, 130
             for SIGINT, which shells, SLURM and Kubernetes know. It takes the rest of a step and the time to write a
             checkpoint; at the end of an epoch no callback or evaluation is waited for. A second signal kills at once,
-            as does one before the first step, when there is nothing to save. Defaults to none.
+            as does one before the first step, when there is nothing to save. Python takes signals in its main thread
+            only, so that `fit` must be called there. Defaults to none.
+        allow: changes that are accepted when the run is resumed, as the error names them: `"optimizer.learning_rate"`
+            is what stands there and all that is below. Defaults to none.
 
     Attributes:
-        latest_path: the folder of the latest checkpoint, or None.
+        latest_path: the folder of the latest checkpoint that is whole, or None. Its bytes are read to find out.
         best_path: that of the best epoch, or None.
 
     Raises:
-        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length; a `ResumeError`,
-            which is one too, if the run cannot go on from what is in the folder.
+        ValueError: if an argument is out of range. In `fit`: if the data do not tell their length, or there are
+            `signals` and it is not in the main thread; a `ResumeError`, which is one too, if the run cannot go on from
+            what is in the folder.
         RuntimeError: in `fit`, if it cannot begin in another of the processes that train the model.
 
     Example:
@@ -114,6 +131,7 @@ class Checkpoint(FitHook):
         mode: str = "auto",
         settings: dict[str, Any] | None = None,
         signals: Iterable[signal.Signals] = (),
+        allow: Iterable[str] = (),
     ) -> None:
         super().__init__()
         for name, value in (("every_epochs", every_epochs), ("every_steps", every_steps), ("keep", keep)):
@@ -121,20 +139,27 @@ class Checkpoint(FitHook):
                 check_integer(name, value, 1)
         if mode not in ("auto", "min", "max"):
             raise ValueError(f'Argument `mode` must be "auto", "min" or "max". Received: mode={mode!r}')
-        self.folder = Path(folder)
+        self.folder = Path(user_path(folder))
         self.every_epochs, self.every_steps, self.keep = every_epochs, every_steps, keep
         self.best = best
         self.mode = ("min" if (best or "").endswith("loss") else "max") if mode == "auto" else mode
         self.settings = settings
         self.signals = tuple(signals)
+        if bad := [number for number in self.signals if number not in _CAUGHT]:
+            raise ValueError(
+                f"Argument `signals` must hold signals that can be caught. Received: signals with {bad[0]!r}"
+            )
+        if isinstance(allow, str):
+            raise ValueError(f"Argument `allow` must be a tuple of strings. Received: allow={allow!r}")
+        self.allow = tuple(allow)
         self._writer = BackgroundWriter()
         self._lock: FolderLock | None = None
         self._watch: SignalWatch | None = None
 
     @property
     def latest_path(self) -> Path | None:
-        saved, _ = saved_checkpoints(self.folder)
-        return saved[-1].path if saved else None
+        saved = latest_whole(self.folder)
+        return None if saved is None else saved.path
 
     @property
     def best_path(self) -> Path | None:
@@ -151,9 +176,13 @@ class Checkpoint(FitHook):
                 "A place in the data can be found again only if they tell their length: give `fit` `steps_per_epoch`, "
                 f"or tf.data an `assert_cardinality`. Received: x of type {type(run.data).__name__}"
             )
+        if self.signals and threading.current_thread() is not threading.main_thread():
+            raise ValueError(
+                "Python takes signals in its main thread only: call `fit` there, or leave `signals` out. "
+                f"Received: signals={self.signals}, in the thread {threading.current_thread().name!r}"
+            )
         self._processes = Processes(model)
         self._processes.together(self._claim_folder)
-        saved, _ = saved_checkpoints(self.folder)
         self._run = run
         self._now = run_settings(model, run, self.settings)
         self._history: dict[str, Any] = {"epoch": [], "history": {}}
@@ -163,38 +192,64 @@ class Checkpoint(FitHook):
         self._first_epoch = run.initial_epoch
         self._best_value: float | None = None
         self._batch = 0
-        step = self._processes.gather(saved[-1].step if saved else _NONE)[0]
+        found = self._processes.together(self._find_latest)
+        step = self._processes.gather(_NONE if found is None else found.step)[0]
         position = None if step == _NONE else self._processes.together(lambda: self._resume(model, step, run))
+        self._processes.together(self._clear_folder)
+        saved, _ = saved_checkpoints(self.folder)
         if self.best is not None and (best := best_checkpoint(saved, self.best, self.mode)) is not None:
             self._best_value = best.state["logs"][self.best]
         self._variables = state_variables(model)
         return position
 
     def _claim_folder(self) -> None:
+        self._damaged: list[SavedCheckpoint] = []
+        if self._processes.is_chief:
+            check_writable(self.folder)
+            self._lock = FolderLock(self.folder)
+
+    def _find_latest(self) -> SavedCheckpoint | None:
+        """The latest checkpoint that is whole; those that are not are named. The other processes are told."""
         if not self._processes.is_chief:
-            return
-        check_writable(self.folder)
-        self._lock = FolderLock(self.folder)
-        remove_staging(self.folder)
-        for path in saved_checkpoints(self.folder)[1]:
-            warnings.warn(f"This checkpoint is not whole, and passed over: {path}", stacklevel=2)
+            return None
+        saved, broken = saved_checkpoints(self.folder)
+        said = "This checkpoint is not whole, and passed over"
+        for path in broken:
+            warn(f"{said}: {path}")
+        for one in reversed(saved):
+            damage = one.damage()
+            if damage is None:
+                return one
+            self._damaged.append(one)
+            warn(f"{said}: {one.path} ({damage})")
+        if saved or broken:
+            raise ResumeError(
+                "None of the checkpoints in this folder is whole, so the run cannot go on. Restore one from a copy, or "
+                f"remove them all to begin anew. Received: folder={str(self.folder)!r} with "
+                f"{len(saved) + len(broken)} damaged"
+            )
+        return None
 
     def _resume(self, model: SSLModel, step: int, run: Run) -> Position:
         saved = read_checkpoint_state(checkpoint_path(self.folder, step))
-        if saved is None:
+        if saved is None or (not self._processes.is_chief and saved.damage() is not None):
             raise ResumeError(
                 f"The first process goes on from step {step}, whose checkpoint this one does not find: all need the "
                 f"same folder, on a file system that they share. Received: folder={str(self.folder)!r}"
             )
-        changed = differences(saved.state["settings"], self._now)
-        if changed:
-            more = [f"... and {len(changed) - SHOWN} more"] if len(changed) > SHOWN else []
+        before, now = saved.state["settings"], self._now
+        if "samples" not in before:  # version 0.1.0 did not look at them
+            now = {name: table for name, table in now.items() if name != "samples"}
+        if lines := differences(before, now, self.allow):
+            more = [f"... and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+            names = tuple(line.partition(":")[0] for line in lines[:SHOWN])
             raise ResumeError(
-                "The run in this folder was begun with other settings. Go on with the same, or begin anew in another "
-                "folder. What changed:\n  " + "\n  ".join(changed[:SHOWN] + more) + "\n"
-                f"Received: folder={str(self.folder)!r}"
+                "The run in this folder was begun with other settings or data. Go on with the same, begin anew in "
+                f"another folder, or accept the change by `Checkpoint(..., allow={names})`. What changed:\n  "
+                + "\n  ".join(lines[:SHOWN] + more)
+                + f"\nReceived: folder={str(self.folder)!r}"
             )
-        assign_checkpoint(model, saved)
+        assign_checkpoint(model, saved, new_rate=changed(before, now, _RATES))
         position = Position(**saved.state["position"])
         model.scalars.names = saved.state["scalar_names"]
         if position.batch:
@@ -203,6 +258,13 @@ class Checkpoint(FitHook):
         self._first_epoch = position.first_epoch
         self._batch = position.batch
         return position
+
+    def _clear_folder(self) -> None:
+        """Once the run is known to be the folder's: nothing is touched there before."""
+        if self._processes.is_chief:
+            remove_staging(self.folder)
+            for one in self._damaged:
+                set_aside(one)
 
     # While training --------------------------------------------------------------------------------------------
 
@@ -266,7 +328,7 @@ class Checkpoint(FitHook):
         self._surface(wait=True)
         self._processes.gather(0)  # none ends before the first has written
         if self.best is not None and self.best_path is None:
-            warnings.warn(f"No epoch has logged this number. Received: best={self.best!r}", stacklevel=2)
+            warn(f"No epoch has logged this number. Received: best={self.best!r}")
 
     def after_fit(self) -> None:
         if self._watch is not None:
@@ -317,7 +379,8 @@ class Checkpoint(FitHook):
             )
         if not self._processes.is_chief:
             return
-        if read_checkpoint_state(checkpoint_path(self.folder, state["step"])) is not None:
+        before = read_checkpoint_state(checkpoint_path(self.folder, state["step"]))
+        if before is not None and before.damage() is None:
             return  # saved before: the same step is the same state
         try:
             write_checkpoint(self.folder, tensors, state)
@@ -334,7 +397,7 @@ class Checkpoint(FitHook):
         try:
             self._writer.wait() if wait else self._writer.check()
         except OSError as error:
-            warnings.warn(f"{error.strerror or error}. Training goes on.", stacklevel=2)
+            warn(f"{error.strerror or error}. Training goes on.")
 
     def _is_best(self, logs: Logs) -> bool:
         value = logs.get(self.best) if self.best is not None else None
@@ -371,6 +434,8 @@ class Checkpoint(FitHook):
     def _end(self, number: int, together: bool = False) -> None:
         """Saves what there is to save and ends the program; with `together`, after the other processes have saved."""
         name, failure = signal.Signals(number).name, None
+        # To read the latest one's bytes would take of the time that a scheduler leaves.
+        path = None if self._pending is None else checkpoint_path(self.folder, self._pending[1]["step"])
         try:
             self._writer.wait()
             if self._pending is not None:
@@ -381,7 +446,7 @@ class Checkpoint(FitHook):
             self._processes.gather(0)
         if failure is not None:
             sys.exit(f"{name}: {failure}")
-        print(f"{name}: saved in {self.latest_path}; the same run goes on from there.", file=sys.stderr, flush=True)
+        say(f"{name}: saved in {path or self.latest_path}; the same run goes on from there.", error=True)
         raise SystemExit(128 + number)
 
 

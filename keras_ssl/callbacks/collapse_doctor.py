@@ -1,6 +1,5 @@
 """Says what is wrong with a run while it runs."""
 
-import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +8,9 @@ import numpy as np
 
 from keras_ssl.callbacks.training_probe import TrainingProbe
 from keras_ssl.callbacks.training_warning import TrainingWarning
-from keras_ssl.evaluation.diagnosis import Finding, diagnose
+from keras_ssl.evaluation.diagnosis import Finding, PseudoLabelEvidence, diagnose
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import say, warn
 from keras_ssl.training import SSLModel
 from keras_ssl.training.batch import as_batch, is_views
 from keras_ssl.typing import Logs
@@ -24,7 +24,9 @@ class CollapseDoctor(keras.callbacks.Callback):
     A few images, always the same, are looked at when training begins, after 10 and 25 steps and then every `every`. It
     finds, by name: "complete collapse", "dimensional collapse", "cluster collapse", "constant teacher", "dead queue",
     "loss below its theoretical floor", "loss at its chance value", "gradient vanished", "weights stand still", "views
-    all alike", "labels leaking" and "loss not finite"; what each of them means is said in
+    all alike", "labels leaking" and "loss not finite"; and of semi-supervised classifiers, where it lasts for
+    `patience` updates, "pseudo-labels in one class", "no pseudo-labels used" and "teacher worse than student" (which
+    needs `y`); what each of them means is said in
     `keras_ssl.evaluation.diagnosis`. A finding is warned of once (a `TrainingWarning`) and kept in `findings`.
 
     A look computes what a training step would on these images, with the views of the first step, outside of the
@@ -39,9 +41,11 @@ class CollapseDoctor(keras.callbacks.Callback):
     Args:
         x: images `[N, ...]` in the type that the model expects (uint8), a tuple of ready-made views, or a batch dict
             with what else the objective needs. As many as are in a batch, for losses that depend on it.
-        y: labels `[N]`, integers or strings, by which leaks are found. Defaults to `None`: no look for leaks.
+        y: labels `[N]`, integers or strings, by which leaks are found, and a teacher is compared with its student.
+            Defaults to `None`: no look for these.
         every: steps from one look to the next. Defaults to 50.
-        patience: updates for which a loss may stay at its chance value. Defaults to 500.
+        patience: updates for which a loss may stay at its chance value, and pseudo-labels may be of no use. Defaults
+            to 500.
         stop: whether a finding stops training. Defaults to False.
 
     Attributes:
@@ -80,6 +84,7 @@ class CollapseDoctor(keras.callbacks.Callback):
         self.findings: list[Finding] = []
         self._probe: Any = None
         self._past: list[tuple[int, float]] = []
+        self._past_pseudo_labels: list[tuple[int, PseudoLabelEvidence]] = []
         self._steps = self._seen = 0
         self._range: Logs = {}
 
@@ -90,14 +95,14 @@ class CollapseDoctor(keras.callbacks.Callback):
                 "`CollapseDoctor` looks at objectives of this library. "
                 f"Received: a model of type {type(model).__name__}"
             )
-        self.findings, self._past, self._steps = [], [], 0
+        self.findings, self._past, self._past_pseudo_labels, self._steps = [], [], [], 0
         self._probe = TrainingProbe(model, self.batch)
         expected = model.expected_loss()
         chance = expected.collapsed if expected.initial is None else expected.initial
         named = (("loss_at_chance", chance), ("loss_floor", expected.floor))
         self._range = {name: value for name, value in named if value is not None}
         if (self.params or {}).get("verbose"):
-            print(f"{type(model).__name__}, the loss to expect: {expected} (model.expected_loss).")
+            say(f"{type(model).__name__}, the loss to expect: {expected} (model.expected_loss).")
         self._report(self._probe.first)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -121,13 +126,16 @@ class CollapseDoctor(keras.callbacks.Callback):
 
     def _report(self, evidence: Any) -> None:
         known = {finding.name for finding in self.findings}
-        for finding in diagnose(replace(evidence, past=tuple(self._past), patience=self.patience)):
+        history = {"past": tuple(self._past), "past_pseudo_labels": tuple(self._past_pseudo_labels)}
+        for finding in diagnose(replace(evidence, **history, patience=self.patience)):
             if finding.name in known:
                 continue
             finding = replace(finding, step=self._steps)
             self.findings.append(finding)
-            warnings.warn(str(finding), TrainingWarning, stacklevel=2)
+            warn(str(finding), TrainingWarning)
             if self.stop:
                 self.model.stop_training = True
         if np.isfinite(evidence.loss):
             self._past.append((evidence.updates, evidence.loss))
+        if evidence.pseudo_labels is not None:
+            self._past_pseudo_labels.append((evidence.updates, evidence.pseudo_labels))

@@ -1,9 +1,9 @@
-"""Nearest-neighbour accuracy of the features while they are learned."""
+"""Nearest-neighbor accuracy of the features while they are learned."""
 
 import numpy as np
 
-from keras_ssl.callbacks.online_evaluation import OnlineEvaluation, labelled_split
-from keras_ssl.evaluation.knn import check_neighbours, knn_accuracy
+from keras_ssl.callbacks.online_evaluation import Images, OnlineEvaluation, labelled_split
+from keras_ssl.evaluation.knn import check_neighbors, knn_accuracy
 from keras_ssl.typing import Tensor
 
 
@@ -16,12 +16,14 @@ class OnlineKNN(OnlineEvaluation):
     anyway. Features with NaN log NaN.
 
     Args:
-        x_train: images to find neighbours among, `[N, ...]`, in the type that the model expects (uint8).
-        y_train: their classes, integers or strings `[N]`, none of them -1.
-        x_test: images to classify. Defaults to `None`: a fifth of `x_train`, always the same and drawn at
-            random, is held out for it.
+        x_train: images to find neighbors among, `[N, ...]`, in the type that the model expects (uint8); or a
+            labelled data set of `keras_ssl.data`, such as `from_folder` makes, which is read anew batch by batch.
+        y_train: their classes, integers or strings `[N]`; samples of -1 (unlabeled) are left out. Defaults to
+            `None`: those of the data set.
+        x_test: images to classify, in the same forms. Defaults to `None`: a fifth of `x_train`, always the same and
+            drawn at random, is held out for it.
         y_test: the classes of `x_test`.
-        k: number of neighbours. Defaults to 20.
+        k: number of neighbors. Defaults to 20.
         temperature: of the weights `exp(similarity / temperature)`. Defaults to 0.07.
         every: epochs from one evaluation to the next; the last epoch is always evaluated. Defaults to 1.
         batch_size: images in a batch. Defaults to 256.
@@ -34,16 +36,16 @@ class OnlineKNN(OnlineEvaluation):
     Example:
 
     ```python
-    images, labels = keras_ssl.data.coloured_digits("train")
+    images, labels = keras_ssl.data.colored_digits("train")
     model.fit(images, epochs=10, callbacks=[keras_ssl.callbacks.OnlineKNN(images, labels)])
     ```
     """
 
     def __init__(
         self,
-        x_train: Tensor,
-        y_train: Tensor,
-        x_test: Tensor | None = None,
+        x_train: Images,
+        y_train: Tensor | None = None,
+        x_test: Images | None = None,
         y_test: Tensor | None = None,
         k: int = 20,
         temperature: float = 0.07,
@@ -53,7 +55,8 @@ class OnlineKNN(OnlineEvaluation):
     ) -> None:
         train, self.y_train, test, self.y_test = labelled_split(x_train, y_train, x_test, y_test)
         super().__init__((train, test), every, batch_size, name)
-        check_neighbours(k, len(train), temperature)
+        self.labels = (self.y_train, self.y_test)
+        check_neighbors(k, len(self.y_train), temperature)
         self.k = k
         self.temperature = temperature
 

@@ -24,7 +24,8 @@ class SignalWatch:
     def restore(self) -> None:
         """Gives the signals the effect that they had before."""
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # None: a handler that was not set from Python, and cannot be set again from there.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._before = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

@@ -10,8 +10,10 @@ import numpy as np
 
 from keras_ssl.callbacks.event_writer import EventWriter, SilentWriter, check_local_folder
 from keras_ssl.callbacks.online_evaluation import as_images
-from keras_ssl.callbacks.pictures import draw_features, draw_similarities, draw_views
+from keras_ssl.callbacks.pictures import draw_features, draw_pseudo_labels, draw_similarities, draw_views
+from keras_ssl.data.one_label_each import one_label_each
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.paths import user_path
 from keras_ssl.training.processes import Processes
 from keras_ssl.training.ssl_model import SSLModel
 from keras_ssl.typing import Logs, Tensor
@@ -34,9 +36,13 @@ class TensorBoard(keras.callbacks.Callback):
     - Image `views`: eight samples, each in a row with its views as the next training step would make them, at the
       start and every so many epochs. A wrong augmentation is seen before it costs an epoch.
     - Histograms: `similarity/positive_pairs` and `similarity/negative_pairs`, of the encoder's features of two views,
-      and `spectrum/log10_singular_values`, whose bars are the curve of the spectrum.
+      and `spectrum/log10_singular_values`, whose bars are the curve of the spectrum; and, where a `PseudoLabelMonitor`
+      stands further up the list, `pseudo_labels/count` and `pseudo_labels/precision`, a bar for each class.
     - Projector: the features of all `images`, with thumbnails and labels.
     - HParams: the settings given, such as a recipe's.
+
+    What the disk refuses to take is warned of, and training goes on; points of curves are written later, when there is
+    room again. A resumed run's files come after those of its earlier parts, whatever the clock says.
 
     Training is not disturbed: weights, random numbers and the compiled step are as without the callback. Pictures of
     features that are NaN or infinite are left out. Put the callback after those whose numbers it is to show. Where
@@ -90,7 +96,7 @@ class TensorBoard(keras.callbacks.Callback):
         self.every = check_integer("every", every, 1)
         self.batch_size = check_integer("batch_size", batch_size, 1)
         check_local_folder("log_dir", log_dir)
-        self.log_dir = Path(log_dir)
+        self.log_dir = Path(user_path(log_dir))
         # Keras then need not wait for each step's logs before it starts the next step.
         self.async_safe = update_freq == "epoch"
 
@@ -137,6 +143,7 @@ class TensorBoard(keras.callbacks.Callback):
         held_out = {name[4:]: values.pop(name) for name in list(values) if name.startswith("val_")}
         self._scalars("epoch", {**settings(self.model), **values}, self._epochs)
         self._scalars("validation", held_out, self._epochs)
+        draw_pseudo_labels(self._writer, values, self._epochs)
         if self._epochs % self.every == 0:
             self._draw()
         self._writer.flush()
@@ -164,7 +171,8 @@ class TensorBoard(keras.callbacks.Callback):
         if isinstance(self.model, SSLModel):
             draw_similarities(self._writer, self.model, self.images[:_PAIRS], self._epochs, self.batch_size)
         where = (self._writer, self.log_dir if self._writes else None)
-        draw_features(*where, self.model, self.images, self.labels, self._epochs, self.batch_size)
+        with self._writer.guard.writing(self.log_dir / "projector"):
+            draw_features(*where, self.model, self.images, self.labels, self._epochs, self.batch_size)
 
 
 def settings(model: Any) -> Logs:
@@ -207,7 +215,7 @@ def _samples(images: Tensor | None, labels: Tensor | None) -> tuple[np.ndarray |
         raise ValueError(
             f"Argument `images` must be 2 to {_MOST} images [N, H, W, C]. Received: images.shape={array.shape}"
         )
-    classes = None if labels is None else np.asarray(labels)
+    classes = None if labels is None else one_label_each("labels", np.asarray(labels))
     if classes is not None and classes.shape != (len(array),):
         raise ValueError(
             f"Argument `labels` must hold one label for each of the {len(array)} images. "

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.evaluation.diagnosis.evidence import Evidence
+from keras_ssl.evaluation.diagnosis.evidence import Evidence, PseudoLabelEvidence
 from keras_ssl.evaluation.diagnosis.measures import (
     difference_of_images,
     difference_of_views,
@@ -18,6 +18,7 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.layers.sample_table import SampleTable
+from keras_ssl.objectives.labels.semi_supervised import SemiSupervised, TeacherClassifier
 from keras_ssl.training import SSLModel
 from keras_ssl.training.batch import is_views
 
@@ -33,18 +34,18 @@ class TrainingProbe:
     Args:
         model: the model, built.
         batch: a batch of arrays, by key: `x`, images `[N, ...]` or a tuple of ready-made views of them, and what else
-            the objective needs. Where `y` or `index` is missing, samples are unlabelled and numbered from 0.
+            the objective needs. Where `y` or `index` is missing, samples are unlabeled and numbered from 0.
     """
 
     def __init__(self, model: SSLModel, batch: Mapping[str, Any]) -> None:
         images, labels = batch["x"], batch.get("y")
         # The views are made once, and those that there are of them are measured once.
-        made = [_array(view) for view in (images if is_views(images) else model.probe_views(images))]
+        made = [_array(view) for view in (images if is_views(images) else model.first_views(images))]
         count = len(made[0])
         labels = None if labels is None else np.asarray(labels)
         self.data: dict[str, Any] = {"index": np.arange(count, dtype="int32"), **batch, "x": tuple(made)}
         self.data.pop("y", None)
-        if "y" in model.required_keys:
+        if "y" in model.batch_fields:
             whole = labels is not None and np.issubdtype(labels.dtype, np.integer)
             self.data["y"] = np.asarray(labels, "int32") if whole else -np.ones(count, "int32")
         self.fixed: dict[str, Any] = {"images_differ": difference_of_images(made[0])}
@@ -65,6 +66,14 @@ class TrainingProbe:
         self.start_updates = int(_array(model.updates))
         self.start_embedding: Any = None
         self.program = model.make_probe()
+        self.labels = labels if labels is not None and np.issubdtype(labels.dtype, np.integer) else None
+        # Pseudo-labels that depend on labeled samples need some.
+        self.compares_with_labeled = isinstance(model, SemiSupervised) and model.compares_with_labeled
+        self.pseudo_labeler = self.classify = None
+        if isinstance(model, SemiSupervised) and (self.labels is not None or not self.compares_with_labeled):
+            self.pseudo_labeler = model.pseudo_labeler(count)
+        if isinstance(model, TeacherClassifier) and self.labels is not None:
+            self.classify = model.backend.program(model, lambda view: (model.teacher_logits(view), model(view)))
         self.first = self.take(model)
 
     def take(self, model: SSLModel) -> Evidence:
@@ -94,10 +103,36 @@ class TrainingProbe:
             student_moved=_moved(student, self.start_student),
             teacher_moved=_moved(_sample(self.taught), self.start_taught) if self.taught else None,
             teacher_fixed=model.fixed_teacher,
-            supervised="y" in model.required_keys,
+            supervised="y" in model.batch_fields,
             unmoved_memories=self._unmoved(updates - getattr(model, "queue_start", 0)),
+            pseudo_labels=self._pseudo_labels(),
             **self._prototypes(embedding),
             **self.fixed,
+        )
+
+    def _pseudo_labels(self) -> PseudoLabelEvidence | None:
+        """What a semi-supervised classifier makes of the images where it does not see their labels."""
+        if self.pseudo_labeler is None:
+            return None
+        views, labels = self.data["x"], self.labels
+        given = None
+        if self.compares_with_labeled and labels is not None:
+            given = np.where(np.arange(len(labels)) % 2, -1, labels)  # every other image keeps its label
+        classes, used = self.pseudo_labeler(views, given)
+        mine = np.ones(len(classes), bool) if given is None else given == -1
+        counts = np.bincount(classes[mine], used[mine])
+        known = np.array([], "int64") if labels is None else labels[labels >= 0]
+        teacher = student = None
+        if self.classify is not None and labels is not None and len(known):
+            scores = [_array(part) for part in self.classify(views[0])]
+            teacher, student = (float(np.mean(part.argmax(axis=1)[labels >= 0] == known)) for part in scores)
+        return PseudoLabelEvidence(
+            samples=int(mine.sum()),
+            used=float(np.mean(used[mine])),
+            largest=float(counts.max() / counts.sum()) if counts.sum() else None,
+            largest_label=float(np.bincount(known).max() / len(known)) if len(known) else 0.0,
+            teacher_accuracy=teacher,
+            student_accuracy=student,
         )
 
     def _unmoved(self, due: int) -> tuple[str, ...]:

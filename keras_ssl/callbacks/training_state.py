@@ -12,7 +12,7 @@ from keras_ssl.training import SSLModel
 def state_variables(model: SSLModel) -> dict[str, Any]:
     """All variables of a model in training, by name.
 
-    - `model/...`: its weights under the names of `keras_ssl.hub.named_weights`: encoder, heads, teacher, queue, centre,
+    - `model/...`: its weights under the names of `keras_ssl.hub.named_weights`: encoder, heads, teacher, queue, center,
       prototypes, the step.
     - `seed/0` ...: the states of seed generators, such as those of Keras' own dropout layers.
     - `optimizer/0` ...: moments, counts, the loss scale, accumulated gradients.

@@ -17,7 +17,7 @@ def views_grid(images: np.ndarray, views: Sequence[np.ndarray]) -> np.ndarray:
     are reduced. Views of different sizes (multi-crop) keep their proportions.
 
     Args:
-        images: the samples, `[N, H, W, C]`, uint8 or floating in [0, 1]. One channel is grey; of more than three the
+        images: the samples, `[N, H, W, C]`, uint8 or floating in [0, 1]. One channel is gray; of more than three the
             first three are shown.
         views: arrays `[N, h, w, C]`, likewise.
 

@@ -1,7 +1,7 @@
 """Arrays under published names as the weights of an encoder."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,11 @@ from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
 
 
 def map_weights(
-    arrays: Mapping[str, np.ndarray], table: WeightTable, variables: Mapping[str, Any], source: str
+    arrays: Mapping[str, np.ndarray],
+    table: WeightTable,
+    variables: Mapping[str, Any],
+    source: str,
+    hint: Callable[[], str] = lambda: "",
 ) -> dict[str, np.ndarray]:
     """The arrays that a model's weights are to have, of a file's arrays by a table of the family.
 
@@ -25,6 +29,8 @@ def map_weights(
         variables: the model's weights by name, as from `keras_ssl.hub.named_weights`; of each, only the shape
             is used.
         source: names the file in messages.
+        hint: called where the weights do not fit; gives sentences for the message, of what would mend it. Defaults to
+            none.
 
     Returns:
         An array of the right shape for each of `variables`, by its name.
@@ -53,12 +59,14 @@ def map_weights(
         )
     keys, twice = _by_table_key(arrays, table)
     mapped: dict[str, np.ndarray] = {}
-    shapes, kinds = [], []
+    shapes, kinds, spoilt = [], [], []
     for table_key, key in keys.items():
         weight = table.weights[table_key]
         array, shape = arrays[key], tuple(variables[weight.name].shape)
         if array.dtype.kind != "f":
             kinds.append(f"{key} of {array.dtype}")
+        elif np.isnan(array).any():
+            spoilt.append(key)
         mapped[weight.name] = _transformed(weight, array)
         if mapped[weight.name].shape != shape:
             shapes.append(f"{key} {array.shape} for {weight.name} {shape}")
@@ -69,16 +77,24 @@ def map_weights(
         "twice": twice,
         "of another shape": shapes,
         "not floating-point": kinds,
+        "with NaN": spoilt,
     }
     if any(problems.values()):
+        advice = hint() or "Is the encoder made as the file's was?"
         raise CheckpointError(
-            f"The file's weights are not those of this encoder; {weight_problems(problems)}. Is the encoder made "
-            f"as the file's was? Received: source={source!r}"
+            f"The file's weights are not those of this encoder; {weight_problems(problems)}. {advice} "
+            f"Received: source={source!r}"
         )
     return mapped
 
 
-def _by_table_key(arrays: Mapping[str, np.ndarray], table: WeightTable) -> tuple[dict[str, str], list[str]]:
+def has_all(keys: Iterable[str], table: WeightTable) -> bool:
+    """Whether each of the table's weights is among a file's keys, under one of its names."""
+    keys = list(keys)
+    return len(keys) >= len(table.weights) and len(_by_table_key(keys, table)[0]) == len(table.weights)
+
+
+def _by_table_key(arrays: Iterable[str], table: WeightTable) -> tuple[dict[str, str], list[str]]:
     """The file's key for each key of the table that it has, and further keys of the same weights."""
     keys: dict[str, str] = {}
     twice = []

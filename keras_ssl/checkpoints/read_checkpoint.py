@@ -9,6 +9,8 @@ from keras_ssl.checkpoints.checkpoint_error import RESAVE, CheckpointError, nami
 from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import checkpoint_prefix, read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import open_regular
 
 # Formats that people bring and that are not read: where their magic stands, and what to say.
 _OTHERS = (
@@ -46,11 +48,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
 
         weights = state_dict(read_checkpoint("resnet50.pth"))
     """
+    path = user_path(path)
     with naming(path):
         of_tensorflow = checkpoint_prefix(path) is not None
     if of_tensorflow:
         return read_tf_variables(path)
-    with naming(path), open(path, "rb") as file:
+    with naming(path), open_regular(path) as file:
         start = file.read(512)
         size = file.seek(0, os.SEEK_END)
     if start.startswith(torch_zip.MAGIC) or torch_stream.MAGIC in start[: torch_stream.MAGIC_END]:

@@ -4,10 +4,11 @@ import os
 import struct
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
+from safetensors import deserialize
 
 from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming, short
 from keras_ssl.checkpoints.tensor_parts import BFLOAT16, decode_storage
+from keras_ssl.regular_file import read_regular
 
 MAX_HEADER = 2**24  # bytes: about 100,000 tensors
 _DTYPES = {
@@ -48,17 +49,23 @@ def read_safetensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
     Reference: https://huggingface.co/docs/safetensors
     """
     with naming(path):
-        with open(path, "rb") as file:
-            start = file.read(8)
-            # The library allows headers that take more memory than any file of weights needs.
-            if len(start) < 8 or struct.unpack("<Q", start)[0] > MAX_HEADER:
-                raise CheckpointError(f"The file has no safetensors header of at most {MAX_HEADER} bytes. {DAMAGED}")
-            content = start + file.read()
-        try:
-            tensors = deserialize(content)
-        except SafetensorError as error:
-            raise CheckpointError(f"The file is not a whole safetensors file ({error}). {DAMAGED}") from error
-        return {name: _array(name, tensor["dtype"], tensor) for name, tensor in sorted(tensors)}
+        return parse_safetensors(read_regular(path))
+
+
+def parse_safetensors(content: bytes) -> dict[str, np.ndarray]:
+    """As `read_safetensors`, from the bytes of a file.
+
+    Raises:
+        CheckpointError: if they are not a whole file, or it has a dtype that NumPy does not.
+    """
+    # The library allows headers that take more memory than any file of weights needs.
+    if len(content) < 8 or struct.unpack("<Q", content[:8])[0] > MAX_HEADER:
+        raise CheckpointError(f"The file has no safetensors header of at most {MAX_HEADER} bytes. {DAMAGED}")
+    try:
+        tensors = deserialize(content)
+    except Exception as error:  # SafetensorError, and for headers at the limits of the parser whatever it raises
+        raise CheckpointError(f"The file is not a whole safetensors file ({str(error)[:200]}). {DAMAGED}") from error
+    return {name: _array(name, tensor["dtype"], tensor) for name, tensor in sorted(tensors, key=lambda item: item[0])}
 
 
 def _array(name: str, dtype: str, tensor: dict) -> np.ndarray:

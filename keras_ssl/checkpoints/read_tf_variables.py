@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from keras_ssl.checkpoints.checkpoint_error import DAMAGED, CheckpointError, naming, short
+from keras_ssl.checkpoints.tf_index import INDEX_MAGIC, check_index
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import open_regular
 
-# The end of a table of TensorFlow, little-endian.
-_INDEX_MAGIC = bytes.fromhex("57fb808b247547db")
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -20,7 +21,7 @@ def checkpoint_prefix(path: str | os.PathLike[str]) -> str | None:
     It means one if it is a prefix, the prefix's `.index` file, or the folder of a SavedModel or of a checkpoint
     that is alone in it.
     """
-    place = Path(path)
+    place = Path(user_path(path))
     if place.is_file():
         candidates = [place] if place.suffix == ".index" else []
     else:
@@ -69,6 +70,7 @@ def read_tf_variables(path: str | os.PathLike[str], variable_names: bool = False
             raise CheckpointError(
                 "Reading a TensorFlow checkpoint needs TensorFlow (`pip install tensorflow`)."
             ) from error
+        check_index(prefix)
         try:
             variables = _read(tf, prefix)
             return _renamed(variables, _variable_names(tf, prefix)) if variable_names else variables
@@ -82,12 +84,6 @@ def _read(tf: Any, prefix: str) -> dict[str, np.ndarray]:
     reader = tf.train.load_checkpoint(prefix)
     shapes, dtypes = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
     numbers = sorted(name for name in shapes if dtypes[name].is_numpy_compatible and dtypes[name] != tf.string)
-    # TensorFlow makes room for a variable before it looks for its bytes.
-    claimed = sum(int(np.prod([max(int(n), 1) for n in shapes[name]], dtype=object)) for name in numbers)
-    folder, stem = os.path.split(prefix)
-    stored = sum(p.stat().st_size for p in Path(folder or ".").iterdir() if p.name.startswith(f"{stem}.data-"))
-    if claimed > stored:
-        raise CheckpointError(f"The checkpoint's {claimed} numbers cannot be in its {stored} bytes. {DAMAGED}")
     variables: dict[str, np.ndarray] = {}
     for name in numbers:
         value = np.asarray(reader.get_tensor(name))
@@ -120,10 +116,10 @@ def _renamed(variables: dict[str, np.ndarray], names: dict[str, str]) -> dict[st
 
 
 def _is_index(path: Path) -> bool:
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - len(_INDEX_MAGIC), 0))
-        return file.read() == _INDEX_MAGIC
+        file.seek(max(size - len(INDEX_MAGIC), 0))
+        return file.read() == INDEX_MAGIC
 
 
 def _first_line(error: Exception) -> str:

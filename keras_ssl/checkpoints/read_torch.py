@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_ssl.checkpoints import torch_stream, torch_zip
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError, naming
+from keras_ssl.regular_file import open_regular
 
 
 def read_torch(path: str | os.PathLike[str]) -> Any:
@@ -36,7 +37,7 @@ def read_torch(path: str | os.PathLike[str]) -> Any:
 
     Reference: https://docs.pytorch.org/docs/stable/notes/serialization.html
     """
-    with naming(path), open(path, "rb") as file:
+    with naming(path), open_regular(path) as file:
         start = file.read(torch_stream.MAGIC_END)
         if start.startswith(torch_zip.MAGIC):
             return torch_zip.read_torch_zip(file)

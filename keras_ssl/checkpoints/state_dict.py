@@ -57,7 +57,7 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
         has = [str(key) for key in tree] if isinstance(tree, Mapping) else [type(tree).__name__]
         raise CheckpointError(
             f"The checkpoint has no weights {where}; {weight_problems({'it has': has}) or 'it is empty'}. Name the "
-            f"keys that lead to them. Received: keys={tuple(keys)}"
+            f"keys that lead to them{_with_weights(tree, followed)}. Received: keys={tuple(keys)}"
         )
     others = [str(key) for key, value in tree.items() if not isinstance(value, np.ndarray)]
     if others:
@@ -70,11 +70,22 @@ def state_dict(tree: Any, keys: Sequence[str] = KEYS, prefixes: Sequence[str] = 
         name = _without(str(key), prefixes)
         if name in weights:
             raise CheckpointError(
-                f"Two weights are called {short(name)} without their prefixes, one of them {short(key)}. "
+                f"Two weights are called {short(name)} without their prefixes, one of them {short(key)}. Pass "
+                "`prefixes` with the prefix of those that are meant. "
                 f"Received: prefixes={tuple(prefixes)}"
             )
         weights[name] = value
     return weights
+
+
+def _with_weights(tree: Any, followed: list[str]) -> str:
+    """The argument `keys` that leads to arrays one level further down, for a message."""
+    inside = tree.items() if isinstance(tree, Mapping) else ()
+    for key, value in inside:
+        if isinstance(key, str) and isinstance(value, Mapping):
+            if any(isinstance(item, np.ndarray) for item in value.values()):
+                return f": pass keys={(*followed, key)}"
+    return ""
 
 
 def _without(name: str, prefixes: Sequence[str]) -> str:

@@ -1,9 +1,10 @@
 """Arrays to a safetensors file, without a copy of them in memory."""
 
+import hashlib
 import json
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _CODES = {
 }
 
 
-def write_safetensors(tensors: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> None:
+def write_safetensors(tensors: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> str:
     """Writes arrays to a safetensors file, one after the other, and has the system put it on the disk.
 
     `safetensors.numpy.save` first makes one text of bytes of the whole file, which for a model in training is as much
@@ -32,6 +33,9 @@ def write_safetensors(tensors: Mapping[str, np.ndarray], path: str | os.PathLike
     Args:
         tensors: arrays by name.
         path: the file; an existing one is replaced.
+
+    Returns:
+        The SHA-256 of what was written, in hexadecimal: of the bytes in memory, not of those that came to the disk.
 
     Raises:
         OSError: if the file cannot be written, or the disk is full.
@@ -47,10 +51,18 @@ def write_safetensors(tensors: Mapping[str, np.ndarray], path: str | os.PathLike
         header[name] = {"dtype": _CODES[tensor.dtype.name], "shape": tensor.shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # so that the numbers begin at a multiple of their size
+    digest = hashlib.sha256()
     with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in tensors.values():
-            little = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
-            file.write(little.reshape(-1).view(np.uint8).data)
+        for part in _parts(text, tensors):
+            digest.update(part)
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def _parts(header: bytes, tensors: Mapping[str, np.ndarray]) -> Iterator[bytes | memoryview]:
+    yield struct.pack("<Q", len(header)) + header
+    for tensor in tensors.values():
+        little = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
+        yield little.reshape(-1).view(np.uint8).data

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.data.fingerprint import described, row_count, spread
 from keras_ssl.data.from_arrays import ArrayBatches
 from keras_ssl.typing import Tensor
 
@@ -50,9 +51,20 @@ class DeviceBatches(ArrayBatches):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        if isinstance(self._x, dict):
+            raise ValueError(
+                "Columns of a table are few bytes of each sample, and stay on the host: omit `on_device`. "
+                "Received: on_device=True with x a dict"
+            )
         tuple_of_views = isinstance(self._x, tuple)
         views = tuple(_on_device(view) for view in (self._x if tuple_of_views else (self._x,)))
         self._x = views if tuple_of_views else views[0]
+
+    def _described(self, view: Any) -> dict[str, Any]:
+        dtype = keras.backend.standardize_dtype(view.dtype)
+        shape = tuple(int(size) for size in view.shape)
+        rows = spread(shape[0], row_count(shape, dtype)).astype(np.int32)
+        return described(shape, keras.ops.convert_to_numpy(gather_rows(view, rows)))
 
     @property
     def resident(self) -> Any:
@@ -62,6 +74,9 @@ class DeviceBatches(ArrayBatches):
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
         batch = self.load_rows(order, start)
         return {"x": gather_rows(self._x, batch.pop("rows")), **batch}
+
+    def take(self, rows: np.ndarray) -> Any:
+        return np.asarray(gather_rows(self._x, rows.astype(np.int32)))
 
     def load_rows(self, order: np.ndarray, start: int) -> dict[str, Any]:
         """The batch with `"rows"`, the numbers of the rows of the inputs, int32, in the place of `"x"`."""

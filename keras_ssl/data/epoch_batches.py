@@ -1,13 +1,15 @@
 """What the data sources share: batches in an order that is a pure function of (seed, epoch)."""
 
-import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_ssl.data.ordered_inputs import OrderedInputs
 from keras_ssl.data.worker_part import worker_part
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import warn
 from keras_ssl.random import permutation
 
 
@@ -53,6 +55,7 @@ class EpochBatches(keras.utils.PyDataset):
         self.drop_remainder = bool(drop_remainder)
         self.epoch = epoch
         self._first_batch = 0
+        self._most_batches: int | None = None
         self._cached_order: tuple[int, np.ndarray] = (-1, np.arange(count))
         self._part = (0, 1)
         self._cached_part: tuple[np.ndarray | None, np.ndarray] = (None, np.arange(0))
@@ -67,6 +70,48 @@ class EpochBatches(keras.utils.PyDataset):
             start: position in it of the batch's first sample.
         """
         raise NotImplementedError
+
+    def inputs(self, batch_size: int | None = None) -> OrderedInputs:
+        """The inputs of all samples in their order, each once: for `predict` of any Keras model.
+
+        Args:
+            batch_size: samples in a batch. Defaults to None: as in training.
+
+        Example:
+
+        ```python
+        features = keras_ssl.load("barlow_digits").predict(keras_ssl.data.from_folder("photos", size=64).inputs())
+        ```
+        """
+        return OrderedInputs(self, batch_size=batch_size)
+
+    def read_inputs(self, numbers: np.ndarray, batch_size: int) -> Iterator[tuple[Any, np.ndarray | None]]:
+        """Batches of the inputs of samples, in the order given: `(x, decoded)`.
+
+        `decoded`, bool `[n]`, says which could be decoded; None where nothing is. Only of a data set with `one_input`.
+        """
+        raise NotImplementedError
+
+    @property
+    def one_input(self) -> bool:
+        """Whether each sample has one input, and not ready-made views or a pair."""
+        return False
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Labels `[count]` of the samples in their order, or None where the data set has none."""
+        return None
+
+    def sample_name(self, number: int) -> str:
+        """What sample `number` is called in tables of features: its number, or its file."""
+        return str(number)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Plain values by which `Checkpoint` notices other samples of the same number; it reads a part of them.
+
+        A subclass says what it can tell in a second or so; this one says nothing.
+        """
+        return {}
 
     @property
     def epoch(self) -> int:
@@ -90,7 +135,26 @@ class EpochBatches(keras.utils.PyDataset):
     def batches_in_epoch(self) -> int:
         """Number of batches in a whole epoch, whatever `first_batch` is."""
         full, rest = divmod(self.count, self.batch_size)
-        return full + bool(rest and not self.drop_remainder)
+        batches = full + bool(rest and not self.drop_remainder)
+        return batches if self._most_batches is None else min(batches, self._most_batches)
+
+    def shorten(self, batches: int) -> None:
+        """Makes every epoch end after so many batches: the first ones of its order.
+
+        Args:
+            batches: from 1 to the batches of one pass over the samples.
+
+        Raises:
+            ValueError: if it is out of range.
+        """
+        batches = check_integer("steps_per_epoch", batches, 1)
+        if batches > self.batches_in_epoch:
+            raise ValueError(
+                "An epoch of arrays is at most one pass over them: take more `epochs`, or a smaller `batch_size`. "
+                f"Received: steps_per_epoch={batches}, and {self.batches_in_epoch} batches of {self.batch_size} in "
+                f"{self.count} samples"
+            )
+        self._most_batches = batches
 
     def order(self) -> np.ndarray:
         """The samples' numbers in the order of the current epoch, int64 `[count]`."""
@@ -149,10 +213,9 @@ class EpochBatches(keras.utils.PyDataset):
             in_order = index in (0, self._watched_index + 1)
             self._watched_index = index if in_order else None
             if not in_order:
-                warnings.warn(
+                warn(
                     "Keras reads the batches in an unseeded order of its own. Pass `shuffle=False` to `fit`: "
-                    "the data set shuffles its samples itself.",
-                    stacklevel=2,
+                    "the data set shuffles its samples itself."
                 )
         return (self._first_batch + index) * self.local_batch_size
 

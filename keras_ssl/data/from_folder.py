@@ -2,10 +2,10 @@
 
 import os
 
-import numpy as np
-
+from keras_ssl.data.fingerprint import SIZES, file_heads, file_sizes, hash_of, spread
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
+from keras_ssl.data.image_source import MAX_DAMAGED
 from keras_ssl.data.path_list import PathList
 
 
@@ -19,8 +19,14 @@ def from_folder(
     drop_remainder: bool = True,
     labelled: bool | str = "auto",
     epoch: int = 0,
+    max_damaged: float = MAX_DAMAGED,
+    exif_orientation: bool = True,
 ) -> "FolderBatches":
-    """Makes a data set of the JPEG and PNG files below a folder; tf.data reads and resizes them in parallel.
+    """Makes a data set of the image files below a folder; tf.data reads and resizes them in parallel.
+
+    JPEG (.jpg, .jpeg, .jpe, .jfif) and PNG files are read fastest; WebP, BMP, GIF (its first image) and TIFF (8-bit,
+    and 16-bit gray) are read by Pillow. Files with other extensions are counted in one warning and in the attribute
+    `unused` of `source`; texts and tables are left out without a word.
 
     Each batch is a dict: `"x"`, uint8 `[batch_size, size, size, 3]`; `"index"`, the number of the file in the
     attribute `files`; and `"y"`, the number of the class in the attribute `class_names`, where there are
@@ -28,17 +34,17 @@ def from_folder(
     `epoch` is an attribute: it grows by one at the end of each epoch, and can be set.
 
     Files that cannot be decoded are named in a warning, counted in the attribute `skipped`, and an error past
-    1 % of all. Truncated files are found at once, by the marker that ends a JPEG or PNG, and left out. Damage
-    inside a file shows when it is first decoded. The file then keeps its place in the order, so that the
-    order stays a function of seed, epoch and folder alone, and the next good image of its batch stands in for
-    it.
+    `max_damaged` of all. So are FIFOs, devices and links that lead nowhere, which are never opened. Truncated files
+    are found at once, by the marker that ends a JPEG or PNG, and left out. Damage inside a file shows when it is first
+    decoded. The file then keeps its place in the order, so that the order stays a function of seed, epoch and folder
+    alone, and the next good image of its batch stands in for it.
 
     The backend may be JAX; TensorFlow then serves as the reader only.
 
     Args:
         path: the folder. Hidden files and folders are left out; links are followed.
-        size: height and width of the images, in pixels: the centre square of an image is resized, bilinear
-            and antialiased. EXIF orientation is not applied. Grey and transparent images become RGB.
+        size: height and width of the images, in pixels: the center square of an image is resized, bilinear
+            and antialiased. Gray and transparent images become RGB.
         batch_size: images in a batch. Defaults to 256.
         seed: integer in [0, 2**32). Defaults to 0.
         shuffle: whether the order is random. Defaults to `True`.
@@ -47,13 +53,16 @@ def from_folder(
         labelled: `True` for a class per folder directly in `path` (its images at any depth), `False` for no
             labels, `"auto"` (default) for classes where `path` holds at least two folders and no images.
         epoch: number of the first epoch. Defaults to 0.
+        max_damaged: the largest share of files that may be damaged, 0 to 1. Defaults to 0.01.
+        exif_orientation: whether photos are turned upright as their EXIF data say. Defaults to `True`.
 
     Returns:
         A `keras.utils.PyDataset` with the attributes `class_names`, `files`, `labels`, `skipped` and `epoch`.
 
     Raises:
         ValueError: if the folder cannot be listed, holds no images or less than one batch, has a class
-            without images, or more than 1 % of its files are damaged; or an argument is out of range.
+            without images, or more than `max_damaged` of its files are damaged (a
+            `keras_ssl.data.DamagedImagesError`, whose attribute `damaged` names all); or an argument is out of range.
         ImportError: if TensorFlow is not installed.
 
     Example:
@@ -64,19 +73,20 @@ def from_folder(
     model.fit(data, epochs=10)
     ```
     """
-    folder = ImageFolder(path, size, labelled)
+    folder = ImageFolder(path, size, labelled, max_damaged, exif_orientation)
     return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch)
 
 
 class FolderBatches(ImageBatches[ImageFolder]):
     """The data set that `from_folder` makes; its arguments are described there."""
 
+    def _content(self, fed: list[bytes]) -> dict[str, str]:
+        names = (self.files.encoded(number) for number in range(len(self.files)))
+        paths, _ = self.source.feed(spread(len(self.files), SIZES))
+        sizes = file_sizes(paths).tobytes()
+        return {"names": hash_of(names), "sizes": hash_of([sizes]), "files": hash_of(file_heads(fed))}
+
     @property
     def files(self) -> PathList:
         """Paths of the images, relative to the folder: the file of each `index`."""
         return self.source.files
-
-    @property
-    def labels(self) -> np.ndarray | None:
-        """Class numbers of `files`, int32, or `None`."""
-        return self.source.labels

@@ -2,6 +2,7 @@
 
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_records import ImageRecords, Paths
+from keras_ssl.data.image_source import MAX_DAMAGED
 
 
 def from_tfrecords(
@@ -14,6 +15,7 @@ def from_tfrecords(
     drop_remainder: bool = True,
     epoch: int = 0,
     verify: bool = False,
+    max_damaged: float = MAX_DAMAGED,
 ) -> "RecordBatches":
     """Makes a data set of the images in TFRecord files, such as `write_tfrecords` and tensorflow_datasets make.
 
@@ -26,7 +28,7 @@ def from_tfrecords(
 
     When the shards are opened, the frame of each record is read: shards that are missing, truncated or damaged there
     are errors. Images that cannot be decoded are treated as `from_folder` treats them: named in a warning, counted in
-    `skipped`, replaced by the next good image of their batch, and an error past 1 % of all.
+    `skipped`, replaced by the next good image of their batch, and an error past `max_damaged` of all.
 
     The backend may be JAX; TensorFlow then serves as the reader only.
 
@@ -35,8 +37,9 @@ def from_tfrecords(
             in their order. Of folders and patterns the files count in the order of their names. On a local or
             mounted disk; not compressed. The field `image` of a record (a `tf.train.Example`) is the encoded JPEG or
             PNG, `label` an integer, `index` the record's number; the last two may be absent.
-        size: height and width of the images, in pixels: the centre square of an image is resized, bilinear
-            and antialiased. EXIF orientation is not applied. Grey and transparent images become RGB.
+        size: height and width of the images, in pixels: the center square of an image is resized, bilinear
+            and antialiased. Images are turned upright where `write_tfrecords` noted their EXIF orientation. Gray and
+            transparent images become RGB.
         batch_size: images in a batch. Defaults to 256.
         seed: integer in [0, 2**32). Defaults to 0.
         shuffle: whether the order is random. Defaults to `True`.
@@ -45,6 +48,7 @@ def from_tfrecords(
         epoch: number of the first epoch. Defaults to 0.
         verify: whether all bytes are read and compared with their checksums at once, before training: as long as
             copying the shards takes. Defaults to `False`.
+        max_damaged: the largest share of images that may be damaged, 0 to 1. Defaults to 0.01.
 
     Returns:
         A `keras.utils.PyDataset` with the attributes `class_names` (where the JSON file beside the shards tells them),
@@ -66,7 +70,9 @@ def from_tfrecords(
 
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord (the format).
     """
-    return RecordBatches(ImageRecords(path, size, verify), batch_size, seed, shuffle, drop_remainder, epoch)
+    return RecordBatches(
+        ImageRecords(path, size, verify, max_damaged), batch_size, seed, shuffle, drop_remainder, epoch
+    )
 
 
 class RecordBatches(ImageBatches[ImageRecords]):

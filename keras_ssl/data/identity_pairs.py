@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.fingerprint import array_fingerprint
 from keras_ssl.data.from_arrays import _column, _inputs, _rows
 from keras_ssl.random import permutation
 from keras_ssl.typing import Tensor
@@ -83,6 +84,9 @@ class IdentityPairBatches(EpochBatches):
         first, second = order[start : start + self.local_batch_size].T
         images = (_rows(self._x, first), _rows(self._x, second))
         return {"x": images, "group": self._group[first], "index": first.astype(np.int32)}
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"x": array_fingerprint(self._x), "group": array_fingerprint(self._group)}
 
     def _pairs(self, epoch: int) -> np.ndarray:
         images = permutation(len(self._x), self.seed, epoch)

@@ -7,7 +7,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.fingerprint import FILES, HEAD, hash_of, spread
 from keras_ssl.data.image_source import ImageBatch, ImageSource
+from keras_ssl.data.utf8_name import utf8_name
 
 Source = TypeVar("Source", bound=ImageSource)
 
@@ -38,6 +40,30 @@ class ImageBatches(EpochBatches, Generic[Source]):
     def skipped(self) -> list[str]:
         """Names of the images that could not be decoded so far."""
         return self.source.skipped
+
+    def read_inputs(self, numbers: np.ndarray, batch_size: int) -> Iterator[tuple[Any, np.ndarray | None]]:
+        for batch in self.source.stream(numbers, batch_size):
+            yield batch.images, batch.decoded
+
+    @property
+    def one_input(self) -> bool:
+        return True
+
+    def sample_name(self, number: int) -> str:
+        return utf8_name(self.source.name(number))
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Class numbers of the images in their order, int32, or `None`."""
+        return self.source.read_labels() if self.source.labelled else None
+
+    def fingerprint(self) -> dict[str, Any]:
+        fed, labels = self.source.feed(spread(len(self.source), FILES))
+        return {"classes": list(self.class_names), "labels": hash_of([labels.tobytes()])} | self._content(fed)
+
+    def _content(self, fed: list[bytes]) -> dict[str, str]:
+        """What tells the images by that which the source has fed of some of them."""
+        return {"records": hash_of(record[:HEAD] for record in fed)}
 
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
         with self._lock:

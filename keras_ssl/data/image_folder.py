@@ -1,63 +1,98 @@
-"""The JPEG and PNG files of a folder: listed, verified, and decoded to one size by tf.data."""
+"""The image files of a folder: listed, verified, and decoded to one size by tf.data."""
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_source import ImageSource
+from keras_ssl.data.image_header import read_header
+from keras_ssl.data.image_listing import EXTENSIONS, ImageListing
+from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
 from keras_ssl.data.path_list import PathList
+from keras_ssl.data.pillow_image import check_pillow, read_pillow
+from keras_ssl.data.utf8_name import utf8_name
+from keras_ssl.messages import warn
+from keras_ssl.paths import user_path
 
-_EXTENSIONS = (".jpg", ".jpeg", ".png")
 _THREADS = 16
 _VERIFIED = 1024  # files verified by a thread at a time: a task for each file would take more than the file
+_DAMAGED, _UPRIGHT, PILLOW = 0, 1, 9  # what is known of a file; 1 to 8 are EXIF orientations
+_PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "unlabeled"}
 
 
 class ImageFolder(ImageSource):
     """The images below a folder, with a class per folder or without labels.
 
+    JPEG and PNG files are decoded by TensorFlow, WebP, BMP, GIF (its first image) and TIFF (8-bit, and 16-bit gray) by
+    Pillow, whatever the files are called.
+
     Damaged files are found in two places. When the folder is opened, the first and last bytes of each file
     are read: a JPEG starts with an SOI marker and ends with EOI, a PNG starts with its signature and ends
     with IEND. Files that do not (truncated, empty, renamed, or with something appended) are decoded to
     decide. This costs two small reads per file and catches every truncated file before training. Damage
-    inside a file shows when it is decoded: see `ImageSource`.
+    inside a file, and that of the other formats, shows when it is decoded: see `ImageSource`. What is no regular file
+    (a FIFO, a device, a link that leads nowhere) is never read, and counts as damaged.
+
+    Files that are left out for their extension are counted in one warning.
 
     Args:
         path: the folder. Hidden files and folders are left out; links are followed.
-        size: height and width of the images, in pixels: the centre square of an image is resized, bilinear
-            and antialiased. EXIF orientation is not applied. Grey and transparent images become RGB.
+        size: height and width of the images, in pixels: the center square of an image is resized, bilinear
+            and antialiased. Gray and transparent images become RGB.
         labelled: `True` for a class per folder directly in `path` (its images at any depth), `False` for no
             labels, `"auto"` for classes where `path` holds at least two folders and no images.
+        max_damaged: the largest share of damaged files, 0 to 1. Defaults to 0.01.
+        exif_orientation: whether images are turned upright as their EXIF data say. Defaults to True.
 
     Attributes:
         files: paths relative to `path`, sorted, without the skipped ones.
         labels: int32 `[len(files)]`, or `None`.
-        class_names: names of the classes in the order of their numbers, sorted; empty without labels.
+        class_names: names of the classes in the order of their numbers, sorted; empty without labels. Bytes of a
+            folder's name that are no UTF-8 are written as in `utf8_name`.
         skipped: relative paths of files that cannot be decoded.
+        unused: number of files by extension that were left out for it.
+        codes: uint8 `[len(files)]`: the EXIF orientation, 1 to 8, or 9 for a file that Pillow decodes.
 
     Raises:
         ValueError: if the folder cannot be listed, holds no images, has a class without images, or more than
-            1 % of its files are damaged; or an argument is out of range.
+            `max_damaged` of its files are damaged (a `DamagedImagesError`, which names all); or an argument is out
+            of range.
         ImportError: if TensorFlow is not installed.
     """
 
-    def __init__(self, path: str | os.PathLike[str], size: int, labelled: bool | str = "auto") -> None:
-        super().__init__(os.fspath(path), size)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        size: int,
+        labelled: bool | str = "auto",
+        max_damaged: float = MAX_DAMAGED,
+        exif_orientation: bool = True,
+    ) -> None:
+        super().__init__(user_path(path), size, max_damaged)
         if labelled not in (True, False, "auto"):
             raise ValueError(f'Argument `labelled` must be True, False or "auto". Received: labelled={labelled!r}')
-        self.files = PathList(_list(self.path))
+        self.exif_orientation = bool(exif_orientation)
+        listing = ImageListing(self.path)
+        self.files = PathList(listing.paths())
+        self.unused = dict(listing.unused.most_common())
         if not self.files:
-            raise ValueError(f"Argument `path` must hold JPEG or PNG files. Received: path={self.path!r}")
+            found = f" with {_counts(self.unused)}" if self.unused else ""
+            raise ValueError(
+                f"Argument `path` must hold image files ({', '.join(EXTENSIONS)}). Received: path={self.path!r}{found}"
+            )
+        self._warn_of_the_rest(listing)
         self.total = len(self.files)
-        labels = self._classify(labelled)
-        damaged = self._damaged()
+        labels = self._classify(labelled, listing)
+        self.codes = self._verify()
+        damaged = np.flatnonzero(self.codes == _DAMAGED).tolist()
         self.skip([self.files[number] for number in damaged])
         if damaged:
             left_out = set(damaged)
             self.files = PathList(file for number, file in enumerate(self.files) if number not in left_out)
             labels = None if labels is None else np.delete(labels, damaged)
+            self.codes = np.delete(self.codes, damaged)
+        self._plain = bool((self.codes == _UPRIGHT).all())
         self.labels = labels
         self.labelled = labels is not None
 
@@ -67,15 +102,51 @@ class ImageFolder(ImageSource):
     def name(self, number: int) -> str:
         return self.files[number]
 
+    def read_labels(self) -> np.ndarray:
+        return np.zeros(len(self), np.int32) if self.labels is None else self.labels
+
+    def file_path(self, number: int) -> bytes:
+        """The path of file `number`, as the file system has it."""
+        return os.path.join(os.fsencode(self.path), self.files.encoded(number))
+
     def feed(self, numbers: np.ndarray) -> tuple[list[bytes], np.ndarray]:
-        root = os.fsencode(self.path)
         labels = np.zeros(len(numbers), np.int64) if self.labels is None else self.labels[numbers].astype(np.int64)
-        return [os.path.join(root, self.files.encoded(number)) for number in numbers], labels
+        paths = [self.file_path(number) for number in numbers]
+        if not self._plain:
+            paths = [b"%d" % code + path for code, path in zip(self.codes[numbers], paths, strict=True)]
+        return paths, labels
 
-    def read(self, fed: Any, label: Any) -> tuple[Any, Any]:
-        return self._tf.io.read_file(fed), label
+    def read(self, fed: Any, label: Any) -> tuple[Any, Any, Any]:
+        tf = self._tf
+        if self._plain:  # nothing but a read, so that the common case costs nothing for the others
+            return tf.io.read_file(fed), label, None
+        code, path = tf.strings.to_number(tf.strings.substr(fed, 0, 1), tf.int32), tf.strings.substr(fed, 1, -1)
+        by_pillow = tf.equal(code, PILLOW)
+        encoded = tf.cond(
+            by_pillow,
+            lambda: tf.ensure_shape(tf.numpy_function(self._converted, [path], tf.string), ()),
+            lambda: tf.io.read_file(path),
+        )
+        return encoded, label, tf.where(by_pillow, _UPRIGHT, code)
 
-    def _classify(self, labelled: bool | str) -> np.ndarray | None:
+    def _converted(self, path: bytes) -> bytes:
+        return read_pillow(path, self.exif_orientation, "BMP")
+
+    def _warn_of_the_rest(self, listing: ImageListing) -> None:
+        if self.unused:
+            total = sum(self.unused.values())
+            warn(
+                f"Left out {total} file{'s' * (total > 1)} below {self.path!r} that cannot be read as images: "
+                f"{_counts(self.unused)}",
+                stacklevel=4,
+            )
+        if listing.circles:
+            warn(
+                f"Left out links below {self.path!r} that lead in a circle: {', '.join(map(repr, listing.circles))}",
+                stacklevel=4,
+            )
+
+    def _classify(self, labelled: bool | str, listing: ImageListing) -> np.ndarray | None:
         """Sets the names of the classes; the labels of all files, or None."""
         if labelled is False:
             return None
@@ -90,70 +161,53 @@ class ImageFolder(ImageSource):
                 "With `labelled=True` every image must lie in a class folder. "
                 f"Received: path={self.path!r} with image {loose!r}"
             )
-        empty = sorted(set(_folders(self.path)) - set(names))
+        empty = sorted(set(listing.folders()) - set(names))
         if empty:
             raise ValueError(
                 "Every class folder must hold images, or the numbers of the classes would depend on it "
                 "(pass `labelled=False` for no classes). "
                 f"Received: path={self.path!r} with folder {empty[0]!r}"
             )
-        self.class_names = tuple(names)
+        if {name.lower() for name in names} <= _PARTS:
+            warn(
+                f"The folders of {self.path!r} look like the parts of a data set and are taken for classes: "
+                f"{', '.join(names)}. Give one of them as the folder, or pass `labelled=False`.",
+                stacklevel=4,
+            )
+        self.class_names = tuple(map(utf8_name, names))
+        if len(set(self.class_names)) < len(names):
+            raise ValueError(
+                f"The names of the classes must differ as UTF-8 text. Received: path={self.path!r} with {names}"
+            )
         numbers = {name: number for number, name in enumerate(names)}
         return np.array([numbers[name] for name in found], np.int32)[folders]
 
-    def _damaged(self) -> list[int]:
-        """Numbers of the files that are truncated, or no images."""
-        root = os.fsencode(self.path)
+    def _verify(self) -> np.ndarray:
+        """What is known of each file: a code."""
 
-        def verify(start: int) -> list[int]:
+        def verify(start: int) -> np.ndarray:
             numbers = range(start, min(start + _VERIFIED, len(self.files)))
-            return [number for number in numbers if not self._is_whole(os.path.join(root, self.files.encoded(number)))]
+            return np.array([self._code(self.file_path(number)) for number in numbers], np.uint8)
 
         with ThreadPoolExecutor(_THREADS) as pool:  # the reads wait for the disk, not for a core
-            return [number for part in pool.map(verify, range(0, len(self.files), _VERIFIED)) for number in part]
+            return np.concatenate(list(pool.map(verify, range(0, len(self.files), _VERIFIED))))
 
-    def _is_whole(self, path: bytes) -> bool:
+    def _code(self, path: bytes) -> int:
         try:
-            file = os.open(path, os.O_RDONLY)
-            try:
-                head = os.pread(file, 8, 0)
-                tail = os.pread(file, 12, max(0, os.fstat(file).st_size - 12))
-            finally:
-                os.close(file)
-            if head.startswith(b"\xff\xd8") and tail.endswith(b"\xff\xd9"):
-                return True
-            if head == b"\x89PNG\r\n\x1a\n" and tail[4:8] == b"IEND":
-                return True
-            self._tf.io.decode_image(self._tf.io.read_file(path), channels=3, expand_animations=False)
+            kind, whole, orientation = read_header(path, self.exif_orientation)
+            if kind == "other":
+                check_pillow(path)
+                return PILLOW
+            if not whole:
+                self._tf.io.decode_image(self._tf.io.read_file(path), channels=3, expand_animations=False)
         except (OSError, self._tf.errors.OpError):
-            return False
-        return True
+            return _DAMAGED
+        return orientation
 
 
-def _list(root: str, inside: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
-    """Relative paths, with forward slashes, of the image files in the folder `inside` of `root` and below, sorted."""
-    folder = os.path.join(root, inside)
-    real = os.path.realpath(folder)
-    if real in above:  # a link that leads in a circle
-        return
-    try:
-        with os.scandir(folder) as entries:
-            names = [entry.name + "/" if entry.is_dir() else entry.name for entry in entries if entry.name[0] != "."]
-    except OSError as error:
-        raise ValueError(
-            f"Argument `path` must be a folder that can be listed ({error.strerror}: {folder!r}). "
-            f"Received: path={root!r}"
-        ) from error
-    names.sort()  # with the slash of a folder, so that the paths come sorted as whole texts
-    for name in names:
-        if name.endswith("/"):
-            yield from _list(root, inside + name, (*above, real))
-        elif name.lower().endswith(_EXTENSIONS):
-            yield inside + name
-
-
-def _folders(root: str) -> list[str]:
-    return [entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith(".")]
+def _counts(extensions: dict[str, int]) -> str:
+    """Numbers and extensions, such as "90 .tif, 2 .heic"."""
+    return ", ".join(f"{count} {extension}" for extension, count in extensions.items())
 
 
 def _top(file: str) -> str:

@@ -10,10 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_source import ImageSource
+from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
+from keras_ssl.data.read_at import read_at
 from keras_ssl.data.record_format import FOOTER, HEADER, SUFFIX, SUMMARY, checksums, read_summary
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import open_regular
 
 _THREADS = 16
+_LABELS = 256  # records in memory while labels are read
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -29,6 +33,7 @@ class ImageRecords(ImageSource):
         path: a folder with shards, a pattern for `glob`, a file, or a list of files (which keep their order).
         size: height and width of the images, in pixels.
         verify: whether every byte is read and checked at once.
+        max_damaged: the largest share of images that may be damaged, 0 to 1. Defaults to 0.01.
 
     Attributes:
         shards: paths of the files.
@@ -40,8 +45,11 @@ class ImageRecords(ImageSource):
         ImportError: if TensorFlow is not installed.
     """
 
-    def __init__(self, path: Paths, size: int, verify: bool = False) -> None:
-        super().__init__(str(path) if isinstance(path, str | os.PathLike) else str([str(part) for part in path]), size)
+    def __init__(self, path: Paths, size: int, verify: bool = False, max_damaged: float = MAX_DAMAGED) -> None:
+        shown = str(path) if isinstance(path, str | os.PathLike) else str([str(part) for part in path])
+        super().__init__(shown, size, max_damaged)
+        self._labels: np.ndarray | None = None
+        self._turned = False  # whether records tell an EXIF orientation
         self.shards = _shards(path)
         with ThreadPoolExecutor(_THREADS) as pool:  # the reads wait for the disk, not for a core
             places = list(pool.map(_places, self.shards))
@@ -65,6 +73,17 @@ class ImageRecords(ImageSource):
         shard = int(np.searchsorted(self._ends, number, side="right"))
         return f"{self.shards[shard]}, record {number - (self._ends[shard] - self.counts[shard])}"
 
+    def read_labels(self) -> np.ndarray:
+        if self._labels is None:
+            fields = {"label": self._tf.io.FixedLenFeature([], self._tf.int64, default_value=-1)}
+            parts = []
+            with self._tf.device("CPU:0"):
+                for start in range(0, len(self), _LABELS):
+                    records, _ = self.feed(np.arange(start, min(start + _LABELS, len(self))))
+                    parts.append(self._tf.io.parse_example(records, fields)["label"].numpy().astype(np.int32))
+            self._labels = np.concatenate(parts)
+        return self._labels
+
     def feed(self, numbers: np.ndarray) -> tuple[list[bytes], np.ndarray]:
         owners = np.searchsorted(self._ends, numbers, side="right")
         within = numbers - (self._ends - self.counts)[owners]
@@ -78,24 +97,24 @@ class ImageRecords(ImageSource):
         list(self._pool.map(read_from, np.unique(owners).tolist()))
         return records, np.zeros(len(numbers), np.int64)  # the labels are in the records
 
-    def read(self, fed: Any, label: Any) -> tuple[Any, Any]:
+    def read(self, fed: Any, label: Any) -> tuple[Any, Any, Any]:
         tf = self._tf
         fields = {
             "image": tf.io.FixedLenFeature([], tf.string),
             "label": tf.io.FixedLenFeature([], tf.int64, default_value=-1),
         }
+        if self._turned:
+            fields["orientation"] = tf.io.FixedLenFeature([], tf.int64, default_value=1)
         record = tf.io.parse_single_example(fed, fields)
-        return record["image"], record["label"]
+        return record["image"], record["label"], record.get("orientation")
 
     def _records(self, shard: int, numbers: np.ndarray) -> list[bytes]:
         """The payloads of records of one shard."""
         starts = self._starts[shard]
         try:
-            file = os.open(self.shards[shard], os.O_RDONLY)
-            try:
-                records = [os.pread(file, int(starts[n, 1]), int(starts[n, 0])) for n in numbers]
-            finally:
-                os.close(file)
+            with open_regular(self.shards[shard]) as stream:
+                file = stream.fileno()
+                records = [read_at(file, int(starts[n, 1]), int(starts[n, 0])) for n in numbers]
         except OSError as error:
             raise ValueError(
                 f"A shard can no longer be read ({error.strerror}). Received: {self.shards[shard]}"
@@ -110,6 +129,7 @@ class ImageRecords(ImageSource):
         if summary is None:
             return
         self.class_names = summary["class_names"]
+        self._turned = summary["turned"] > 0
         found = {Path(shard).name: int(count) for shard, count in zip(self.shards, self.counts, strict=True)}
         for name in sorted(set(summary["shards"]) | set(found)):
             listed, have = summary["shards"].get(name, "none"), found.get(name, "none")
@@ -153,7 +173,9 @@ class ImageRecords(ImageSource):
         for shard in self.shards:
             number = 0
             try:
-                for _ in self._tf.data.TFRecordDataset(shard, buffer_size=2**20).batch(256).as_numpy_iterator():
+                for _ in (
+                    self._tf.data.TFRecordDataset(os.fsencode(shard), buffer_size=2**20).batch(256).as_numpy_iterator()
+                ):
                     number += 256
             except self._tf.errors.DataLossError as error:
                 raise ValueError(
@@ -163,8 +185,8 @@ class ImageRecords(ImageSource):
 
 def _shards(path: Paths) -> list[str]:
     if not isinstance(path, str | os.PathLike):
-        files = [os.fspath(part) for part in path]
-    elif os.path.isdir(path):
+        files = [user_path(part) for part in path]
+    elif os.path.isdir(path := user_path(path)):
         # The shards of a data set may have more behind their suffix: `name.tfrecord-00000-of-00005`.
         files = sorted(glob(os.path.join(escape(os.fspath(path)), f"*{SUFFIX}*")))
     elif os.path.isfile(path):
@@ -189,10 +211,10 @@ def _places(shard: str) -> np.ndarray:
     """
     headers, places = bytearray(), []
     try:
-        with open(shard, "rb", buffering=0) as stream:
+        with open_regular(shard) as stream:
             file, size, position = stream.fileno(), os.fstat(stream.fileno()).st_size, 0
             while position < size:
-                header = os.pread(file, HEADER, position)
+                header = read_at(file, HEADER, position)
                 if len(header) < HEADER:
                     break
                 length = struct.unpack_from("<Q", header)[0]

@@ -1,7 +1,6 @@
 """Numbered images in files: read, decoded to one size by tf.data, and those that cannot be decoded counted."""
 
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -10,9 +9,23 @@ import keras
 import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import warn
 
-_SKIPPED_FRACTION = 0.01
+MAX_DAMAGED = 0.01
 _NAMED = 5  # files named in a message
+
+
+class DamagedImagesError(ValueError):
+    """More images cannot be decoded than `max_damaged` allows.
+
+    Args:
+        message: what is wrong.
+        damaged: names of all images that cannot be decoded, as far as they are known.
+    """
+
+    def __init__(self, message: str, damaged: list[str]) -> None:
+        super().__init__(message)
+        self.damaged = damaged
 
 
 class ImageBatch(NamedTuple):
@@ -28,14 +41,15 @@ class ImageSource(ABC):
     """Encoded images with numbers from 0: the base of `ImageFolder` and `ImageRecords`.
 
     Damage that shows only when an image is decoded ends the pipeline; from there on it guards every image, which
-    costs some speed, marks those that fail and goes on. They are named in a warning and counted in `skipped`, and more
-    than 1 % of such images is an error.
+    costs some speed, marks those that fail and goes on. They are named in a warning and counted in `skipped`, and a
+    share of them above `max_damaged` is an error.
 
-    A subclass writes `name`, `feed` and `read`.
+    A subclass writes `name`, `read_labels`, `feed` and `read`.
 
     Args:
         path: where the images are, for messages.
         size: height and width of the images, in pixels.
+        max_damaged: the largest share of images that may be damaged, 0 to 1.
 
     Attributes:
         class_names: names of the classes in the order of their numbers; empty where there are none.
@@ -48,8 +62,11 @@ class ImageSource(ABC):
     labelled = False
     total = 0
 
-    def __init__(self, path: str, size: int) -> None:
+    def __init__(self, path: str, size: int, max_damaged: float = MAX_DAMAGED) -> None:
         self.size = check_integer("size", size, 1)
+        if isinstance(max_damaged, bool) or not isinstance(max_damaged, int | float) or not 0 <= max_damaged <= 1:
+            raise ValueError(f"Argument `max_damaged` must be from 0 to 1. Received: max_damaged={max_damaged!r}")
+        self.max_damaged = max_damaged
         self._tf = tensorflow_as_reader()
         self.path = path
         self.skipped: list[str] = []
@@ -65,12 +82,19 @@ class ImageSource(ABC):
         """What messages call image `number`."""
 
     @abstractmethod
+    def read_labels(self) -> np.ndarray:
+        """The labels of all images, int32, where `labelled` says that there are any."""
+
+    @abstractmethod
     def feed(self, numbers: np.ndarray) -> tuple[list[bytes], np.ndarray]:
         """What `read` is given for each of these images: bytes, and labels, int64."""
 
     @abstractmethod
-    def read(self, fed: Any, label: Any) -> tuple[Any, Any]:
-        """The encoded image and its label, as tensors, of what `feed` gave for one; a part of tf.data's graph."""
+    def read(self, fed: Any, label: Any) -> tuple[Any, Any, Any]:
+        """The encoded image, its label and its EXIF orientation, as tensors, of what `feed` gave for one.
+
+        A part of tf.data's graph. None for the orientation where all images are upright.
+        """
 
     def stream(self, order: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
         """Reads the images numbered `order`, in this order, in parallel and ahead of use.
@@ -95,18 +119,21 @@ class ImageSource(ABC):
 
     def skip(self, names: list[str]) -> None:
         """Notes images that cannot be decoded, names them, and raises when they are too many."""
-        new = [name for name in names if name not in self.skipped]
+        known = set(self.skipped)
+        new = [name for name in names if name not in known]
         if not new:
             return
         self.skipped += new
         shown = ", ".join(repr(name) for name in new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
         count = f"{len(self.skipped)} of {self.total} image files"
-        if len(self.skipped) > _SKIPPED_FRACTION * self.total:
-            raise ValueError(
-                f"More than 1 % of the image files cannot be decoded: {count}. "
-                f"Received: path={self.path!r} with damaged {shown}"
+        if len(self.skipped) > self.max_damaged * self.total:
+            raise DamagedImagesError(
+                f"More than {100 * self.max_damaged:g} % of the image files cannot be decoded: {count}. Remove them "
+                "(the attribute `damaged` of this error names all), or raise `max_damaged`. "
+                f"Received: path={self.path!r} with damaged {shown}, max_damaged={self.max_damaged:g}",
+                list(self.skipped),
             )
-        warnings.warn(f"Skipped damaged image files in {self.path!r} ({count} so far): {shown}", stacklevel=3)
+        warn(f"Skipped damaged image files in {self.path!r} ({count} so far): {shown}", stacklevel=3)
 
     def _pipeline(self, order: np.ndarray, batch_size: int) -> Any:
         tf = self._tf
@@ -123,8 +150,8 @@ class ImageSource(ABC):
                 yield fed, numbers, labels
 
         def read(fed: Any, number: Any, label: Any) -> Any:
-            encoded, label = self.read(fed, label)
-            return self._decode(encoded), number, label, True
+            encoded, label, orientation = self.read(fed, label)
+            return self._decode(encoded, orientation), number, label, True
 
         def read_carefully(fed: Any, number: Any, label: Any) -> Any:
             # Each image is a data set of its own, whose errors are ignored, followed by a substitute; the
@@ -153,9 +180,11 @@ class ImageSource(ABC):
             )
             return data.batch(batch_size).prefetch(2).with_options(options).as_numpy_iterator()
 
-    def _decode(self, encoded: Any) -> Any:
+    def _decode(self, encoded: Any, orientation: Any = None) -> Any:
         tf = self._tf
         image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+        if orientation is not None:
+            image = tf.cond(tf.equal(orientation, 1), lambda: image, lambda: self._upright(image, orientation))
         height, width = tf.shape(image)[0], tf.shape(image)[1]
         side = tf.minimum(height, width)
         top, left = (height - side) // 2, (width - side) // 2
@@ -168,6 +197,17 @@ class ImageSource(ABC):
         # Resizing to the size that an image has changes no pixel, and takes longer than decoding a small one.
         square = tf.cond(tf.equal(side, self.size), lambda: square, resized)
         return tf.ensure_shape(square, (self.size, self.size, 3))
+
+    def _upright(self, image: Any, orientation: Any) -> Any:
+        """The image turned and mirrored as its EXIF orientation (1 to 8) says."""
+        tf = self._tf
+        image = tf.cond(orientation >= 5, lambda: tf.transpose(image, (1, 0, 2)), lambda: image)
+        for axis, mirrored in ((1, (2, 3, 6, 7)), (0, (3, 4, 7, 8))):
+            applies = tf.reduce_any(tf.equal(orientation, mirrored))
+            image = tf.cond(
+                applies, lambda image=image, axis=axis: tf.reverse(image, (axis,)), lambda image=image: image
+            )
+        return image
 
 
 def tensorflow_as_reader() -> Any:

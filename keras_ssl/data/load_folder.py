@@ -5,13 +5,17 @@ import os
 import numpy as np
 
 from keras_ssl.data.image_folder import ImageFolder
-from keras_ssl.data.image_source import ImageSource
+from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
 
 
 def load_folder(
-    path: str | os.PathLike[str], size: int, labelled: bool | str = "auto"
+    path: str | os.PathLike[str],
+    size: int,
+    labelled: bool | str = "auto",
+    max_damaged: float = MAX_DAMAGED,
+    exif_orientation: bool = True,
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Reads all JPEG and PNG files below a folder into memory.
+    """Reads all image files below a folder into memory.
 
     For sets that fit: 10,000 images of 64 pixels are 123 MB. Files are listed, verified, decoded and resized
     as `keras_ssl.data.from_folder` does, in sorted order; damaged ones are named in a warning and left out.
@@ -21,6 +25,8 @@ def load_folder(
         size: height and width of the images, in pixels.
         labelled: `True` for a class per folder, `False` for no labels, `"auto"` (default) for classes where
             `path` holds at least two folders and no images.
+        max_damaged: the largest share of files that may be damaged, 0 to 1. Defaults to 0.01.
+        exif_orientation: whether photos are turned upright as their EXIF data say. Defaults to `True`.
 
     Returns:
         `(images, labels, class_names)`: uint8 `[N, size, size, 3]`; int32 `[N]`, or `None` without labels;
@@ -28,7 +34,8 @@ def load_folder(
 
     Raises:
         ValueError: if the folder cannot be listed, holds no images, has a class without images, or more than
-            1 % of its files are damaged; or an argument is out of range.
+            `max_damaged` of its files are damaged (a `keras_ssl.data.DamagedImagesError`); or an argument is out of
+            range.
         ImportError: if TensorFlow is not installed.
 
     Example:
@@ -37,7 +44,7 @@ def load_folder(
     images, labels, class_names = keras_ssl.data.load_folder("photos", size=64)
     ```
     """
-    return load_images(ImageFolder(path, size, labelled))
+    return load_images(ImageFolder(path, size, labelled, max_damaged, exif_orientation))
 
 
 def load_images(source: ImageSource) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:

@@ -9,8 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_folder import ImageFolder
+from keras_ssl.data.image_folder import PILLOW, ImageFolder
+from keras_ssl.data.image_header import MAX_BYTES
+from keras_ssl.data.image_source import MAX_DAMAGED
+from keras_ssl.data.pillow_image import read_pillow
 from keras_ssl.data.record_format import SUMMARY, shard_name
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import read_regular
 
 
 def write_tfrecords(
@@ -19,13 +24,15 @@ def write_tfrecords(
     *,
     shards: int = 32,
     labelled: bool | str = "auto",
+    max_damaged: float = MAX_DAMAGED,
+    exif_orientation: bool = True,
 ) -> dict[str, Any]:
-    """Copies the JPEG and PNG files below a folder into TFRecord shards, for `from_tfrecords`.
+    """Copies the image files below a folder into TFRecord shards, for `from_tfrecords`.
 
-    The bytes of each file are kept as they are, with its label (where there are classes) and its number. Files are
-    listed, verified and numbered as `from_folder` does: shard after shard holds them in sorted order, so that the
-    shards give the batches that the folder gives. `dataset.json` beside them holds the number of images in all and in
-    each shard, and the names of the classes.
+    The bytes of each JPEG and PNG file are kept as they are, with its label (where there are classes) and its number;
+    other formats become PNG, pixel for pixel. Files are listed, verified and numbered as `from_folder` does: shard
+    after shard holds them in sorted order, so that the shards give the batches that the folder gives. `dataset.json`
+    beside them holds the number of images in all and in each shard, and the names of the classes.
 
     The folder appears whole or not at all: it is written under another name beside its place, and renamed.
 
@@ -34,6 +41,9 @@ def write_tfrecords(
         path: the folder to make for the shards; must not exist, or be empty.
         shards: how many files. Defaults to 32. One of 100 MB or more is read well by all file systems.
         labelled: as in `from_folder`. Defaults to "auto".
+        max_damaged: as in `from_folder`. Defaults to 0.01.
+        exif_orientation: whether the EXIF orientation of files is written beside them, for `from_tfrecords` to turn
+            them upright. Defaults to True.
 
     Returns:
         What `dataset.json` holds.
@@ -51,10 +61,11 @@ def write_tfrecords(
     """
     if not isinstance(shards, int) or isinstance(shards, bool) or shards < 1:
         raise ValueError(f"Argument `shards` must be a positive integer. Received: shards={shards!r}")
-    target = Path(path)
+    target = Path(user_path(path))
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise ValueError(f"Argument `path` must not be there yet, or be an empty folder. Received: path={str(path)!r}")
-    folder = ImageFolder(source, size=1, labelled=labelled)  # nothing is decoded here
+    # Nothing is decoded here.
+    folder = ImageFolder(source, 1, labelled, max_damaged, exif_orientation)
     if len(folder) < shards:
         raise ValueError(
             f"Argument `shards` must be at most the number of images ({len(folder)}). Received: shards={shards}"
@@ -68,7 +79,10 @@ def write_tfrecords(
             name = shard_name(number, shards)
             _write_shard(folder, part, staging / name)
             counts[name] = len(part)
-        summary = {"count": len(folder), "class_names": list(folder.class_names), "shards": counts}
+        summary: dict[str, Any] = {"count": len(folder), "class_names": list(folder.class_names), "shards": counts}
+        turned = int(np.sum((folder.codes > 1) & (folder.codes <= 8)))
+        if turned:
+            summary["turned"] = turned
         (staging / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         staging.chmod(0o777 & ~_umask())  # as a folder made in the usual way; those of tempfile are private
         os.replace(staging, target)
@@ -83,20 +97,32 @@ def _write_shard(folder: ImageFolder, numbers: np.ndarray, path: Path) -> None:
     def integer(value: int) -> Any:
         return tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
 
-    paths, labels = folder.feed(numbers)
     try:
-        with tf.io.TFRecordWriter(str(path)) as writer:
-            for number, file, label in zip(numbers.tolist(), paths, labels.tolist(), strict=True):
-                content = Path(os.fsdecode(file)).read_bytes()
+        with tf.io.TFRecordWriter(os.fsencode(path)) as writer:
+            for number in numbers.tolist():
+                code, file = int(folder.codes[number]), folder.file_path(number)
+                content = _encoded(file, code, folder.exif_orientation)
                 fields = {"image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content]))}
                 fields["index"] = integer(number)
-                if folder.labelled:
-                    fields["label"] = integer(label)
+                if folder.labels is not None:
+                    fields["label"] = integer(int(folder.labels[number]))
+                if 1 < code <= 8:
+                    fields["orientation"] = integer(code)
                 writer.write(tf.train.Example(features=tf.train.Features(feature=fields)).SerializeToString())
     except tf.errors.OpError as error:
         raise OSError(f"A shard cannot be written ({error.message}). Received: {path}") from error
     with open(path, "rb+") as written:
         os.fsync(written.fileno())  # or the rename might reach the disk before the bytes
+
+
+def _encoded(path: bytes, code: int, exif_orientation: bool) -> bytes:
+    """The JPEG or PNG file of an image. What turns out to be damaged is kept as it is: the reader meets it."""
+    if code == PILLOW:
+        try:
+            return read_pillow(path, exif_orientation, "PNG")
+        except OSError:
+            pass
+    return read_regular(path, MAX_BYTES)  # type: ignore[arg-type]  # bytes are a path, too
 
 
 def _umask() -> int:

@@ -15,7 +15,7 @@ class FanOutNormal(keras.initializers.Initializer):
     """Normal of mean 0 and standard deviation `sqrt(2 / (kernel height * kernel width * output channels))`.
 
     He's rule by fan-out: it keeps the variance of gradients through ReLU layers and is how ResNets are
-    initialised. The numbers are NumPy's: one seed gives the same weights on every backend (not so with Keras'
+    initialized. The numbers are NumPy's: one seed gives the same weights on every backend (not so with Keras'
     initializers), and JAX has nothing to compile, which takes it about a second for each new shape.
 
     Args:

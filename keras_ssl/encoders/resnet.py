@@ -59,7 +59,7 @@ class ResNet(keras.Model):
 
     References: He et al., "Deep residual learning for image recognition", CVPR 2016,
     https://arxiv.org/abs/1512.03385; Goyal et al., 2017, https://arxiv.org/abs/1706.02677, for the zero
-    initialisation; Chen et al., 2020, https://arxiv.org/abs/2002.05709, for the stem on small images and the
+    initialization; Chen et al., 2020, https://arxiv.org/abs/2002.05709, for the stem on small images and the
     width.
     """
 

@@ -109,7 +109,7 @@ class TokenSequence(keras.layers.Layer):
         if self.registers is not None:
             own.append(ops.cast(self.registers, patches.dtype))
         # Added in float32: half precision would round the position, and then the sum.
-        placed = ops.cast(patches, position.dtype) + self._on_grid(position, height, width)
+        placed = ops.cast(patches, position.dtype) + self.on_grid(position, height, width)
         placed = ops.reshape(ops.cast(placed, patches.dtype), (-1, height * width, dim))
         if not own:
             return placed
@@ -117,7 +117,7 @@ class TokenSequence(keras.layers.Layer):
         before = ops.broadcast_to(before, (ops.shape(patches)[0], *before.shape))
         return ops.concatenate([before, placed], axis=1)
 
-    def _on_grid(self, position: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    def on_grid(self, position: Tensor, height: Tensor, width: Tensor) -> Tensor:
         """Embeddings of the patches' positions, `[height, width, D]`."""
         table = ops.reshape(position, (self.grid, self.grid, -1))
         offset: Tensor = self.interpolate_offset
@@ -171,16 +171,16 @@ def bicubic_matrix(length: int, size: Tensor, offset: Tensor = 0.0, antialias: b
     """
     xp: Any = np if isinstance(size, int) else ops
     scale = float(length) / (size + offset if xp is np else ops.cast(size, "float32") + offset)
-    centre = xp.expand_dims((xp.arange(size, dtype="float32") + 0.5) * scale, 1)
+    center = xp.expand_dims((xp.arange(size, dtype="float32") + 0.5) * scale, 1)
     inputs = np.arange(length, dtype="float32")
     if antialias:
-        weights = cubic_kernel(xp.abs(inputs + 0.5 - centre) / xp.maximum(scale, 1.0), xp=xp)
+        weights = cubic_kernel(xp.abs(inputs + 0.5 - center) / xp.maximum(scale, 1.0), xp=xp)
         return weights / xp.sum(weights, axis=1, keepdims=True)
-    nearest = xp.floor(centre - 0.5)
+    nearest = xp.floor(center - 0.5)
     matrix: Tensor = 0.0
     for step in (-1.0, 0.0, 1.0, 2.0):
         tap = nearest + step
-        weight = cubic_kernel(xp.abs(centre - 0.5 - tap), a=-0.75, xp=xp)
+        weight = cubic_kernel(xp.abs(center - 0.5 - tap), a=-0.75, xp=xp)
         matrix = matrix + xp.where(xp.equal(xp.clip(tap, 0.0, length - 1.0), inputs), weight, 0.0)
     return matrix
 

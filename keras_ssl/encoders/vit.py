@@ -8,6 +8,7 @@ import keras
 
 from keras_ssl.encoders._blocks import check_image_arguments
 from keras_ssl.encoders.small_normal import SmallNormal
+from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.token_sequence import TokenSequence
 from keras_ssl.layers.drop_path import DropPath
 from keras_ssl.layers.gelu import gelu
@@ -78,6 +79,8 @@ class ViT(keras.Model):
             * width]`, as DINOv2's linear probe takes them; None: all tokens `[N, 1 + registers + patches, width]`, one
             less without a class token.
         class_token: whether there is a class token, without which `pooling` must be "mean" or None. Defaults to True.
+        causal: whether each token sees itself and those before it only, as in a language model: class token,
+            registers, then patches row by row. Defaults to False.
         name: name of the model. Defaults to one made from variant and patch size, as in "vit_s16".
 
     Raises:
@@ -113,6 +116,7 @@ class ViT(keras.Model):
         input_shape: Sequence[int | None] = (None, None, 3),
         pooling: str | None = "class",
         class_token: bool = True,
+        causal: bool = False,
         name: str | None = None,
     ) -> None:
         if variant not in _VARIANTS:
@@ -166,7 +170,7 @@ class ViT(keras.Model):
         )(x)
         hidden = _hidden_width(dim, mlp, mlp_ratio)
         draws = UniformDraws(2 * blocks, name="draws")(x) if drop_path else None
-        trunk = _Trunk(blocks, head_count, mlp, hidden, layer_scale, drop_path, draws)
+        trunk = _Trunk(blocks, head_count, mlp, hidden, layer_scale, drop_path, draws, bool(causal))
         for number in range(1, blocks + 1):
             x = trunk.block(x, number)
         x = _norm(x, "norm")
@@ -188,6 +192,65 @@ class ViT(keras.Model):
         self.image_shape = image_shape
         self.pooling = pooling
         self.class_token = class_token
+        self.causal = bool(causal)
+        self.prefix = int(class_token) + registers
+        self.token_width = dim
+
+    def grid(self, input_shape: tuple[int | None, ...]) -> tuple[int, ...]:
+        """Rows and columns of the patches of images `[N, H, W, C]`."""
+        height, width = input_shape[1:3]
+        if height is None or width is None:
+            raise ValueError(f"The height and width of the images must be known. Received: shape={tuple(input_shape)}")
+        return height // self.patch_size, width // self.patch_size
+
+    def patches(self, images: Tensor) -> Tensor:
+        """The pixels of each patch, row by row: `[N, T, patch_size^2 * C]`."""
+        ops, side = keras.ops, self.patch_size
+        rows, columns = self.grid(images.shape)
+        cut = images[:, : rows * side, : columns * side]
+        parts = ops.reshape(cut, (-1, rows, side, columns, side, images.shape[-1]))
+        return ops.reshape(ops.transpose(parts, (0, 1, 3, 2, 4, 5)), (-1, rows * columns, side**2 * images.shape[-1]))
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """Class token, registers and patches with their positions, before the first block."""
+        return self.get_layer("tokens")(self.get_layer("patch_embedding")(x))
+
+    def encode(
+        self, tokens: Tensor, keep: Tensor | None = None, training: bool = False, causal: bool | None = None
+    ) -> Tensor:
+        """Tokens after the last normalization; of the patches those that `keep [N, K]` names, None (default) all.
+
+        `causal` says whether tokens see only those before them; None (default) is as the encoder was made.
+        """
+        return self.get_layer("norm")(self.block_tokens(tokens, keep, training, causal)[-1])
+
+    def block_tokens(
+        self, tokens: Tensor, keep: Tensor | None = None, training: bool = False, causal: bool | None = None
+    ) -> list[Tensor]:
+        """Tokens after each block, before the last normalization; arguments as for `encode`."""
+        x, made = kept_tokens(tokens, self.prefix, keep), []
+        layers = {layer.name: layer for layer in self.layers}
+        draws = layers["draws"](tokens, training=training) if "draws" in layers else None
+        for number in range(1, sum(name.endswith("_qkv") for name in layers) + 1):
+            block = {
+                name.removeprefix(f"block{number}_"): layer
+                for name, layer in layers.items()
+                if name.startswith(f"block{number}_")
+            }
+            options = {} if causal is None else {"causal": causal}
+            branch = block["projection"](block["attention"](block["qkv"](block["norm1"](x)), **options))
+            x = _added(block, x, branch, 1, draws, training)
+            middle = block["gate"] if "gate" in block else block["activation"]
+            x = _added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)
+            made.append(x)
+        return made
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        """The features of encoded tokens."""
+        if self.pooling == "class":
+            return tokens[:, 0]
+        mean = keras.ops.mean(tokens[:, self.prefix :], axis=1)
+        return mean if self.pooling == "mean" else keras.ops.concatenate([tokens[:, 0], mean], axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -206,8 +269,20 @@ class ViT(keras.Model):
             "input_shape": self.image_shape,
             "pooling": self.pooling,
             "class_token": self.class_token,
+            "causal": self.causal,
             "name": self.name,
         }
+
+
+def _added(
+    block: dict[str, keras.layers.Layer], x: Tensor, branch: Tensor, part: int, draws: Tensor, training: bool
+) -> Tensor:
+    """`x` and a branch of a block, by the layers that `_Trunk.residual` made."""
+    if f"scale{part}" in block:
+        branch = block[f"scale{part}"](branch)
+    if f"drop{part}" in block:
+        branch = block[f"drop{part}"]([branch, draws], training=training)
+    return block[f"add{part}"]([x, branch])
 
 
 def _hidden_width(width: int, mlp: str, ratio: float) -> int:
@@ -235,12 +310,13 @@ class _Trunk:
     layer_scale: float | None
     drop_path: float
     draws: Tensor
+    causal: bool
 
     def block(self, x: Tensor, number: int) -> Tensor:
-        """Attention and MLP, each on the normalised tokens and added to them."""
+        """Attention and MLP, each on the normalized tokens and added to them."""
         name, width = f"block{number}", x.shape[-1]
         y = _dense(_norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv")
-        y = SelfAttention(self.heads, name=f"{name}_attention")(y)
+        y = SelfAttention(self.heads, causal=self.causal, name=f"{name}_attention")(y)
         x = self.residual(x, _dense(y, width, f"{name}_projection"), number, 1)
         y = _norm(x, f"{name}_norm2")
         if self.mlp == "swiglu":

@@ -9,7 +9,7 @@ from keras_ssl.typing import Tensor
 
 
 def alignment(features: Tensor, other_features: Tensor, alpha: float = 2.0) -> float:
-    r"""The mean distance between L2-normalised features of positive pairs, to a power.
+    r"""The mean distance between L2-normalized features of positive pairs, to a power.
 
     .. math:: \frac{1}{N} \sum_n \left\lVert
         \frac{z_n}{\lVert z_n \rVert} - \frac{z'_n}{\lVert z'_n \rVert} \right\rVert^\alpha

@@ -51,7 +51,7 @@ def contour_accuracy(masks: Tensor, true_masks: Tensor, tolerance: float = 0.008
 
 
 def contour(masks: np.ndarray) -> np.ndarray:
-    """Where masks `[..., H, W]` differ from their right, lower, or right lower neighbour."""
+    """Where masks `[..., H, W]` differ from their right, lower, or right lower neighbor."""
     edge = [(0, 0)] * (masks.ndim - 2) + [(0, 1), (0, 1)]
     padded = np.pad(masks, edge, mode="edge")
     return (masks ^ padded[..., :-1, 1:]) | (masks ^ padded[..., 1:, :-1]) | (masks ^ padded[..., 1:, 1:])

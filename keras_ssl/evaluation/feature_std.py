@@ -1,4 +1,4 @@
-"""The spread of normalised features: the plainest sign of collapse."""
+"""The spread of normalized features: the plainest sign of collapse."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from keras_ssl.typing import Tensor
 
 
 def feature_std(features: Tensor) -> float:
-    r"""The standard deviation of L2-normalised features, averaged over dimensions and scaled by sqrt(D).
+    r"""The standard deviation of L2-normalized features, averaged over dimensions and scaled by sqrt(D).
 
     .. math:: \frac{\sqrt D}{D} \sum_d \operatorname{std}_n \frac{z_{nd}}{\lVert z_n \rVert}
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from keras_ssl.evaluation.nearest_mean_classifier import NearestMeanClassifier
-from keras_ssl.evaluation.validation import as_features, as_labels
+from keras_ssl.evaluation.validation import as_features, labeled_only
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
@@ -50,14 +50,15 @@ def few_shot(
 
     Args:
         features: `[N, D]`, any floating type.
-        labels: integers or strings `[N]`; each class needs `shots + queries` samples.
+        labels: integers or strings `[N]`; each class needs `shots + queries` samples. Samples of -1 (unlabeled) are
+            left out.
         ways: classes in an episode, at least 2. Defaults to 5.
         shots: labelled samples of each. Defaults to 1.
         queries: samples of each to classify. Defaults to 15.
         episodes: their number, at least 2. Defaults to 600.
         classifier: anything with `fit` and `predict`, for instance `TransductiveFewShot()`, which sees all queries of
             an episode together. Defaults to `None`: `NearestMeanClassifier()`, which on features as given is the
-            classifier of prototypical networks; normalise them first for cosine distance.
+            classifier of prototypical networks; normalize them first for cosine distance.
         seed: of the draws. Defaults to 0.
 
     Returns:
@@ -77,8 +78,7 @@ def few_shot(
         Snell et al., "Prototypical Networks for Few-shot Learning", NeurIPS 2017; Chen et al., "A Closer Look at
         Few-shot Classification", ICLR 2019 (600 episodes of 15 queries).
     """
-    array = as_features("features", features)
-    names = as_labels("labels", labels, len(array))
+    array, names = labeled_only("features", as_features("features", features), "labels", labels)
     ways, episodes = check_integer("ways", ways, 2), check_integer("episodes", episodes, 2)
     shots, queries = check_integer("shots", shots, 1), check_integer("queries", queries, 1)
     seed = check_integer("seed", seed, 0)

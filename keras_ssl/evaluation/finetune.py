@@ -6,14 +6,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.evaluation.extract_features import extract_features
+from keras_ssl.evaluation.finetuned_classifier import features_model, finetuned_classifier
 from keras_ssl.evaluation.stratified_subset import check_share, stratified_subset
-from keras_ssl.evaluation.validation import as_images, as_labels
+from keras_ssl.evaluation.validation import as_images, labeled_only
 from keras_ssl.losses.numeric import check_integer, check_positive
-from keras_ssl.random import seeded_initializers
-from keras_ssl.schedules import WarmupCosine
-from keras_ssl.training import SSLModel
 from keras_ssl.typing import Tensor
 
 _EPOCHS, _UPDATES = 20, 400
@@ -42,7 +39,7 @@ def finetune(
 ) -> FinetuneAccuracy:
     """Accuracy after training a copy of an encoder, under a new linear layer, with a part of the labels.
 
-    All of the copy trains, batch normalisation by the statistics of the batches, with cross-entropy and Adam, whose
+    All of the copy trains, batch normalization by the statistics of the batches, with cross-entropy and Adam, whose
     learning rate falls to 0 by half a cosine. The labels are those of `stratified_subset`, so the same for every
     encoder; the linear layer and the order of the images follow from `seed` too. Images are not augmented, and
     nothing is chosen on the test images: the figure is that of the last step. `model` itself stays as it is.
@@ -52,7 +49,7 @@ def finetune(
             (`keras.models.clone_model`), such as what `keras_ssl.load` returns; or an `SSLModel`, whose encoder and
             preprocessing are taken.
         train_images: `[N, ...]`, in the type that the model expects (uint8 for the models of this library).
-        train_labels: integers or strings `[N]`.
+        train_labels: integers or strings `[N]`. Samples of -1 (unlabeled) are left out, here and of the test part.
         test_images: `[M, ...]`.
         test_labels: `[M]`. A class that the training set lacks counts as an error.
         fraction: share of the labels of each class, above 0 and at most 1. Defaults to 0.1.
@@ -86,13 +83,20 @@ def finetune(
         ICML 2020. Their schedules and augmentations differ, and this figure depends on both.
     """
     images, test = as_images("train_images", train_images), as_images("test_images", test_images)
-    labels = as_labels("train_labels", train_labels, len(images))
-    truth = as_labels("test_labels", test_labels, len(test))
+    images, labels = labeled_only("train_images", images, "train_labels", train_labels)
+    test, truth = labeled_only("test_images", test, "test_labels", test_labels)
     check_share("fraction", fraction)
     epochs = None if epochs is None else check_integer("epochs", epochs, 1)
     check_positive("learning_rate", learning_rate)
     batch_size, seed = check_integer("batch_size", batch_size, 1), check_integer("seed", seed, 0)
-    features = _features_model(model)
+    # Keras casts what goes into a model to the type of its `Input`, and the type is the scale of pixels.
+    dtype = keras.backend.standardize_dtype("float32" if images.dtype.kind == "f" else images.dtype.name)
+    if (test.dtype.kind == "f") != (images.dtype.kind == "f"):
+        raise ValueError(
+            "`test_images` must be of the type of `train_images`, which says what scale their pixels have. "
+            f"Received: train_images.dtype={images.dtype}, test_images.dtype={test.dtype}"
+        )
+    features = features_model(model, dtype)
 
     chosen = stratified_subset(labels, fraction, seed)
     classes, numbers = np.unique(labels[chosen], return_inverse=True)
@@ -101,42 +105,21 @@ def finetune(
     epochs = max(_EPOCHS, math.ceil(_UPDATES / steps)) if epochs is None else epochs
 
     def accuracy(pretrained: bool) -> float:
-        with seeded_initializers(seed):
-            copy = keras.models.clone_model(features)
-            copy.trainable = True
-            if pretrained:
-                copy.set_weights(features.get_weights())
-            classifier = keras.Sequential([copy, keras.layers.Dense(len(classes), dtype="float32")])
-        classifier.compile(
-            keras.optimizers.Adam(WarmupCosine(learning_rate, epochs * steps)),
-            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            # XLA is slow to compile and no faster on a CPU; JAX has nothing else.
-            jit_compile=keras.backend.backend() == "jax",
+        classifier = finetuned_classifier(
+            features,
+            samples,
+            numbers,
+            len(classes),
+            pretrained,
+            dtype=dtype,
+            epochs=epochs,
+            batch_size=size,
+            learning_rate=learning_rate,
+            seed=seed,
         )
-        batches = from_arrays(samples, numbers, batch_size=size, seed=seed)
-        for _ in range(epochs):
-            for number in range(steps):
-                classifier.train_on_batch(batches[number]["x"], batches[number]["y"])
-            batches.on_epoch_end()
         logits = extract_features(classifier, test, max(size, 256))
         if not np.isfinite(logits).all():
             raise ValueError(f"Training diverged: `learning_rate` is too high. Received: learning_rate={learning_rate}")
         return float(np.mean(classes[logits.argmax(axis=1)] == truth))
 
     return FinetuneAccuracy(accuracy(True), accuracy(False) if from_scratch else None, len(chosen))
-
-
-def _features_model(model: keras.Model) -> keras.Model:
-    """The functional model from images to features that is to be copied."""
-    if isinstance(model, SSLModel):
-        images = keras.Input(model.encoder.input_shape[1:])
-        model = keras.Model(
-            images, model.encoder(images if model.preprocessing is None else model.preprocessing(images))
-        )
-    shape = getattr(model, "output_shape", None)
-    if not isinstance(model, keras.Model) or not isinstance(shape, tuple) or len(shape) != 2:
-        raise ValueError(
-            "Argument `model` must be a keras.Model that maps images to features [N, D]. "
-            f"Received: model={model!r} with output shape {shape}"
-        )
-    return model

@@ -7,7 +7,7 @@ import numpy as np
 from keras_ssl.evaluation.blas_threads import blas_threads
 from keras_ssl.evaluation.spectrum import blocks
 from keras_ssl.evaluation.stratified_subset import check_share
-from keras_ssl.evaluation.validation import as_features, as_labels, same_width
+from keras_ssl.evaluation.validation import as_features, labeled_only, same_width
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
@@ -67,10 +67,11 @@ def intrinsic_dimension(
         Aghajanyan et al., "Intrinsic Dimensionality Explains the Effectiveness of Language Model Fine-Tuning",
         ACL 2021.
     """
-    train = as_features("train_features", train_features)
-    classes, numbers = np.unique(as_labels("train_labels", train_labels, len(train)), return_inverse=True)
-    test = as_features("features", features)
-    truth = as_labels("labels", labels, len(test))
+    train, names = labeled_only(
+        "train_features", as_features("train_features", train_features), "train_labels", train_labels
+    )
+    classes, numbers = np.unique(names, return_inverse=True)
+    test, truth = labeled_only("features", as_features("features", features), "labels", labels)
     same_width("train_features", train, "features", test)
     check_share("fraction", fraction)
     check_positive("regularization", regularization)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.knn import nearest_columns
-from keras_ssl.evaluation.validation import as_feature_maps, l2_normalized
+from keras_ssl.evaluation.validation import as_feature_maps, is_labeled, l2_normalized
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
@@ -32,8 +32,8 @@ def label_propagation(
     Args:
         features: of T frames in order, `[T, H, W, D]`, any floating type; computed in float32 (float64 stays
             float64). Any H x W will do, for instance the patches of a vision transformer.
-        first_labels: of the first frame, at the features' resolution: integers `[H, W]`, or shares of C classes
-            (or heat maps of C joints) `[H, W, C]`.
+        first_labels: of the first frame, at the features' resolution: integers `[H, W]` (-1: unlabeled), or shares
+            of C classes (or heat maps of C joints) `[H, W, C]`.
         context: frames before its own that a frame looks at, beside the first. Defaults to 7.
         k: places that vote; all of the window where it holds fewer. Defaults to 5.
         radius: half the width of the window, in places; 0 is the place itself, `None` the whole frame. Defaults
@@ -41,7 +41,8 @@ def label_propagation(
         temperature: `tau`. Defaults to 0.1.
 
     Returns:
-        Integers `[T, H, W]` for integers (of equal shares the smallest label), float64 `[T, H, W, C]` for shares.
+        Integers `[T, H, W]` for integers (of equal shares the smallest label, -1 where nothing labelled was near),
+        float64 `[T, H, W, C]` for shares.
         The first frame is as given.
 
     Raises:
@@ -75,8 +76,11 @@ def label_propagation(
     radius = max(grid) if radius is None else check_integer("radius", radius, 0)
     check_positive("temperature", temperature)
 
-    classes, numbers = np.unique(labels, return_inverse=True) if whole else (None, None)
-    first = labels.astype(np.float64) if classes is None else np.eye(len(classes))[numbers].reshape(*grid, -1)
+    classes = np.unique(labels[is_labeled(labels)]) if whole else None
+    if classes is not None and not len(classes):
+        raise ValueError("Argument `first_labels` must hold a label other than -1 (unlabeled). Received: -1 alone")
+    # A place without a label has a share of no class: it votes for none.
+    first = labels.astype(np.float64) if classes is None else (labels[..., np.newaxis] == classes).astype(np.float64)
     unit = l2_normalized(maps.reshape(-1, maps.shape[-1])).reshape(maps.shape)
     shares = np.zeros((len(maps), *first.shape))
     shares[0] = first
@@ -87,7 +91,10 @@ def label_propagation(
             shares[frame, row] = _row(
                 unit[frame, row], unit[earlier, rows], shares[earlier, rows], k, radius, temperature
             )
-    return shares if classes is None else classes[shares.argmax(axis=-1)]
+    if classes is None:
+        return shares
+    found = classes[shares.argmax(axis=-1)]
+    return np.where(shares.any(axis=-1), found, -1) if labels.dtype.kind == "i" else found
 
 
 def _row(

@@ -1,4 +1,4 @@
-"""The linear probe with a regularisation that is chosen on held-out training data."""
+"""The linear probe with a regularization that is chosen on held-out training data."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,7 +14,7 @@ _REGULARIZATIONS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 class LinearProbeGrid(NamedTuple):
-    """The accuracy on the test features, the regularisation that was chosen, and each one's on held-out data."""
+    """The accuracy on the test features, the regularization that was chosen, and each one's on held-out data."""
 
     accuracy: float
     regularization: float
@@ -31,9 +31,9 @@ def linear_probe_grid(
     max_iter: int = 500,
     seed: int = 0,
 ) -> LinearProbeGrid:
-    """`linear_probe` with the regularisation that does best on a part of the training data that is held out.
+    """`linear_probe` with the regularization that does best on a part of the training data that is held out.
 
-    Each regularisation is fitted to the rest and measured on that part; the best one (of equals, the largest) is
+    Each regularization is fitted to the rest and measured on that part; the best one (of equals, the largest) is
     fitted to all training data and measured on the test data, which therefore has no say in the choice. The split
     takes the same share of each class and is a function of `seed` alone; a class of which that share rounds to
     nothing stays in training.
@@ -49,7 +49,7 @@ def linear_probe_grid(
         seed: of the split. Defaults to 0.
 
     Returns:
-        The named tuple `(accuracy, regularization, validation)`; the last maps each regularisation to its accuracy
+        The named tuple `(accuracy, regularization, validation)`; the last maps each regularization to its accuracy
         on the held-out part.
 
     Raises:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_ssl.check_number import check_number
 from keras_ssl.evaluation.linear_probe import probe_data, standardization
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.random import normal_array, permutation
@@ -40,7 +41,8 @@ def linear_probe_sgd(
 
     Args:
         train_features: `[N, D]`, any floating type; computed in float32 (float64 stays float64).
-        train_labels: integers or strings `[N]`. With a single class, that class is the prediction.
+        train_labels: integers or strings `[N]`. With a single class, that class is the prediction. Samples of -1
+            (unlabeled) are left out, here and of the test part.
         test_features: `[M, D]`.
         test_labels: `[M]`. A class that the training set lacks counts as an error.
         learning_rate: `eta`, per 256 samples of a batch. Defaults to 0.1. MoCo has 30, with steps instead of the
@@ -50,7 +52,7 @@ def linear_probe_sgd(
         momentum: `mu`, from 0 to below 1. Defaults to 0.9.
         weight_decay: `lambda`. Defaults to 0.
         standardize: whether to bring each dimension to mean 0 and standard deviation 1 on the training set, as MAE does
-            by a batch normalisation without scale and offset; `False` takes features as given, as MoCo and DINO do.
+            by a batch normalization without scale and offset; `False` takes features as given, as MoCo and DINO do.
             Defaults to `True`.
         seed: of the start and the order. Defaults to 0.
 
@@ -76,8 +78,7 @@ def linear_probe_sgd(
     epochs, batch_size = check_integer("epochs", epochs, 1), check_integer("batch_size", batch_size, 1)
     if not 0 <= momentum < 1:
         raise ValueError(f"`momentum` must be from 0 to below 1. Received: momentum={momentum}")
-    if not weight_decay >= 0:
-        raise ValueError(f"`weight_decay` must not be negative. Received: weight_decay={weight_decay}")
+    check_number("weight_decay", weight_decay, 0.0)
     seed = check_integer("seed", seed, 0)
 
     classes, numbers = np.unique(labels, return_inverse=True)

@@ -13,7 +13,7 @@ def mean_correlation(features: Tensor) -> float:
     .. math:: \frac{1}{D (D - 1)} \sum_{i \neq j} \left\lvert \frac{C_{ij}}{\sqrt{C_{ii} C_{jj}}} \right\rvert
 
     with the covariance C. It is 0 where no two dimensions share anything, and 1 where all are one: collapse of
-    dimensions. Few samples have a floor above 0: once centred, N of them span N - 1 directions at most, in which more
+    dimensions. Few samples have a floor above 0: once centerd, N of them span N - 1 directions at most, in which more
     dimensions than that cannot all be uncorrelated. Independent normal dimensions come near `sqrt(2 / (pi N))`, two
     samples have 1. Compare at the same N.
 

@@ -6,7 +6,7 @@ from keras_ssl.typing import Tensor
 
 
 def nesum(features: Tensor) -> float:
-    r"""The normalised sum of the eigenvalues of the features' covariance.
+    r"""The normalized sum of the eigenvalues of the features' covariance.
 
     .. math:: \sum_i \frac{\lambda_i}{\lambda_1}
 

@@ -1,7 +1,6 @@
 """Choosing among runs without labels."""
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,8 @@ from keras_ssl.hub import Card, Recipe, load
 from keras_ssl.hub.card import CARD_NAME
 from keras_ssl.hub.read_run import RECIPE_NAME, RUN_WEIGHTS_NAME, read_run
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import warn
+from keras_ssl.paths import user_path
 from keras_ssl.training import SSLModel
 from keras_ssl.typing import Tensor
 
@@ -131,7 +132,7 @@ def rank_checkpoints(
         except (ValueError, OSError) as error:
             if strict:
                 raise ValueError(f"A checkpoint cannot be measured: {error} (in {str(path)!r})") from error
-            warnings.warn(f"Left out: {path}: {error}", stacklevel=2)
+            warn(f"Left out: {path}: {error}", stacklevel=2)
             reasons.append(f"{path}: {error}")
         else:
             rows.append(row)
@@ -150,13 +151,13 @@ def _value(row: RankedCheckpoint, by: str) -> float:
 def _checkpoints(logdir: Any) -> Iterator[Path]:
     """The checkpoints of a run, of the runs in a folder, or of a sequence of runs; a run without any as its folder."""
     if isinstance(logdir, str | os.PathLike):
-        folder = Path(logdir)
+        folder = Path(user_path(logdir))
         if not folder.is_dir():
             raise ValueError(f"`logdir` must be a folder. Received: logdir={str(logdir)!r}")
         runs = [folder] if _is_run(folder) else [path for path in sorted(folder.iterdir()) if path.is_dir()]
         runs = [path for path in runs if not path.name.startswith(".")]
     else:
-        runs = [Path(path) for path in logdir]
+        runs = [Path(user_path(path)) for path in logdir]
     for run in runs:
         weights = sorted(path for path in run.glob("*.weights.h5") if not path.name.startswith("."))
         yield from weights if (run / RECIPE_NAME).is_file() and weights else [run]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized, same_width
+from keras_ssl.evaluation.validation import as_features, l2_normalized, labeled_only, same_width
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
@@ -31,12 +31,12 @@ def retrieval(
 
     The ranking is exact; of equally similar ones the one that comes first in the gallery is ranked first. A feature
     of zeros has similarity 0 to everything. A query to which nothing in the gallery is relevant says nothing and is
-    left out of all means. Queries are worked off in blocks: beside normalised copies of the features about 100 MB
+    left out of all means. Queries are worked off in blocks: beside normalized copies of the features about 100 MB
     are in use.
 
     Args:
         features: the gallery, `[N, D]`, any floating type; computed in float32 (float64 stays float64).
-        labels: integers or strings `[N]`.
+        labels: integers or strings `[N]`. Samples of -1 (unlabeled) are left out, here and of the queries.
         query_features: `[M, D]`. Defaults to `None`: each feature of the gallery queries all others.
         query_labels: `[M]`, given with `query_features`.
         ks: values of k, each at most the number of features that are ranked. Defaults to 1, 5 and 10.
@@ -62,14 +62,14 @@ def retrieval(
             "Arguments `query_features` and `query_labels` go together. Received: "
             f"query_features={given[query_features is None]}, query_labels={given[query_labels is None]}"
         )
-    gallery = as_features("features", features)
-    names = as_labels("labels", labels, len(gallery))
+    gallery, names = labeled_only("features", as_features("features", features), "labels", labels)
     among_themselves = query_features is None
     if among_themselves:
         queries, wanted = gallery, names
     else:
-        queries = as_features("query_features", query_features)
-        wanted = as_labels("query_labels", query_labels, len(queries))
+        queries, wanted = labeled_only(
+            "query_features", as_features("query_features", query_features), "query_labels", query_labels
+        )
         same_width("features", gallery, "query_features", queries)
     ranked = len(gallery) - among_themselves
     for k in ks:

@@ -46,8 +46,8 @@ def covariance_eigenvalues(features: np.ndarray) -> np.ndarray:
     if len(features) > features.shape[1]:
         matrix = covariance(features)
     else:  # the same eigenvalues from the smaller matrix of products of samples
-        centred = features.astype(np.float64) - mean
-        matrix = centred @ centred.T / len(features)
+        centerd = features.astype(np.float64) - mean
+        matrix = centerd @ centerd.T / len(features)
     with blas_threads(matrix.size):
         values = np.linalg.eigvalsh(matrix)[::-1]
     offset = (8 * np.finfo(np.float64).eps) ** 2 * float(mean @ mean)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from keras_ssl.evaluation.validation import as_labels
+from keras_ssl.evaluation.validation import as_labels, labeled_only
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import permutation
 from keras_ssl.typing import Tensor
@@ -17,7 +17,7 @@ def stratified_subset(labels: Tensor, fraction: float, seed: int = 0) -> np.ndar
     one label. Subsets of one seed are nested: that of 1 % lies within that of 10 %.
 
     Args:
-        labels: integers or strings `[N]`.
+        labels: integers or strings `[N]`. Samples of -1 (unlabeled) are never drawn.
         fraction: the share, above 0 and at most 1.
         seed: of the draw. Defaults to 0.
 
@@ -34,8 +34,11 @@ def stratified_subset(labels: Tensor, fraction: float, seed: int = 0) -> np.ndar
     ['a', 'a', 'b']
     """
     names = as_labels("labels", labels, np.size(labels))
+    if not len(names):
+        raise ValueError(f"Argument `labels` must hold at least one. Received: labels.shape={names.shape}")
     check_share("fraction", fraction)
-    return np.flatnonzero(drawn(names, lambda count: max(1, round(fraction * count)), check_integer("seed", seed, 0)))
+    numbers, names = labeled_only("labels", np.arange(len(names)), "labels", names)
+    return numbers[drawn(names, lambda count: max(1, round(fraction * count)), check_integer("seed", seed, 0))]
 
 
 def check_share(name: str, value: float) -> float:

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 
 from keras_ssl.evaluation.spectrum import blocks
-from keras_ssl.evaluation.validation import as_features, as_labels
+from keras_ssl.evaluation.validation import as_features, labeled_only
 from keras_ssl.typing import Tensor
 
 
@@ -13,7 +13,8 @@ class StreamingProbe:
     """Base of the classifiers with `fit`, `partial_fit`, `predict` and `score` in scikit-learn's sense.
 
     `partial_fit` takes what comes, in batches of any size and order, classes that are new among them; after it the
-    probe equals one that saw all samples at once. No sample is kept. State is in float64.
+    probe equals one that saw all samples at once. No sample is kept. State is in float64. Samples whose label is -1
+    (unlabeled) are left out of learning and scoring.
 
     A subclass writes `_start`, `_add_class`, `_update` and `_decision`.
     """
@@ -23,8 +24,7 @@ class StreamingProbe:
 
     def fit(self, features: Tensor, labels: Tensor) -> Self:
         """Forgets what was learned and learns from features `[N, D]` and labels `[N]`. Returns the probe."""
-        array = as_features("features", features)
-        names = as_labels("labels", labels, len(array))
+        array, names = labeled_only("features", as_features("features", features), "labels", labels)
         for attribute in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, attribute)
         return self._learn(array, names)
@@ -37,7 +37,8 @@ class StreamingProbe:
                 dimension or the kind of labels (integers, strings) is not that of earlier batches.
         """
         array = as_features("features", features)
-        return self._learn(array, as_labels("labels", labels, len(array)))
+        array, names = labeled_only("features", array, "labels", labels, required=False)
+        return self._learn(array, names) if len(array) else self
 
     def predict(self, features: Tensor) -> np.ndarray:
         """The predicted labels `[M]` of features `[M, D]`; of classes that are equally likely the first one.
@@ -60,8 +61,8 @@ class StreamingProbe:
 
     def score(self, features: Tensor, labels: Tensor) -> float:
         """The fraction of features `[M, D]` that `predict` gives their label `[M]`, 0 to 1."""
-        truth = as_labels("labels", labels, len(as_features("features", features)))
-        return float(np.mean(self.predict(features) == truth))
+        array, truth = labeled_only("features", as_features("features", features), "labels", labels)
+        return float(np.mean(self.predict(array) == truth))
 
     def _start(self, width: int) -> None:
         """Makes the state of a probe for features of this width that knows no class."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_ssl.evaluation.class_moments import group_means
-from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized
+from keras_ssl.evaluation.validation import as_features, l2_normalized, labeled_only
 from keras_ssl.typing import Tensor
 
 
@@ -21,7 +21,7 @@ def tolerance(features: Tensor, labels: Tensor) -> float:
 
     Args:
         features: `[N, D]`, any floating type; computed in float64.
-        labels: integers or strings `[N]`.
+        labels: integers or strings `[N]`. Samples of -1 (unlabeled) are left out.
 
     Returns:
         The mean similarity, -1 to 1.
@@ -36,10 +36,10 @@ def tolerance(features: Tensor, labels: Tensor) -> float:
     0.0
 
     Reference:
-        Wang and Liu, "Understanding the Behaviour of Contrastive Loss", CVPR 2021.
+        Wang and Liu, "Understanding the Behavior of Contrastive Loss", CVPR 2021.
     """
-    array = as_features("features", features)
-    classes, numbers = np.unique(as_labels("labels", labels, len(array)), return_inverse=True)
+    array, names = labeled_only("features", as_features("features", features), "labels", labels)
+    classes, numbers = np.unique(names, return_inverse=True)
     counts = np.bincount(numbers)
     pairs = int(np.sum(counts * (counts - 1)))
     if pairs == 0:

@@ -4,18 +4,19 @@ from typing import Self
 
 import numpy as np
 
+from keras_ssl.check_number import check_number
 from keras_ssl.evaluation.knn import nearest_columns
 from keras_ssl.evaluation.spectrum import blocks
-from keras_ssl.evaluation.validation import as_features, as_labels, l2_normalized, same_width
+from keras_ssl.evaluation.validation import as_features, l2_normalized, labeled_only, same_width
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
 class TransductiveFewShot:
-    r"""Classifies queries together: prototypes, smoothness over neighbours, and the labels as constraints.
+    r"""Classifies queries together: prototypes, smoothness over neighbors, and the labels as constraints.
 
     Each query i has an assignment `s_i` to the C classes (a probability vector; labelled samples keep their label),
-    each class a prototype `m_c`. What is minimised in turn over assignments and prototypes is
+    each class a prototype `m_c`. What is minimized in turn over assignments and prototypes is
 
     .. math::
 
@@ -30,16 +31,16 @@ class TransductiveFewShot:
     and prototypes become the means of what is assigned to them. No step raises the objective. With `lambda` = 0 and
     `tau` = 0 (one-hot assignments) it is k-means that starts at the means of the labelled samples.
 
-    The affinity `w_ij` is the fraction of neighbours that i and j share, each being its own neighbour: sparse,
+    The affinity `w_ij` is the fraction of neighbors that i and j share, each being its own neighbor: sparse,
     symmetric, and positive semi-definite, as the bound requires. That affinity and the temperature (the paper's update
     has 1) are ours.
 
     Args:
         regularization: `lambda`, the weight of smoothness. Defaults to 0.5.
-        neighbors: neighbours of a sample by Euclidean distance, beside itself; all others where there are fewer.
+        neighbors: neighbors of a sample by Euclidean distance, beside itself; all others where there are fewer.
             Defaults to 3.
         temperature: `tau`; 0 for one-hot assignments. Defaults to 1.
-        normalize: whether to L2-normalise features, which makes `regularization` and `temperature` mean the same for
+        normalize: whether to L2-normalize features, which makes `regularization` and `temperature` mean the same for
             all encoders. Defaults to `True`.
         max_iter: most rounds; fewer where nothing changes any more. Defaults to 50.
 
@@ -71,9 +72,8 @@ class TransductiveFewShot:
         normalize: bool = True,
         max_iter: int = 50,
     ) -> None:
-        for name, value in (("regularization", regularization), ("temperature", temperature)):
-            if not value >= 0:
-                raise ValueError(f"`{name}` must not be negative. Received: {name}={value}")
+        check_number("regularization", regularization, 0.0)
+        check_number("temperature", temperature, 0.0)
         self.regularization = regularization
         self.neighbors = check_integer("neighbors", neighbors, 1)
         self.temperature = temperature
@@ -81,9 +81,8 @@ class TransductiveFewShot:
         self.max_iter = check_integer("max_iter", max_iter, 1)
 
     def fit(self, features: Tensor, labels: Tensor) -> Self:
-        """Takes the labelled features `[N, D]` and their labels `[N]`. Returns the classifier."""
-        support = as_features("features", features)
-        names = as_labels("labels", labels, len(support))
+        """Takes the labelled features `[N, D]` and their labels `[N]` (-1 is left out). Returns the classifier."""
+        support, names = labeled_only("features", as_features("features", features), "labels", labels)
         self.classes_, numbers = np.unique(names, return_inverse=True)
         self._hot = np.eye(len(self.classes_))[numbers]
         self._support = support
@@ -102,19 +101,19 @@ class TransductiveFewShot:
         points = np.concatenate([self._support, queries]).astype(np.float64)
         if self.normalize:
             points = l2_normalized(points)
-        neighbours = self._neighbours(points)
+        neighbors = self._neighbors(points)
         labelled = len(self._support)
 
         prototypes = self._means(points[:labelled], self._hot)
         cost = _square_distances(points, prototypes)
         assigned = np.concatenate([self._hot, self._assign(cost[labelled:])])
-        self.objectives_ = [self._objective(cost, assigned, neighbours)]
+        self.objectives_ = [self._objective(cost, assigned, neighbors)]
         for _ in range(self.max_iter):
-            smooth = self.regularization * _propagate(assigned, neighbours)
+            smooth = self.regularization * _propagate(assigned, neighbors)
             assigned = np.concatenate([self._hot, self._assign((cost - smooth)[labelled:])])
             prototypes = self._means(points, assigned)
             cost = _square_distances(points, prototypes)
-            self.objectives_.append(self._objective(cost, assigned, neighbours))
+            self.objectives_.append(self._objective(cost, assigned, neighbors))
             if self.objectives_[-2] - self.objectives_[-1] <= 1e-10 * abs(self.objectives_[-2]):
                 break
         self.prototypes_ = prototypes
@@ -122,8 +121,8 @@ class TransductiveFewShot:
 
     def score(self, features: Tensor, labels: Tensor) -> float:
         """The fraction of queries `[M, D]` that `predict`, of all together, gives their label `[M]`, 0 to 1."""
-        truth = as_labels("labels", labels, len(as_features("features", features)))
-        return float(np.mean(self.predict(features) == truth))
+        array, truth = labeled_only("features", as_features("features", features), "labels", labels)
+        return float(np.mean(self.predict(array) == truth))
 
     def _assign(self, cost: np.ndarray) -> np.ndarray:
         if self.temperature == 0:
@@ -131,12 +130,12 @@ class TransductiveFewShot:
         weights = np.exp((cost.min(axis=1, keepdims=True) - cost) / self.temperature)
         return weights / weights.sum(axis=1, keepdims=True)
 
-    def _objective(self, cost: np.ndarray, assigned: np.ndarray, neighbours: np.ndarray) -> float:
+    def _objective(self, cost: np.ndarray, assigned: np.ndarray, neighbors: np.ndarray) -> float:
         logs = np.log(np.where(assigned > 0, assigned, 1))
-        smooth = self.regularization / 2 * np.sum(assigned * _propagate(assigned, neighbours))
+        smooth = self.regularization / 2 * np.sum(assigned * _propagate(assigned, neighbors))
         return float(np.sum(assigned * cost) - smooth + self.temperature * np.sum(assigned * logs))
 
-    def _neighbours(self, points: np.ndarray) -> np.ndarray:
+    def _neighbors(self, points: np.ndarray) -> np.ndarray:
         """Each point and its nearest others, `[P, 1 + neighbors]`."""
         count = min(self.neighbors + 1, len(points))
         found, start = [], 0
@@ -157,8 +156,8 @@ def _square_distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.maximum(square - 2 * points @ others.T, 0)
 
 
-def _propagate(assigned: np.ndarray, neighbours: np.ndarray) -> np.ndarray:
-    """`W S` for the shared fraction W of neighbours: to the neighbours, and back from them."""
+def _propagate(assigned: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
+    """`W S` for the shared fraction W of neighbors: to the neighbors, and back from them."""
     sent = np.zeros_like(assigned)
-    np.add.at(sent, neighbours.ravel(), np.repeat(assigned, neighbours.shape[1], axis=0))
-    return sent[neighbours].mean(axis=1)
+    np.add.at(sent, neighbors.ravel(), np.repeat(assigned, neighbors.shape[1], axis=0))
+    return sent[neighbors].mean(axis=1)

@@ -1,4 +1,4 @@
-"""TwoNN: the intrinsic dimension of the set that features lie on, from the two nearest neighbours."""
+"""TwoNN: the intrinsic dimension of the set that features lie on, from the two nearest neighbors."""
 
 import numpy as np
 
@@ -12,8 +12,8 @@ _BLOCK = 2**22  # distances in memory at a time
 def two_nn(features: Tensor) -> float:
     r"""The number of dimensions in which features vary locally, on however curved a surface.
 
-    Where the density is about constant over two neighbours, the ratio of a sample's distances to its second
-    and its first neighbour follows a Pareto law whose exponent is the dimension. Its maximum likelihood is
+    Where the density is about constant over two neighbors, the ratio of a sample's distances to its second
+    and its first neighbor follows a Pareto law whose exponent is the dimension. Its maximum likelihood is
 
     .. math:: d = \frac{N}{\sum_n \log (r_{n2} / r_{n1})}
 
@@ -57,7 +57,7 @@ def two_nn(features: Tensor) -> float:
         distance = square - 2 * block @ points.T  # up to the row's own square
         distance[np.arange(len(block)), np.arange(start, start + len(block))] = np.inf
         nearest = np.argpartition(distance, 1, axis=1)[:, :2]
-        # Anew from the differences: the expanded square is not exact where neighbours are close.
+        # Anew from the differences: the expanded square is not exact where neighbors are close.
         exact = np.linalg.norm(block[:, np.newaxis] - points[nearest], axis=2)
         logs.append(np.log(exact.max(axis=1) / exact.min(axis=1)))
     total = float(np.concatenate(logs)[single].sum())

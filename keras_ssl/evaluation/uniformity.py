@@ -10,7 +10,7 @@ _BLOCK = 2**22  # distances in memory at a time
 
 
 def uniformity(features: Tensor, t: float = 2.0) -> float:
-    r"""The logarithm of the mean Gaussian potential between pairs of L2-normalised features.
+    r"""The logarithm of the mean Gaussian potential between pairs of L2-normalized features.
 
     .. math:: \log \frac{2}{N (N - 1)} \sum_{n < m}
         \exp\left(-t \left\lVert \frac{z_n}{\lVert z_n \rVert} - \frac{z_m}{\lVert z_m \rVert} \right\rVert^2\right)

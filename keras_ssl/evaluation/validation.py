@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_ssl.data.from_arrays import check_finite
+from keras_ssl.data.one_label_each import one_label_each
 from keras_ssl.typing import Tensor
 
 
@@ -98,12 +99,12 @@ def as_masks(name: str, masks: Tensor, other_name: str, other: Tensor) -> tuple[
 
 
 def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
-    """Labels as an array `[count]` of integers or strings.
+    """Labels `[count]` or `[count, 1]` as an array `[count]` of integers or strings.
 
     Raises:
         ValueError: if there are not `count` of them, or they are not one class each.
     """
-    array = np.asarray(labels)
+    array = one_label_each(name, np.asarray(labels))
     if array.shape != (count,):
         raise ValueError(
             f"Argument `{name}` must hold one label for each of the {count} rows of features. "
@@ -114,6 +115,40 @@ def as_labels(name: str, labels: Tensor, count: int) -> np.ndarray:
     if array.dtype.kind not in "biuUS":
         raise ValueError(f"Argument `{name}` must hold integers or strings. Received: {name}.dtype={array.dtype}")
     return array
+
+
+def is_labeled(labels: np.ndarray) -> np.ndarray:
+    """Which samples have a label, bool of the same shape: -1 is no class but "unlabeled", as in `fit`."""
+    return labels != -1 if labels.dtype.kind == "i" else np.ones(labels.shape, bool)
+
+
+def labeled_only(
+    name: str, samples: np.ndarray, label_name: str, labels: Tensor, required: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples that have a label, and their labels: those of -1 take no part in learning or scoring.
+
+    The one place where this package leaves them out.
+
+    Args:
+        name: the samples' argument, for messages.
+        samples: features or images that are checked already, `[N, ...]`.
+        label_name: the labels' argument, for messages.
+        labels: integers or strings, `[N]` or `[N, 1]`.
+        required: whether one sample at least must have a label. Defaults to True.
+
+    Raises:
+        ValueError: as `as_labels`; or if no sample has a label and one is required.
+    """
+    array = as_labels(label_name, labels, len(samples))
+    has_label = is_labeled(array)
+    if has_label.all():
+        return samples, array
+    if required and not has_label.any():
+        raise ValueError(
+            f"Argument `{label_name}` must hold a label other than -1 (unlabeled). "
+            f"Received: {label_name} with {len(array)} of {len(array)} unlabeled for `{name}`"
+        )
+    return samples[has_label], array[has_label]
 
 
 def same_width(name: str, features: np.ndarray, other_name: str, other: np.ndarray) -> None:

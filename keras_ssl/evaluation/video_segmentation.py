@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_ssl.evaluation.contour_accuracy import contour_accuracy
 from keras_ssl.evaluation.region_similarity import region_similarity
+from keras_ssl.evaluation.validation import is_labeled
 from keras_ssl.typing import Tensor
 
 
@@ -16,7 +17,7 @@ def video_segmentation(labels: Tensor, true_labels: Tensor, background: int = 0)
 
     Args:
         labels: integers `[T, H, W]`, for instance those of `label_propagation`, at the resolution of the true ones.
-        true_labels: of the same shape.
+        true_labels: of the same shape. Places of -1 (unlabeled) are left out of both.
         background: the label that is no object. Defaults to 0.
 
     Returns:
@@ -44,13 +45,16 @@ def video_segmentation(labels: Tensor, true_labels: Tensor, background: int = 0)
     for name, array in (("labels", found), ("true_labels", true)):
         if array.dtype.kind not in "biu":
             raise ValueError(f"Argument `{name}` must hold integers. Received: {name}.dtype={array.dtype}")
-    objects = [label for label in np.unique(true[0]) if label != background]
+    known = is_labeled(true)
+    if not isinstance(background, int | np.integer) or isinstance(background, bool):
+        raise ValueError(f"Argument `background` must be an integer. Received: background={background!r}")
+    objects = [label for label in np.unique(true[0][known[0]]) if label != background]
     if not objects:
         raise ValueError(
             f"Argument `true_labels` shows no object in its first frame. Received: background={background}"
         )
     frames = slice(1, max(2, len(true) - 1))
-    pairs = [(found[frames] == label, true[frames] == label) for label in objects]
+    pairs = [((found[frames] == label) & known[frames], true[frames] == label) for label in objects]
     region = float(np.mean([region_similarity(*pair) for pair in pairs]))
     outline = float(np.mean([contour_accuracy(*pair) for pair in pairs]))
     return {"J": region, "F": outline, "J&F": (region + outline) / 2}

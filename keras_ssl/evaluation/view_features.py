@@ -1,5 +1,6 @@
 """The features of several views of each image, as LiDAR and alignment take them."""
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -8,7 +9,7 @@ import numpy as np
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.validation import as_images
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.training import SSLModel
+from keras_ssl.training import SSLModel, Step
 from keras_ssl.typing import Tensor
 
 
@@ -32,8 +33,8 @@ def view_features(
         is a view of: what `lidar` takes.
 
     Raises:
-        ValueError: if `model` is no `SSLModel`, there are no images, one holds NaN or infinity (its number is named),
-            or an argument is out of range.
+        ValueError: if `model` is no `SSLModel`, there are no images, one holds NaN or infinity (its number is named) or
+            values outside their range, or an argument is out of range.
 
     Example:
 
@@ -46,6 +47,7 @@ def view_features(
     if not isinstance(model, SSLModel):
         raise ValueError(f"Argument `model` must be an SSLModel, which makes views. Received: model={model!r}")
     array = as_images("images", images)
+    model.check_values(array)
     views, seed = check_integer("views", views, 1), check_integer("seed", seed, 0)
     batch_size = min(check_integer("batch_size", batch_size, 1), len(array))
     maker = _ViewMaker(model, seed)
@@ -77,5 +79,5 @@ class _ViewMaker(keras.Model):
 
     def call(self, inputs: Any) -> list[Tensor]:
         images, places, step = inputs
-        batch = {"x": images, "position": places, "step": step[0], "seed": self._seed}
-        return self._owner[0].make_views(batch)
+        context = replace(Step.at(1, training=False, seed=self._seed), index=step[0], position=places)
+        return self._owner[0].make_views({"x": images}, context)

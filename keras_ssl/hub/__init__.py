@@ -8,12 +8,14 @@ from keras_ssl.hub.download import fetch
 from keras_ssl.hub.download_error import DownloadError
 from keras_ssl.hub.environment import cache_folder
 from keras_ssl.hub.export import export
+from keras_ssl.hub.formats import write_format
 from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.load_checkpoint import load_checkpoint
 from keras_ssl.hub.publish import publish
 from keras_ssl.hub.read_run import Run, read_run
 from keras_ssl.hub.recipe import Recipe, list_recipes
+from keras_ssl.hub.saved_model_layer import SavedModelLayer
 from keras_ssl.hub.verify import verify
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
 
@@ -23,6 +25,7 @@ __all__ = [
     "DownloadError",
     "Recipe",
     "Run",
+    "SavedModelLayer",
     "atomic_file",
     "atomic_folder",
     "cache_folder",
@@ -41,4 +44,5 @@ __all__ = [
     "read_run",
     "save_weights",
     "verify",
+    "write_format",
 ]

@@ -4,15 +4,15 @@ import hashlib
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from keras_ssl.hub.card_file import FIRST_USE, CardFile
 from keras_ssl.hub.environment import is_set
 from keras_ssl.hub.first_use import record_hash, recorded_hash
+from keras_ssl.regular_file import open_regular
 
 SETTLED = 2.0
 """Seconds that a file must have stood unchanged before its hash is remembered: clocks of file systems are coarse."""
-
-_HASHES: dict[tuple[str, int, int, int, int, int], str] = {}
 
 
 def is_cached(file: CardFile, target: Path) -> bool:
@@ -23,7 +23,7 @@ def is_cached(file: CardFile, target: Path) -> bool:
     """
     try:
         size = target.stat().st_size
-        if file.size not in (None, size):
+        if file.size not in (None, size) or (file.size is None and not size):  # nothing is no first download
             return False
         digest = file_hash(target)
     except (FileNotFoundError, NotADirectoryError):
@@ -41,19 +41,44 @@ def expected_hash(file: CardFile, target: Path) -> str | None:
     return recorded_hash(target, file.url)
 
 
+class FileState(NamedTuple):
+    """What changes when a file is written to or another one takes its name."""
+
+    device: int
+    inode: int
+    size: int
+    modified: int
+    changed: int
+
+
+_HASHES: dict[tuple[str, FileState], str] = {}
+
+
+def file_state(path: Path) -> FileState:
+    """The state of the file that has this name now.
+
+    Raises:
+        OSError: if there is none.
+    """
+    return _state(path.stat())
+
+
+def _state(found: os.stat_result) -> FileState:
+    return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
 def file_hash(path: Path) -> str:
     """The sha256 of a file; from memory where the file is the same and has not been written to since.
 
     `KERAS_SSL_VERIFY=1` in the environment reads it always.
     """
-    with path.open("rb") as stream:
-        before = os.fstat(stream.fileno())
-        key = (str(path), before.st_dev, before.st_ino, before.st_size, before.st_mtime_ns, before.st_ctime_ns)
+    with open_regular(path) as stream:
+        state = _state(os.fstat(stream.fileno()))
+        key = (str(path), state)
         if key in _HASHES and not is_set("KERAS_SSL_VERIFY"):
             return _HASHES[key]
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         after = os.fstat(stream.fileno())
-    unchanged = (after.st_size, after.st_mtime_ns, after.st_ctime_ns) == key[3:]
-    if unchanged and time.time() - max(after.st_mtime, after.st_ctime) >= SETTLED:
+    if _state(after) == state and time.time() - max(after.st_mtime, after.st_ctime) >= SETTLED:
         _HASHES[key] = digest
     return digest

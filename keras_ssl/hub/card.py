@@ -1,6 +1,8 @@
 """The card of a zoo entry: what it is, how it was made, and which files it has."""
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,14 @@ import keras
 
 from keras_ssl import encoders
 from keras_ssl.hub.card_file import CardFile
+from keras_ssl.hub.card_size import check_encoder_size
 from keras_ssl.hub.golden import GOLDEN_NAME
-from keras_ssl.hub.signatures import known_arguments
-from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
+from keras_ssl.hub.parse_text import ODD_VALUES, read_toml, reason, shown_path
+from keras_ssl.hub.signatures import default_arguments, known_arguments
+from keras_ssl.hub.toml_files import from_toml, toml_text
 from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.layers.pixel_scale import check_value_range
+from keras_ssl.paths import user_path
 from keras_ssl.views import CenterCrop
 
 CARD_NAME = "card.toml"
@@ -43,22 +49,26 @@ class Card:
     """What an entry of the zoo says about itself; `card.toml` is its form on disk.
 
     A card is data, never code: the architecture is the name of a class of `keras_ssl.encoders` and plain
-    values for its arguments, so nothing is deserialised when an entry is loaded.
+    values for its arguments, so nothing is deserialized when such an entry is loaded. Of another model it names a file
+    with Keras' own configuration, which `load` reads in Keras' safe mode.
 
     Args:
         name: of the entry.
         architecture: `{"name": "ResNet", "arguments": {...}, "library": True}`; `library` says whether the
-            class is one of `keras_ssl.encoders`, which `keras_ssl.load` can rebuild.
+            class is one of `keras_ssl.encoders`. Where it is not, `file` names the one of `files` that holds the
+            model's configuration (see `keras_ssl.hub.architecture_file`), and `code` the modules outside of Keras that
+            must be imported before; without `file`, `load` cannot rebuild the model.
         files: the files of the entry.
         description: a sentence or two.
         license: of the weights, an SPDX name.
         data: what the encoder was trained on.
         seed: of the run, or None.
         saved_model: whether the entry's folder is a SavedModel too.
-        preprocessing: `{"mean", "std", "scale", "size"}`: pixels are divided by `scale` (255) where they are
-            integers, then normalised; `size` is the image size of training, or for published weights of their
-            evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter side)
-            or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
+        preprocessing: `{"mean", "std", "scale", "size"}`: pixels are brought to [0, 1] and normalized. `scale` says
+            how: 255 by their type (uint8 is divided by 255, uint16 by 65535, floats are taken as they are),
+            `[low, high]` from that range, of any type; `size` is the image size of training, or for published weights
+            of their evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter
+            side) or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
             left out. Empty for encoders that take something else than pixels.
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
@@ -110,10 +120,16 @@ class Card:
             _check_type(name, getattr(self, name), dict)
         _check_type("architecture.name", self.architecture.get("name"), str)
         _check_type("architecture.arguments", self.architecture.get("arguments", {}), dict)
+        if "file" in self.architecture and self.architecture["file"] not in [file.name for file in self.files]:
+            raise ValueError(
+                "A card's `architecture.file` must name one of its files. "
+                f"Received: architecture.file={self.architecture['file']!r}"
+            )
         if self.preprocessing and not {"mean", "std"} <= set(self.preprocessing):
             raise ValueError(
                 f"A card's `preprocessing` must say mean and std. Received: preprocessing={self.preprocessing!r}"
             )
+        self._value_range()
         if self.checkpoint:
             self._check_checkpoint()
         elif len(self.weight_files) != 1:
@@ -129,11 +145,11 @@ class Card:
         Raises:
             ValueError: if the file is not a card; the message names the file and what is wrong.
         """
-        tables = read_toml(Path(path))
+        tables = read_toml(Path(user_path(path)))
         try:
             return cls._from_tables(tables)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{error} (in the card {str(path)!r})") from error
+        except ODD_VALUES as error:
+            raise ValueError(f"{reason(error)} (in the card) Received: path={shown_path(os.fspath(path))}") from error
 
     @classmethod
     def _from_tables(cls, tables: dict[str, Any]) -> "Card":
@@ -163,7 +179,7 @@ class Card:
         # Plain values come before tables in TOML, and the files' tables last.
         tables = {"format": FORMAT, **tables}
         files = [{key: value for key, value in item.items() if value is not None} for item in tables.pop("files")]
-        Path(path).write_text(_HEADER + toml_text({**tables, "files": files}), encoding="utf-8")
+        Path(user_path(path)).write_text(_HEADER + toml_text({**tables, "files": files}), encoding="utf-8")
 
     def _check_checkpoint(self) -> None:
         unknown = sorted(set(self.checkpoint) - {"path", "keys", "prefixes", "heads"})
@@ -180,6 +196,12 @@ class Card:
         if self.checkpoint:
             return [file for file in self.files if file.name != self.checkpoint.get("heads")]
         return [file for file in self.files if file.name.endswith(".safetensors") and file.name not in _NOT_ENCODERS]
+
+    @property
+    def architecture_file(self) -> CardFile | None:
+        """The file with the configuration of an encoder that is not one of this library's, or None."""
+        name = None if self.architecture.get("library", True) else self.architecture.get("file")
+        return next((file for file in self.files if file.name == name), None)
 
     @property
     def heads_file(self) -> CardFile | None:
@@ -206,18 +228,53 @@ class Card:
                 "where the entry has one: keras.layers.TFSMLayer(path, call_endpoint='serve', "
                 f"call_training_endpoint='train'). Received: architecture={name!r}"
             )
-        unknown = sorted(set(arguments) - set(known_arguments(kinds[name])) - {"name"})
+        kind = kinds[name]
+        unknown = sorted(set(arguments) - set(known_arguments(kind)) - {"name"})
         if unknown:
             raise ValueError(
                 f"The architecture {name} has no argument {unknown[0]!r}. Received: arguments={sorted(arguments)}"
             )
-        return kinds[name](**arguments)
+        with self.naming(f"encoder {name}"):
+            check_encoder_size(name, {**default_arguments(kind), **arguments}, self.listed_bytes(self.weight_files))
+            return kind(**arguments)
 
     def build_preprocessing(self) -> ImagePreprocessing | None:
         """The layer that turns pixels into the encoder's input, or None where the card has none."""
         if not self.preprocessing:
             return None
-        return ImagePreprocessing(self.preprocessing["mean"], self.preprocessing["std"], name="preprocessing")
+        with self.naming("preprocessing"):
+            mean, std = self.preprocessing["mean"], self.preprocessing["std"]
+            return ImagePreprocessing(mean, std, self._value_range(), name="preprocessing")
+
+    def listed_bytes(self, files: Iterable[CardFile]) -> int | None:
+        """Bytes of some of the card's files; None where the size of one is not known before its first download."""
+        sizes = [file.size for file in files]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if sizes and len(known) == len(sizes) else None
+
+    @contextmanager
+    def naming(self, part: str) -> Iterator[None]:
+        """Whatever a card's values make a class raise becomes a `ValueError` that names the card."""
+        try:
+            yield
+        except Exception as error:  # values of any type and size can come to any line of the class
+            raise ValueError(
+                f"The {part} cannot be built as the card says: {reason(error)[:1000]} "
+                f"Received: card={self.name[:100]!r}"
+            ) from error
+
+    def _value_range(self) -> tuple[float, float] | None:
+        """The declared range of pixels, or None: their type decides."""
+        scale = self.preprocessing.get("scale", 255)
+        if scale == 255:
+            return None
+        try:
+            return check_value_range(scale)
+        except ValueError:
+            raise ValueError(
+                "A card's `preprocessing.scale` must be 255, or the lowest and the highest value of pixels, "
+                f"[low, high]. Received: scale={scale!r}"
+            ) from None
 
     def build_crop(self, interpolation: str | None = None) -> CenterCrop:
         """The layer that makes images of any size those of the publisher's evaluation.
@@ -239,9 +296,15 @@ class Card:
                 'The card does not say how its publisher interpolates: choose, mostly "bilinear" or "bicubic". '
                 "Received: interpolation=None"
             )
-        return CenterCrop(
-            table["size"], table.get("resize"), table.get("crop_proportion"), table["interpolation"], name="crop"
-        )
+        with self.naming("cropping"):
+            return CenterCrop(
+                table["size"],
+                table.get("resize"),
+                table.get("crop_proportion"),
+                table["interpolation"],
+                self._value_range(),
+                name="crop",
+            )
 
 
 def library_encoders() -> dict[str, type[keras.Model]]:

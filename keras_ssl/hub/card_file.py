@@ -1,11 +1,13 @@
 """A file of a zoo entry: its name, size and hash."""
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from keras_ssl.hub.address import is_allowed, shown
+from keras_ssl.regular_file import open_regular, read_regular
 
 FIRST_USE = "first-use"
 """Stands for the sha256 of a file whose publisher gives none."""
@@ -52,7 +54,7 @@ class CardFile:
     @classmethod
     def of(cls, path: Path, folder: Path) -> "CardFile":
         """The entry of an existing file."""
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return cls(path.relative_to(folder).as_posix(), path.stat().st_size, digest)
 
@@ -73,21 +75,26 @@ class CardFile:
         """
         path = folder / self.name
         try:
-            size = path.stat().st_size
-            if self.size is not None and size != self.size:
-                raise ValueError(
-                    f"A file is not the one that its card describes: it must have {self.size} bytes. "
-                    f"Received: path={str(path)!r} of {size} bytes"
-                )
-            content = path.read_bytes()
+            with open_regular(path) as stream:
+                size = os.fstat(stream.fileno()).st_size
+            self.check(path, size)
+            content = read_regular(path, size)
         except OSError as error:
             raise ValueError(
                 f"A file of the entry cannot be read ({error.strerror}). Received: path={str(path)!r}"
             ) from error
-        digest = hashlib.sha256(content).hexdigest() if verify else self.sha256
-        if digest != self.sha256:
+        self.check(path, len(content), hashlib.sha256(content).hexdigest() if verify else self.sha256)
+        return content
+
+    def check(self, path: Path, size: int, sha256: str | None = None) -> None:
+        """Raises a `ValueError` where a file at `path` has not the card's size, or not its hash where that is given."""
+        if self.size not in (None, size):
+            raise ValueError(
+                f"A file is not the one that its card describes: it must have {self.size} bytes. "
+                f"Received: path={str(path)!r} of {size} bytes"
+            )
+        if sha256 not in (None, self.sha256):
             raise ValueError(
                 f"A file is not the one that its card describes: its sha256 must be {self.sha256}. "
-                f"Received: path={str(path)!r} with sha256={digest}"
+                f"Received: path={str(path)!r} with sha256={sha256}"
             )
-        return content

@@ -14,13 +14,13 @@ def card_text(card: Card) -> str:
 
     >>> from keras_ssl.hub.catalogue import find
     >>> print(card_text(find("barlow_digits").read_card()).splitlines()[0])
-    barlow_digits: Barlow Twins on handwritten digits in random colours, places and sizes.
+    barlow_digits: Barlow Twins on handwritten digits in random colors, places and sizes.
     """
     license_text = card.license or "not stated"
     if is_non_commercial(card):
         license_text += f', not for commercial use: load(..., accept_license="{card.license}")'
     lines = {
-        "licence": license_text,
+        "license": license_text,
         "architecture": architecture_text(card),
         "trained on": card.data,
         "objective": _call(card.objective.get("name", ""), card.objective.get("arguments", {})),
@@ -38,6 +38,43 @@ def card_text(card: Card) -> str:
         origin = "" if file.url is None else f", from {file.url}"
         text.append(f"  {'file:':<15}{file.name}, {size_text(file.size)}, sha256 {file.sha256}{origin}")
     return "\n".join(text)
+
+
+def card_markdown(card: Card) -> str:
+    """A model card in Markdown, with the header that the Hugging Face Hub reads.
+
+    Example:
+
+    >>> from keras_ssl.hub.catalogue import find
+    >>> print(card_markdown(find("barlow_digits").read_card()).splitlines()[1])
+    license: apache-2.0
+    """
+    license_name = card.license.lower() if card.license else "unknown"
+    header = [
+        "---",
+        f"license: {license_name}",
+        "library_name: keras_ssl",
+        "tags:",
+        "- self-supervised-learning",
+        "---",
+    ]
+    title, *lines = card_text(card).splitlines()
+    name, _, description = title.partition(": ")
+    told = [line.strip().partition(":") for line in lines]
+    facts = [(key, value.strip()) for key, _, value in told if key != "file"]
+    files = [value.strip() for key, _, value in told if key == "file"]
+    measured = [f"| {key} | {value} |" for key, value in card.results.items() if isinstance(value, int | float | str)]
+    parts = [
+        "\n".join(header),
+        f"# {name}",
+        description,
+        f"```python\nimport keras_ssl\n\nencoder = keras_ssl.load({name!r})  # or the path of this folder\n```",
+        "\n".join(f"- {key}: {value}" for key, value in facts if key != "measured"),
+    ]
+    if measured:
+        parts.append("\n".join(["| measured | value |", "| --- | --- |", *measured]))
+    parts.append("\n".join(["Files:", "", *(f"- {file}" for file in files)]))
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def architecture_text(card: Card) -> str:

@@ -1,17 +1,23 @@
 """The entries and recipes that come with the library, by name."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from keras_ssl.check_number import check_number
 from keras_ssl.hub.cached_file import expected_hash
 from keras_ssl.hub.card import CARD_NAME, Card
 from keras_ssl.hub.card_file import FIRST_USE, CardFile
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.environment import cache_folder, environment_mirrors
 from keras_ssl.hub.license_gate import is_non_commercial
-from keras_ssl.hub.suggestion import suggestion
+from keras_ssl.hub.parse_text import shown_path
+from keras_ssl.hub.suggestion import is_path, suggestion
+from keras_ssl.losses.numeric import check_integer
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import open_regular
 
 
 @dataclass(frozen=True)
@@ -72,36 +78,93 @@ class Entry:
         target = cache_folder(cache_dir) / wanted.name
         return target, file.size, expected_hash(wanted, target)
 
+    def check_sizes(self, files: Iterable[CardFile]) -> None:
+        """Raises a `ValueError` where a file beside the card has another size than the card says.
+
+        The sizes bound what is built, which comes before the files are read.
+        """
+        for file in files:
+            if self._is_beside(file):
+                path = self.folder / file.name
+                try:
+                    with open_regular(path) as stream:
+                        file.check(path, os.fstat(stream.fileno()).st_size)
+                except OSError as error:
+                    raise ValueError(
+                        f"A file of the entry cannot be read ({error.strerror}). Received: path={str(path)!r}"
+                    ) from error
+
     def _is_beside(self, file: CardFile) -> bool:
-        return file.url is None or (file.sha256 != FIRST_USE and (self.folder / file.name).is_file())
+        return file.url is None or (file.sha256 != FIRST_USE and os.path.isfile(self.folder / file.name))
 
     def _wanted(self, file: CardFile) -> CardFile:
         """The file under its name in caches and mirrors."""
         return replace(file, name=f"{self.name}/{file.name}")
 
 
-def list_models(*, non_commercial: bool = False) -> list[str]:
+PERMISSIVE = ("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC-BY-4.0", "CC0-1.0", "ISC", "MIT", "Unlicense")
+"""SPDX names of licenses that allow every use, with at most a notice."""
+
+
+def list_models(
+    *,
+    non_commercial: bool = False,
+    license: str | None = None,
+    channels: int | None = None,
+    min_knn: float | None = None,
+) -> list[str]:
     """Sorted names of the pretrained encoders that `load` knows by name.
 
     They are the folders of the package `keras_ssl.saved_models` (`saved_models/` in a source checkout) and
     the cards of the package `keras_ssl.zoo` (`zoo/`) whose weights lie beside them or can be downloaded.
 
     What is listed can be loaded by its name alone, and used for anything: who picks a name here need not read
-    licences. So those whose publisher forbids commercial use are listed only on demand.
+    licenses. So those whose publisher forbids commercial use are listed only on demand.
 
     Args:
         non_commercial: whether to list those too that `load` gives only with `accept_license`. Defaults to False.
+        license: SPDX name that an entry must have, which lists those of a non-commercial license too; or "permissive"
+            for the licenses of `keras_ssl.hub.catalogue.PERMISSIVE`. Defaults to None: any.
+        channels: that the encoder's images must have. Defaults to None: any.
+        min_knn: percent that the publisher's claim of a nearest-neighbor accuracy on ImageNet must reach; an entry
+            without such a claim is not listed. Defaults to None: any.
 
     Raises:
-        ValueError: if two entries have the same name.
+        ValueError: if two entries have the same name, or an argument is of another kind.
 
     Example:
 
-    >>> isinstance(list_models(), list)
+    >>> "barlow_digits" in list_models(license="permissive", channels=3)
     True
     """
-    found = entries()
-    return sorted(name for name in found if non_commercial or not is_non_commercial(found[name].read_card()))
+    if license is not None and not isinstance(license, str):
+        raise ValueError(f'`license` must be an SPDX name or "permissive". Received: license={license!r}')
+    if channels is not None:
+        check_integer("channels", channels, 1)
+    if min_knn is not None:
+        check_number("min_knn", min_knn, 0.0, 100.0)
+
+    def wanted(card: Card) -> bool:
+        if license is None:
+            fits = non_commercial or not is_non_commercial(card)
+        else:
+            fits = card.license in PERMISSIVE if license == "permissive" else card.license == license
+        knn = card.claims.get("imagenet_knn_top1")
+        return (
+            fits
+            and (channels is None or _channels(card) == channels)
+            and (min_knn is None or (isinstance(knn, int | float) and knn >= min_knn))
+        )
+
+    return sorted(name for name, entry in entries().items() if wanted(entry.read_card()))
+
+
+def _channels(card: Card) -> int | None:
+    """Channels of an encoder's images; 3, the default of the library's, where the card does not say."""
+    if not card.preprocessing:
+        return None
+    shape = card.architecture.get("arguments", {}).get("input_shape")
+    return int(shape[-1]) if isinstance(shape, list | tuple) and shape else 3
 
 
 def entries(only: str | None = None) -> dict[str, Entry]:
@@ -124,19 +187,19 @@ def find(name_or_path: str | os.PathLike[str]) -> Entry:
     Raises:
         ValueError: if there is none; the message suggests the closest names.
     """
-    text = os.fspath(name_or_path)
+    text = os.fsdecode(name_or_path)
     named = entries(text)
     if named:
         return named[text]
-    folder = Path(text)
-    if (folder / CARD_NAME).is_file():
+    folder = Path(user_path(text))
+    received = f"Received: name_or_path={shown_path(text)}"
+    if os.path.isfile(folder / CARD_NAME):  # unlike `Path.is_file`, it is false for names that no file can have
         return Entry(folder.resolve().name, folder / CARD_NAME)
-    if folder.exists():
-        raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. Received: name_or_path={text!r}")
-    raise ValueError(
-        f"No pretrained encoder has this name, nor is it a path. {suggestion(text, entries())} "
-        f"Received: name_or_path={text!r}"
-    )
+    if os.path.exists(folder):
+        raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. {received}")
+    if is_path(text):
+        raise ValueError(f"There is no such folder. {received}")
+    raise ValueError(f"No pretrained encoder has this name, nor is it a path. {suggestion(text, entries())} {received}")
 
 
 def data_folder(name: str) -> Path:
@@ -163,4 +226,4 @@ def _zoo(only: str | None) -> list[tuple[str, Path]]:
 
 def _has_weights(card_path: Path) -> bool:
     files = Card.read(card_path).weight_files
-    return all(file.url is not None or (card_path.parent / file.name).is_file() for file in files)
+    return all(file.url is not None or os.path.isfile(card_path.parent / file.name) for file in files)

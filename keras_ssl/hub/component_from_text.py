@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from keras_ssl.hub.components import check_keys, component
+from keras_ssl.hub.parse_text import ODD_VALUES, reason, shown_path
 from keras_ssl.hub.recipe import parse_setting
 
 
@@ -33,5 +34,5 @@ def component_from_text(section: str, text: str, **given: Any) -> Any:
     arguments = {key: value for key, value in table.items() if key != "name"}
     try:
         return target(**arguments, **given)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"In {text!r}: {error}") from error
+    except ODD_VALUES as error:
+        raise ValueError(f"In {shown_path(text)}: {reason(error)}") from error

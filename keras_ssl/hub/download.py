@@ -19,6 +19,7 @@ from keras_ssl.hub.environment import cache_folder, environment_mirrors, is_set
 from keras_ssl.hub.first_use import lock_path, record_hash
 from keras_ssl.hub.http_source import read_url
 from keras_ssl.hub.progress import progress as progress_of
+from keras_ssl.regular_file import open_regular
 
 LEFTOVER_AGE = 24 * 3600.0
 """Seconds without a new byte after which the unfinished file of a killed process is removed."""
@@ -43,7 +44,8 @@ def fetch(
 
     Sources are tried in turn: the mirrors, then the file's own address. A mirror is a folder or a base address
     in which the file goes by its name, as it does in a cache folder, so a copy of a cache is a mirror. Only
-    https is used, and http on this machine itself. Within a call a broken download goes on where it broke.
+    https is used, and http on this machine itself. Within a call a broken download goes on where it broke. A source
+    that gives less than 5 kB a second, averaged over a minute, is left for the next one.
 
     Environment: `KERAS_SSL_CACHE` (see `cache_folder`), `KERAS_SSL_ZOO` (mirrors, separated by commas),
     `KERAS_SSL_OFFLINE=1` (no network: cache and folders only), `KERAS_SSL_VERIFY=1`.
@@ -86,7 +88,7 @@ def fetch(
         if not sources and not target.exists():
             raise _failure(file, target, [])
         target.parent.mkdir(parents=True, exist_ok=True)
-        with advisory_lock(target):
+        with advisory_lock(target, shown=progress):
             if not is_cached(file, target):  # nobody else has brought it meanwhile
                 with suppress(FileNotFoundError):
                     os.replace(target, target.with_name(f"{target.name}.bad"))
@@ -111,7 +113,11 @@ def _download(file: CardFile, target: Path, sources: list[str | Path], shown_pro
                     if recorded != digest:
                         raise SourceError(f"sha256 {digest} came instead of {recorded}, which was recorded meanwhile")
             return
-        except SourceError as error:
+        except OSError:
+            raise  # of the cache: a source's own are `SourceError`s
+        except Exception as error:  # whatever a source does, the next one may have the file
+            if not isinstance(error, SourceError):
+                error = SourceError(f"{type(error).__name__}: {str(error)[:200]}")
             problems.append(f"{source if isinstance(source, Path) else shown(source)}: {error}")
     raise _failure(file, target, problems)
 
@@ -127,6 +133,8 @@ def _write(source: str | Path, file: CardFile, expected: str | None, staging: Pa
                 read_url(source, file.size, stream, bar)
             if file.size not in (None, stream.tell()):
                 raise SourceError(f"{stream.tell()} bytes came instead of {file.size}")
+            if file.size is None and not stream.tell():
+                raise SourceError("the file is empty there")
             stream.flush()
             os.fsync(stream.fileno())
         with staging.open("rb") as stream:
@@ -145,11 +153,14 @@ def _read_path(path: Path, size: int | None, stream: BinaryIO, bar: Callable[[in
 
 def _pieces(path: Path, size: int | None) -> Iterator[bytes]:
     try:
-        found = path.stat().st_size
-        if size not in (None, found):
-            raise SourceError(f"the file has {found} bytes instead of {size}")
-        with path.open("rb") as source:
-            while piece := source.read(1 << 20):
+        with open_regular(path) as source:
+            left = found = os.fstat(source.fileno()).st_size
+            if size not in (None, found):
+                raise SourceError(f"the file has {found} bytes instead of {size}")
+            while piece := source.read(min(1 << 20, left + 1)):
+                left -= len(piece)
+                if left < 0:
+                    raise SourceError(f"the file grew beyond its {found} bytes while it was read")
                 yield piece
     except OSError as error:
         raise SourceError(error.strerror or str(error)) from error
@@ -163,7 +174,7 @@ def _sources(file: CardFile, mirrors: Iterable[str | os.PathLike[str]]) -> list[
     for mirror in mirrors:
         text = os.fspath(mirror)
         if "://" not in text:
-            sources.append(Path(text).expanduser().absolute() / file.name)
+            sources.append(Path(os.path.expanduser(text)).absolute() / file.name)
         elif is_allowed(text):
             sources.append(f"{text.rstrip('/')}/{quote(file.name)}")
         else:

@@ -5,8 +5,10 @@ from typing import Any
 import keras
 
 from keras_ssl.hub.card import Card
+from keras_ssl.hub.card_size import check_objective_size, check_view_size
 from keras_ssl.hub.components import check_keys, component
 from keras_ssl.hub.recipe import Recipe
+from keras_ssl.hub.signatures import default_arguments
 from keras_ssl.layers import ImagePreprocessing
 from keras_ssl.training import SSLModel
 
@@ -26,11 +28,14 @@ def build_objective(card: Card, encoder: keras.Model, preprocessing: ImagePrepro
     """
     if card.heads_file is None:
         raise ValueError(f"The entry has no heads to go on pretraining with. Received: heads=True, entry={card.name!r}")
-    table = {"name": card.objective.get("name"), **card.objective.get("arguments", {})}
-    check_keys("objective", table)
-    given: dict[str, Any] = {"encoder": encoder, "preprocessing": preprocessing}
-    if "views" in card.recipe:
-        given["views"] = Recipe(card.recipe).build("views")
-    arguments = {key: value for key, value in table.items() if key != "name"}
-    target: Any = component("objective", table).target
-    return target(**arguments, **given)
+    with card.naming("objective"):
+        table = {"name": card.objective.get("name"), **card.objective.get("arguments", {})}
+        check_keys("objective", table)
+        given: dict[str, Any] = {"encoder": encoder, "preprocessing": preprocessing}
+        arguments = {key: value for key, value in table.items() if key != "name"}
+        target: Any = component("objective", table).target
+        check_objective_size({**default_arguments(target), **arguments}, card.listed_bytes([card.heads_file]))
+        if "views" in card.recipe:
+            check_view_size(card.recipe["views"])
+            given["views"] = Recipe(card.recipe).build("views")
+        return target(**arguments, **given)

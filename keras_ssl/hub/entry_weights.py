@@ -6,11 +6,12 @@ from typing import Any
 
 import keras
 
+from keras_ssl.hub.cached_file import file_hash, file_state
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import Entry
 from keras_ssl.hub.heads import assign_heads
-from keras_ssl.hub.load_checkpoint import load_checkpoint
+from keras_ssl.hub.load_checkpoint import assign_mapped, mapped_checkpoint
 from keras_ssl.hub.weights import assign_weights
 from keras_ssl.training import SSLModel
 
@@ -32,9 +33,13 @@ def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: b
     heads = card.heads_file if isinstance(model, SSLModel) else None
     if card.checkpoint:
         paths = _checked(entry, card.weight_files if heads is None else [heads], verify, **where)
-        path = paths[card.checkpoint["path"] if heads is None else heads.name]
+        path = paths[card.checkpoint["path"] if heads is None else heads.name][0]
         how = {key: card.checkpoint[key] for key in ("keys", "prefixes") if key in card.checkpoint}
-        load_checkpoint(model, path, **how)
+        mapped, variables = mapped_checkpoint(model, path, **how)
+        for path, state in paths.values():
+            if file_state(path) != state:
+                raise ValueError(f"A file was written to while it was read. Received: path={str(path)!r}")
+        assign_mapped(mapped, variables)
         return
     (file,) = card.weight_files
     file, folder = entry.locate(file, **where)
@@ -44,12 +49,20 @@ def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: b
         assign_heads(model, entry, heads, verify, **where)
 
 
-def _checked(entry: Entry, files: Iterable[CardFile], verify: bool, **where: Any) -> dict[str, Path]:
-    """Where the files are, by their names in the card."""
-    paths = {}
+def _checked(entry: Entry, files: Iterable[CardFile], verify: bool, **where: Any) -> dict[str, tuple[Path, Any]]:
+    """Where the files are and which state was checked, by their names in the card."""
+    checked = {}
     for file in files:
         found, folder = entry.locate(file, **where)
-        if folder == entry.folder:  # what was downloaded has been checked
-            found.read(folder, verify)
-        paths[file.name] = folder / found.name
-    return paths
+        path = folder / found.name
+        try:
+            state = file_state(path)
+            # The file may be another one than that which was found in the cache a moment ago.
+            digest = file_hash(path) if verify or folder != entry.folder else found.sha256
+        except OSError as error:
+            raise ValueError(
+                f"A file of the entry cannot be read ({error.strerror}). Received: path={str(path)!r}"
+            ) from error
+        found.check(path, state.size, digest)
+        checked[file.name] = (path, state)
+    return checked

@@ -8,6 +8,8 @@ import uuid
 from pathlib import Path
 
 from keras_ssl.hub.download_error import DownloadError
+from keras_ssl.hub.parse_text import MAX_TEXT, parse_text
+from keras_ssl.regular_file import read_regular
 
 
 def lock_path(target: Path, url: str) -> Path:
@@ -19,19 +21,26 @@ def recorded_hash(target: Path, url: str) -> str | None:
     """The sha256 of the first download, or None where there was none.
 
     Raises:
-        DownloadError: if the lock file is damaged: it is not passed over, since it may have said no.
+        DownloadError: if the lock file is damaged or cannot be read: it is not passed over, since it may have said no.
     """
     path = lock_path(target, url)
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        content = read_regular(path, MAX_TEXT)
+    except (FileNotFoundError, NotADirectoryError):  # there is none, nor a folder for it
+        return None
+    except OSError as error:
+        raise DownloadError(
+            f"The lock file that holds the hash of the first download cannot be read ({error.strerror}). "
+            f"Received: path={str(path)!r}"
+        ) from error
+    try:
+        table = parse_text(content.decode("utf-8"), json.loads)
         if table["url"] == url and re.fullmatch("[0-9a-f]{64}", table["sha256"]):
             return str(table["sha256"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         pass
     raise DownloadError(
-        "The lock file that holds the hash of the first download cannot be read. Compare the cached file with "
+        "The lock file that holds the hash of the first download is damaged. Compare the cached file with "
         f"the publisher's, then delete the lock file. Received: path={str(path)!r}"
     )
 

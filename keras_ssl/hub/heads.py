@@ -1,4 +1,4 @@
-"""The rest of an objective: heads, teacher, queues and centres, to go on pretraining with."""
+"""The rest of an objective: heads, teacher, queues and centers, to go on pretraining with."""
 
 import os
 from typing import Any
@@ -17,7 +17,7 @@ _COUNTERS = ("step", "total_updates")
 def head_weights(model: SSLModel) -> dict[str, Any]:
     """The weights of an objective that are not its encoder's, under public names.
 
-    Projector, predictor, prototypes, and state: teacher, queue, centre, bank. Left out are the counters of steps and
+    Projector, predictor, prototypes, and state: teacher, queue, center, bank. Left out are the counters of steps and
     updates, and the running means of what is logged: they belong to a run.
 
     Args:

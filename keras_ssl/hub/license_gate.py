@@ -4,7 +4,7 @@ from keras_ssl.hub.card import Card
 
 
 def is_non_commercial(card: Card) -> bool:
-    """Whether the licence of an entry's weights forbids commercial use, by its SPDX name.
+    """Whether the license of an entry's weights forbids commercial use, by its SPDX name.
 
     Example:
 
@@ -20,10 +20,10 @@ def check_license(card: Card, accept_license: str | None) -> None:
 
     Args:
         card: of the entry.
-        accept_license: the licence that the caller accepts, by its SPDX name, or None.
+        accept_license: the license that the caller accepts, by its SPDX name, or None.
 
     Raises:
-        ValueError: if the card's licence is a non-commercial one and `accept_license` is not its name; the message
+        ValueError: if the card's license is a non-commercial one and `accept_license` is not its name; the message
             says what to type.
     """
     if is_non_commercial(card) and accept_license != card.license:

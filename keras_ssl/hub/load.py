@@ -8,10 +8,14 @@ import keras
 
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.catalogue import find
+from keras_ssl.hub.entry_encoder import entry_encoder
 from keras_ssl.hub.entry_objective import build_objective
 from keras_ssl.hub.entry_weights import assign_entry_weights
 from keras_ssl.hub.license_gate import check_license
+from keras_ssl.hub.pixel_model import PixelModel
+from keras_ssl.layers import ImagePreprocessing, NaNGuard
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.training.encoder_front import encoder_shapes
 
 
 def load(
@@ -32,11 +36,13 @@ def load(
     """A pretrained encoder as a plain `keras.Model`: pixels in, features `[N, D]` out.
 
     The encoder is built from this library's own classes as the entry's card says, and its weights are read from a
-    safetensors file, or from another project's checkpoint by `keras_ssl.hub.load_checkpoint`: no code, pickle or
-    configuration of a network is taken from the entry. Size and sha256 of a file are compared with the card's before
-    it is read. A file that is not beside the card is downloaded, if the card says from where (see
-    `keras_ssl.hub.fetch` for the environment's variables); of a publisher who gives no hash, the first download
-    decides what later ones must be.
+    safetensors file, or from another project's checkpoint by `keras_ssl.hub.load_checkpoint`: no code or pickle is
+    taken from the entry. Any other Keras model is built from its configuration in Keras' safe mode, which imports
+    nothing but Keras; own layers must be registered before (`keras.saving.register_keras_serializable`).
+
+    Size and sha256 of a file are compared with the card's before it is read. A file that is not beside the card is
+    downloaded, if the card says from where (see `keras_ssl.hub.fetch` for the environment's variables); of a publisher
+    who gives no hash, the first download decides what later ones must be.
 
     Args:
         name_or_path: a name of `list_models()`, or the folder that `keras_ssl.export` wrote.
@@ -49,10 +55,11 @@ def load(
             heads in it, to `compile` and to go on pretraining with `fit`. Defaults to False.
         trainable: whether the encoder's weights train, with live batch statistics, in a model that is fitted.
             False freezes both. Defaults to True.
-        include_preprocessing: whether the model takes pixels: uint8 (or other integers), or floats in [0, 1]
-            (see `keras_ssl.layers.ImagePreprocessing`). False gives the encoder alone, to be used with
-            `preprocessing(name_or_path)`, or as the encoder of another objective. Defaults to True.
-        accept_license: the licence of weights that are not for commercial use, such as "CC-BY-NC-4.0", without which
+        include_preprocessing: whether the model takes pixels: uint8, uint16, or floats in [0, 1] (see
+            `keras_ssl.layers.ImagePreprocessing`); of the card's `value_range`, where it has one, in any type. False
+            gives the encoder alone, to be used with `preprocessing(name_or_path)`, or as the encoder of another
+            objective. Defaults to True.
+        accept_license: the license of weights that are not for commercial use, such as "CC-BY-NC-4.0", without which
             those are not loaded. Defaults to None.
         verify: whether to compare the sha256; the size always is, and a download is. Defaults to True.
         cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
@@ -61,12 +68,13 @@ def load(
         progress: whether to show how far a download is. Defaults to True.
 
     Returns:
-        A functional model `images [N, H, W, C] -> features [N, D]`. With `include_preprocessing=False` the encoder,
-        with `heads=True` a `keras_ssl.training.SSLModel`.
+        A functional model `images [N, H, W, C] -> features [N, D]`, which sees the type of the images that it is
+        given: a model around it must begin with an `Input` of that type, and its own `export` writes a model that takes
+        uint8. With `include_preprocessing=False` the encoder, with `heads=True` a `keras_ssl.training.SSLModel`.
 
     Raises:
         ValueError: before anything is downloaded, if there is no such entry (the closest names are suggested), the
-            licence is not accepted, the card is not valid, the encoder is not one of this library or does not take
+            license is not accepted, the card is not valid, the encoder cannot be rebuilt or does not take
             `image_size` or `pooling`, the entry has no heads, or `require_hash` refuses it; and after, if a file is
             not the card's or its weights are not the encoder's.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
@@ -75,7 +83,8 @@ def load(
 
     ```python
     base = keras_ssl.load("saved_models/my_encoder")
-    classifier = keras.Sequential([base, keras.layers.Dense(10)])
+    pixels = keras.Input(base.input_shape[1:], dtype="uint8")
+    classifier = keras.Sequential([pixels, base, keras.layers.Dense(10)])
     classifier.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True),
                        metrics=["accuracy"])
     classifier.fit(images, labels, epochs=5)
@@ -84,16 +93,18 @@ def load(
     entry = find(name_or_path)
     card = entry.read_card()
     check_license(card, accept_license)
-    encoder = card.build_encoder(**_changes(card, image_size, pooling))
+    entry.check_sizes([*card.weight_files, *([card.heads_file] if heads and card.heads_file else [])])
+    where = {"cache_dir": cache_dir, "mirror": mirror, "require_hash": require_hash, "progress": progress}
+    encoder = entry_encoder(entry, card, verify, _changes(card, image_size, pooling), **where)
     layer = card.build_preprocessing() if include_preprocessing else None
     model = build_objective(card, encoder, layer) if heads else encoder
-    where = {"cache_dir": cache_dir, "mirror": mirror, "require_hash": require_hash, "progress": progress}
     assign_entry_weights(entry, card, model, verify, **where)
     encoder.trainable = trainable
     if heads or layer is None:
         return model
-    images = keras.Input(encoder.input_shape[1:], name="images")
-    return keras.Model(images, encoder(layer(images)), name="pretrained")
+    images = keras.Input(encoder_shapes(encoder)[0][1:], name="images")
+    prepared = layer(images)
+    return PixelModel(images, NaNGuard(name="guard")(encoder(prepared), prepared), name="pretrained")
 
 
 def preprocessing(
@@ -101,7 +112,7 @@ def preprocessing(
 ) -> keras.layers.Layer:
     """The layer that turns pixels into the input of a pretrained encoder, as `load` includes it.
 
-    Nothing is downloaded, and no licence need be accepted.
+    Nothing is downloaded, and no license need be accepted.
 
     Args:
         name_or_path: as for `load`.
@@ -110,7 +121,7 @@ def preprocessing(
         interpolation: of that, in place of the card's; needed where the card does not say it. Defaults to None.
 
     Returns:
-        A `keras_ssl.layers.ImagePreprocessing`; with `crop` a model that crops and then normalises.
+        A `keras_ssl.layers.ImagePreprocessing`; with `crop` a `keras.layers.Pipeline` that crops and then normalizes.
 
     Raises:
         ValueError: if there is no such entry, its encoder takes something else than pixels, or the card does not say
@@ -127,7 +138,11 @@ def preprocessing(
     layer = card.build_preprocessing()
     if layer is None:
         raise ValueError(f"The entry has no preprocessing. Received: name_or_path={os.fspath(name_or_path)!r}")
-    return keras.Sequential([card.build_crop(interpolation), layer], name="preprocessing") if crop else layer
+    if not crop:
+        return layer
+    # Not a Sequential, which would cast uint8 images to floats; the crop has scaled them to [0, 1].
+    normalize = ImagePreprocessing(layer.mean, layer.std, name="normalize")
+    return keras.layers.Pipeline([card.build_crop(interpolation), normalize], name="preprocessing")
 
 
 def _changes(card: Card, image_size: int | Sequence[int] | None, pooling: str | None) -> dict[str, Any]:

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl.checkpoints import (
+    CheckpointError,
     WeightTable,
     map_weights,
     read_checkpoint,
@@ -17,9 +19,12 @@ from keras_ssl.checkpoints import (
     vit_table,
 )
 from keras_ssl.checkpoints.checkpoint_error import naming
+from keras_ssl.checkpoints.loading_hints import prefix_hint, shape_hint
+from keras_ssl.checkpoints.map_weights import has_all
 from keras_ssl.checkpoints.projector_table import projector_table, with_projector
 from keras_ssl.checkpoints.read_tf_variables import checkpoint_prefix
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
+from keras_ssl.checkpoints.weight_problems import weight_problems
 from keras_ssl.encoders import ResNet, ViT
 from keras_ssl.hub.heads import head_weights
 from keras_ssl.hub.weights import named_weights
@@ -33,7 +38,7 @@ def load_checkpoint(
     path: str | os.PathLike[str],
     *,
     keys: Sequence[str] = KEYS,
-    prefixes: Sequence[str] = PREFIXES,
+    prefixes: Sequence[str] | None = None,
 ) -> None:
     """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
 
@@ -41,7 +46,7 @@ def load_checkpoint(
     a `ResNet` those of torchvision (`resnet_table`), or in TensorFlow's files those of SimCLR (`simclr_table`); for a
     `ViT` those of DINO, DINOv2, MAE, MoCo v3, I-JEPA and timm (`vit_table`). Every key of the file is accounted for; if
     one is missing, too many or of another shape, no weight changes. The features equal those of the other project if
-    images are normalised as it did and the encoder is made as its was: no weight tells a ViT's number of heads, how it
+    images are normalized as it did and the encoder is made as its was: no weight tells a ViT's number of heads, how it
     interpolates positions, or how a ResNet pads.
 
     Args:
@@ -52,7 +57,10 @@ def load_checkpoint(
         path: the file; of TensorFlow's variables their `.index` file, or what else `read_checkpoint` takes.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
-        prefixes: what to take from the front of the file's names. Defaults to those of common projects.
+        prefixes: what is taken from the front of the file's names; names that begin with none of them are left out, so
+            that `("teacher.backbone.",)` chooses one encoder of a file that holds two. Defaults to None: those of
+            common projects (`keras_ssl.checkpoints.state_dict`), which are taken away where they stand, and nothing
+            is left out.
 
     Raises:
         ValueError: if there is no table for the encoder or for all of the objective's heads, or `keys` or `prefixes`
@@ -65,6 +73,20 @@ def load_checkpoint(
         encoder = keras_ssl.encoders.ResNet(50)
         keras_ssl.hub.load_checkpoint(encoder, "resnet50.pth")
     """
+    mapped, variables = mapped_checkpoint(model, path, keys, prefixes)
+    assign_mapped(mapped, variables)
+
+
+def assign_mapped(mapped: Mapping[str, np.ndarray], variables: Mapping[str, Any]) -> None:
+    """Gives variables their values, by name."""
+    for name, variable in variables.items():
+        variable.assign(mapped[name])
+
+
+def mapped_checkpoint(
+    model: keras.Model, path: str | os.PathLike[str], keys: Sequence[str] = KEYS, prefixes: Sequence[str] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What `load_checkpoint` would assign, and to which variables, by their names; nothing changes yet."""
     encoder = model.encoder if isinstance(model, SSLModel) else model
     if not isinstance(encoder, _FAMILIES):
         known = ", ".join(family.__name__ for family in _FAMILIES)
@@ -78,17 +100,37 @@ def load_checkpoint(
     with naming(path):
         of_tensorflow = checkpoint_prefix(path) is not None
     if of_tensorflow:
-        arrays = read_tf_variables(path, variable_names=True)
+        whole = arrays = read_tf_variables(path, variable_names=True)
     else:
         tree = read_checkpoint(path)
         with naming(path):
-            arrays = state_dict(tree, keys, prefixes)
+            whole = state_dict(tree, keys, ())
+            usual = prefixes is None or tuple(prefixes) == PREFIXES
+            arrays = state_dict(tree, keys) if usual else _chosen(whole, prefixes or ())
     table = _table(encoder, variables, arrays if of_tensorflow else None)
     if heads:
         table, variables = with_projector(table, heads), {**variables, **heads}
-    mapped = map_weights(arrays, table, variables, os.fspath(path))
-    for name, variable in variables.items():
-        variable.assign(mapped[name])
+
+    def hint() -> str:
+        if has_all(arrays, table):
+            return shape_hint(arrays, encoder)
+        return prefix_hint(whole, lambda names: has_all(names, table))
+
+    mapped = map_weights(arrays, table, variables, os.fspath(path), hint)
+    return mapped, variables
+
+
+def _chosen(weights: Mapping[str, np.ndarray], prefixes: Sequence[str]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with one of `prefixes`, without it."""
+    if isinstance(prefixes, str) or not all(prefixes) or not prefixes:
+        return state_dict(weights, (), prefixes)  # which says what is wrong with them
+    chosen = {name: array for name, array in weights.items() if name.startswith(tuple(prefixes))}
+    if not chosen:
+        raise CheckpointError(
+            f"No name begins with one of the prefixes; {weight_problems({'the file has': list(weights)})}. "
+            f"Received: prefixes={tuple(prefixes)}"
+        )
+    return state_dict(chosen, (), prefixes)
 
 
 def _table(encoder: keras.Model, variables: Mapping[str, Any], of_tensorflow: Mapping[str, Any] | None) -> WeightTable:

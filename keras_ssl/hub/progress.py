@@ -4,6 +4,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from keras_ssl.messages import guarded_output, say
+
 LINE_EVERY = 10.0
 """Seconds between two lines, where no bar can be drawn."""
 
@@ -12,7 +14,7 @@ def progress(name: str, size: int | None, shown: bool = True) -> Callable[[int],
     """A function to call with the number of bytes that are there.
 
     On a terminal it draws Keras' progress bar; elsewhere (a log, a batch job) it writes a line to the standard
-    error at the start, at the end and every `LINE_EVERY` seconds.
+    error at the start, at the end and every `LINE_EVERY` seconds. A terminal or log that fails is passed over.
 
     Args:
         name: of the file.
@@ -25,12 +27,22 @@ def progress(name: str, size: int | None, shown: bool = True) -> Callable[[int],
     """
     if not shown:
         return lambda position: None
-    if sys.stdout.isatty():
-        import keras  # only here: the rest of a download needs no Keras
+    with guarded_output():
+        on_terminal = sys.stdout.isatty()
+    return _bar(name, size) if on_terminal else _Lines(name, size)
 
-        print(f"Downloading {name}")
-        return keras.utils.Progbar(size, unit_name="byte").update
-    return _Lines(name, size)
+
+def _bar(name: str, size: int | None) -> Callable[[int], None]:
+    import keras  # only here: the rest of a download needs no Keras
+
+    say(f"Downloading {name}")
+    bar = keras.utils.Progbar(size, unit_name="byte")
+
+    def update(position: int) -> None:
+        with guarded_output():  # what cannot be shown is no fault of the download
+            bar.update(position)
+
+    return update
 
 
 class _Lines:
@@ -43,4 +55,4 @@ class _Lines:
         if now >= self.next or position == self.size:
             self.next = now + LINE_EVERY
             total = "" if self.size is None else f"of {self.size:,} "
-            print(f"Downloading {self.name}: {position:,} {total}bytes", file=sys.stderr, flush=True)
+            say(f"Downloading {self.name}: {position:,} {total}bytes", error=True)

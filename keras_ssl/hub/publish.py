@@ -16,6 +16,8 @@ from keras_ssl.hub.catalogue import Entry, find, list_models
 from keras_ssl.hub.download import LEFTOVER_AGE
 from keras_ssl.hub.license_gate import check_license
 from keras_ssl.hub.published_index import index_texts
+from keras_ssl.paths import user_path
+from keras_ssl.regular_file import open_regular
 
 _PIECE = 1 << 20
 
@@ -51,7 +53,7 @@ def publish(
         Names of the entries that were written.
 
     Raises:
-        ValueError: if there is no such entry, its licence is not accepted, or a file is not its card's.
+        ValueError: if there is no such entry, its license is not accepted, or a file is not its card's.
         DownloadError: if a file cannot be downloaded.
         OSError: if the folder cannot be written to.
 
@@ -66,11 +68,14 @@ def publish(
     cards = [entry.read_card() for entry in entries]
     for card in cards:
         check_license(card, accept_license)
-    folder = Path(destination).absolute()
+    folder = Path(user_path(destination)).absolute()
     folder.mkdir(parents=True, exist_ok=True)
     where = {"cache_dir": cache_dir, "mirror": mirror, "progress": progress}
     for entry, card in zip(entries, cards, strict=True):
-        files = tuple(_publish_file(entry, card, file, folder / entry.name, where) for file in card.files)
+        # What can fail goes first: a weight file that is not the card's leaves nothing behind.
+        ordered = sorted(card.files, key=lambda file: file not in card.weight_files)
+        found = {file.name: _publish_file(entry, card, file, folder / entry.name, where) for file in ordered}
+        files = tuple(found[file.name] for file in card.files)
         with _written(folder / entry.name / CARD_NAME) as staging:
             replace(card, files=files).write(staging)
     texts = index_texts(folder)
@@ -81,13 +86,13 @@ def publish(
 
 
 def _is_here(entry: Entry, cache_dir: str | os.PathLike[str] | None) -> bool:
-    return all(entry.expected(file, cache_dir)[0].is_file() for file in entry.read_card().weight_files)
+    return all(os.path.isfile(entry.expected(file, cache_dir)[0]) for file in entry.read_card().weight_files)
 
 
 def _publish_file(entry: Entry, card: Card, file: CardFile, folder: Path, where: dict[str, Any]) -> CardFile:
     """Copies a file of an entry, downloaded if need be; returns what the published card is to say about it."""
     optional = file.url is not None and file not in card.weight_files
-    if optional and not entry.expected(file, where["cache_dir"])[0].is_file():
+    if optional and not os.path.isfile(entry.expected(file, where["cache_dir"])[0]):
         return file  # a large file that few want stays where it is
     found, place = entry.locate(file, **where)
     _copy(place / found.name, folder / file.name, found)
@@ -98,7 +103,7 @@ def _copy(source: Path, target: Path, file: CardFile) -> None:
     """Copies a file unless it is there; what is copied is what was compared."""
     if target.is_file() and _digest(target) == file.sha256:
         return
-    with _written(target) as staging, source.open("rb") as stream, staging.open("wb") as copy:
+    with _written(target) as staging, open_regular(source, file.size) as stream, staging.open("wb") as copy:
         shutil.copyfileobj(stream, copy, _PIECE)
         copy.flush()
         os.fsync(copy.fileno())
@@ -111,7 +116,7 @@ def _copy(source: Path, target: Path, file: CardFile) -> None:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,7 +28,7 @@ code {{ font-size: 90%; overflow-wrap: anywhere; }}
 <p>To download from here, set <code>KERAS_SSL_ZOO</code> to this page's address; then
 <code>keras_ssl.load("{example}")</code>. For programs: <a href="index.json">index.json</a>.</p>
 <table>
-<tr><th>name</th><th>architecture</th><th>licence</th><th>what it is</th><th>files</th></tr>
+<tr><th>name</th><th>architecture</th><th>license</th><th>what it is</th><th>files</th></tr>
 {rows}
 </table>
 </html>
@@ -63,7 +64,7 @@ def _record(name: str, card: Card, folder: Path) -> dict[str, Any]:
         "files": [
             {"path": f"{name}/{file.name}", "size": file.size, "sha256": file.sha256}
             for file in card.files
-            if (folder / file.name).is_file()
+            if os.path.isfile(folder / file.name)
         ],
     }
 

@@ -1,11 +1,12 @@
 """Reading a finished run of scripts/pretrain.py."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from keras_ssl.hub.parse_text import read_json, shown_path
 from keras_ssl.hub.recipe import Recipe
+from keras_ssl.paths import user_path
 from keras_ssl.training import SSLModel
 
 RECIPE_NAME, RUN_WEIGHTS_NAME, RESULTS_NAME = "recipe.toml", "model.weights.h5", "results.json"
@@ -39,10 +40,10 @@ def read_run(logdir: str | os.PathLike[str], weights: str = RUN_WEIGHTS_NAME) ->
     features = run.model.predict(images)
     ```
     """
-    folder = Path(logdir)
+    folder = Path(user_path(logdir))
     for name in (RECIPE_NAME, weights):
-        if not (folder / name).is_file():
-            raise ValueError(f"A finished run has a {name}, which is missing. Received: logdir={str(folder)!r}")
+        if not os.path.isfile(folder / name):  # unlike `Path.is_file`, it is false for names that no file can have
+            raise ValueError(f"A finished run has a {name}, which is missing. Received: logdir={shown_path(folder)}")
     recipe = Recipe.read(folder / RECIPE_NAME)
     model = recipe.build_model()
     try:
@@ -56,10 +57,7 @@ def read_run(logdir: str | os.PathLike[str], weights: str = RUN_WEIGHTS_NAME) ->
 def _results(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"The results are not JSON ({error}). Received: {str(path)!r}") from error
+    results = read_json(path)
     if not isinstance(results, dict):
         raise ValueError(f"The results must be a table. Received: {str(path)!r} with {type(results).__name__}")
     return results

@@ -9,22 +9,28 @@ from typing import Any
 
 import keras
 
+from keras_ssl.encoders import columns_of
 from keras_ssl.hub.atomic import atomic_file
 from keras_ssl.hub.catalogue import data_folder
 from keras_ssl.hub.components import (
+    MADE_BY_RECIPE,
     NAMED_SECTIONS,
     REQUIRED_SECTIONS,
     SECTIONS,
     check_keys,
     component,
 )
+from keras_ssl.hub.parse_text import ODD_VALUES, parse_text, read_toml, reason, shown_path
 from keras_ssl.hub.recipe_data import data_source, training_batches
-from keras_ssl.hub.suggestion import suggestion
-from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
+from keras_ssl.hub.starting_point import check_views_fit, entry_preprocessing
+from keras_ssl.hub.suggestion import is_path, suggestion
+from keras_ssl.hub.toml_files import from_toml, toml_text
 from keras_ssl.hub.training_section import TRAINING_DEFAULTS, check_training
+from keras_ssl.optimizers import LayerWiseRates
+from keras_ssl.paths import user_path
 from keras_ssl.precision import dtype_policy
 from keras_ssl.random import seeded_initializers
-from keras_ssl.training import SSLModel
+from keras_ssl.training import SSLModel, encoder_rates
 
 
 def list_recipes() -> list[str]:
@@ -46,7 +52,9 @@ class Recipe:
     `training` and `data`. Most name a thing of this library (`name = "BarlowTwins"`; of Keras too for
     optimizers) and give some of its arguments; `preprocessing` gives the `mean` and `std` of the pixels,
     `training` gives batch_size (256), epochs (100), seed (0), precision ("float32", a Keras dtype policy) and
-    jit_compile ("auto"). A schedule counts in epochs (`warmup_epochs`) and rises to
+    jit_compile ("auto"). The encoder `Pretrained` is that of an `entry` of the zoo. Any optimizer takes
+    `layer_decay`, by which the rates of its encoder's earlier blocks are smaller (see
+    `keras_ssl.training.encoder_rates`). A schedule counts in epochs (`warmup_epochs`) and rises to
     `optimizer.learning_rate`. Without `views` the objective's own are used, without `schedule` the rate is
     constant.
 
@@ -97,14 +105,12 @@ class Recipe:
         Raises:
             ValueError: if there is none (the closest names are suggested), or it is not a valid recipe.
         """
-        text = os.fspath(name_or_path)
-        path = data_folder("zoo") / "recipes" / f"{text}.toml" if text in list_recipes() else Path(text)
-        if not path.is_file():
-            raise ValueError(
-                f"No recipe has this name, nor is it a file. {suggestion(text, list_recipes())} "
-                f"Received: recipe={text!r}"
-            )
-        tables = read_toml(path)
+        text = os.fsdecode(name_or_path)
+        path = data_folder("zoo") / "recipes" / f"{text}.toml" if text in list_recipes() else Path(user_path(text))
+        if not os.path.isfile(path):  # unlike `Path.is_file`, it is false for names that no file can have
+            problem = "There is no such file." if is_path(text) else "No recipe has this name, nor is it a file."
+            raise ValueError(f"{problem} {suggestion(text, list_recipes())} Received: recipe={shown_path(text)}")
+        tables = _extended(read_toml(path))
         try:
             return cls(from_toml(tables))
         except ValueError as error:
@@ -143,24 +149,59 @@ class Recipe:
     def build_model(self) -> SSLModel:
         """The objective around its encoder, not compiled; initial weights follow from `training.seed`.
 
+        An encoder of a table that is not told its `columns` takes their statistics from the data.
+
         Raises:
             ValueError: if a value is out of range; the message names the section.
         """
         training = self.sections["training"]
         with dtype_policy(training["precision"]), seeded_initializers(training["seed"]):
-            encoder = self.build("encoder")
+            encoder = self.build("encoder", **self._columns())
             given = {section: self.build(section) for section in ("views", "preprocessing") if section in self.sections}
-            return self.build("objective", encoder=encoder, seed=training["seed"], **given)
+            entry = self.entry
+            if entry is not None:
+                given.setdefault("preprocessing", entry_preprocessing(entry))
+            model = self.build("objective", encoder=encoder, seed=training["seed"], **given)
+        if entry is not None:
+            _call("views", check_views_fit, model=model)
+        return model
 
-    def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    @property
+    def entry(self) -> str | None:
+        """The entry of the zoo whose encoder training goes on from; None for an encoder that begins anew."""
+        encoder = self.sections["encoder"]
+        return encoder.get("entry") if encoder["name"] == "Pretrained" else None
+
+    def _columns(self) -> dict[str, Any]:
+        """What an encoder of a table is told of its columns: what the training data say, unless the recipe does."""
+        table = self.sections["encoder"]
+        if "columns" in table or "columns" not in component("encoder", table).known or "data" not in self.sections:
+            return {}
+        source, settings = data_source(self.sections["data"]["name"]), self.sections["data"]
+        images = source.read(**{key: value for key, value in settings.items() if key in source.known and key != "name"})
+        return {"columns": columns_of(images.x)} if isinstance(images.x, dict) else {}
+
+    def build_optimizer(self, steps_per_epoch: int, model: SSLModel | None = None) -> keras.optimizers.Optimizer:
         """The optimizer, its learning rate following the schedule where there is one.
 
         Args:
             steps_per_epoch: batches of an epoch, in which the schedule's epochs are counted.
+            model: what it is to train, whose encoder's blocks `layer_decay` counts. Defaults to None: there must be no
+                `layer_decay`.
 
         Raises:
-            ValueError: if a value is out of range; the message names the section.
+            ValueError: if a value is out of range, or `model` is missing; the message names the section.
         """
+        optimizer = self._plain_optimizer(steps_per_epoch)
+        decay = self.sections["optimizer"].get("layer_decay")
+        if decay is None:
+            return optimizer
+        if model is None:
+            raise ValueError(f"`model` must be given where there is a `layer_decay`. Received: layer_decay={decay}")
+        rates = _call("optimizer", encoder_rates, encoder=model.encoder, decay=decay)
+        return _call("optimizer", LayerWiseRates, optimizer=optimizer, multipliers=rates)
+
+    def _plain_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         if "schedule" not in self.sections:
             return self.build("optimizer")
         total = self.sections["training"]["epochs"] * steps_per_epoch
@@ -204,17 +245,36 @@ class Recipe:
             ValueError: if a value is out of range; the message names the section.
         """
         table = self.sections[section]
-        made_elsewhere = {"name", "warmup_epochs"} if section == "schedule" else {"name"}
+        made_elsewhere = {"name", *MADE_BY_RECIPE.get(section, ())}
         arguments = {key: value for key, value in table.items() if key not in made_elsewhere}
         target = component(section, table).target
         return _call(section, target, **{**arguments, **given})
 
 
-def _call(section: str, target: Any, **arguments: Any) -> Any:
+def _extended(tables: dict[str, Any]) -> dict[str, Any]:
+    """The tables of a recipe over those of the one that it extends: `extends = "digits"` names a file of
+    zoo/recipes/_base. A section that names another thing replaces the base's; otherwise its keys come before them."""
+    if "extends" not in tables:
+        return tables
+    own = dict(tables)
+    base_name = own.pop("extends")
+    folder = data_folder("zoo") / "recipes" / "_base"
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if base_name not in known:
+        raise ValueError(f"`extends` must be one of {', '.join(known)}. Received: extends={base_name!r}")
+    merged = _extended(read_toml(folder / f"{base_name}.toml"))
+    for section, table in own.items():
+        under = merged.get(section, {})
+        alike = isinstance(table, dict) and table.get("name", under.get("name")) == under.get("name")
+        merged[section] = {**under, **table} if alike else table
+    return merged
+
+
+def _call(section: str, target: Any, /, **arguments: Any) -> Any:
     try:
         return target(**arguments)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"In section [{section}] of the recipe: {error}") from error
+    except ODD_VALUES as error:
+        raise ValueError(f"In section [{section}] of the recipe: {reason(error)}") from error
 
 
 def parse_setting(setting: str) -> tuple[str, str, Any]:
@@ -222,10 +282,12 @@ def parse_setting(setting: str) -> tuple[str, str, Any]:
     place, equals, text = setting.partition("=")
     section, dot, key = place.strip().partition(".")
     if not (equals and dot and section and key):
-        raise ValueError(f"A setting has the form section.key=value. Received: {setting!r}")
+        raise ValueError(f"A setting has the form section.key=value. Received: {shown_path(setting)}")
     try:
-        values = tomllib.loads(f"value = {text.strip()}")
+        values = parse_text(f"value = {text.strip()}")
     except tomllib.TOMLDecodeError:
         values = {}
+    except ValueError as error:
+        raise ValueError(f"A setting's value cannot be read: {error}. Received: {shown_path(setting)}") from error
     value = values["value"] if set(values) == {"value"} else text.strip()
     return section, key, from_toml(value)

@@ -36,3 +36,16 @@ def known_arguments(target: Callable[..., Any], stop: str = "") -> list[str]:
             break
     names.pop("self", None)
     return list(names)
+
+
+def default_arguments(kind: Callable[..., Any]) -> dict[str, Any]:
+    """The arguments of a class or function that have a default, with it.
+
+    Example:
+
+    >>> from keras_ssl.encoders import ConvNet
+    >>> default_arguments(ConvNet)["widths"]
+    (16, 32, 64, 128)
+    """
+    parameters = inspect.signature(kind).parameters.values()
+    return {item.name: item.default for item in parameters if item.default is not inspect.Parameter.empty}

@@ -1,6 +1,7 @@
 """Names that someone may have meant."""
 
 import difflib
+import os
 from collections.abc import Iterable
 
 
@@ -17,3 +18,15 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     if close:
         return f"Closest: {', '.join(close)}."
     return f"Known: {', '.join(names)}." if names else "None is known."
+
+
+def is_path(text: str) -> bool:
+    """Whether a text is meant as a path and cannot be a name, as it has a separator, or says what kind of file it is.
+
+    Example:
+
+    >>> is_path("runs/1"), is_path("mine.toml"), is_path("simclr")
+    (True, True, False)
+    """
+    separators = (os.sep, os.altsep or os.sep)
+    return any(separator in text for separator in separators) or text.endswith((".toml", ".npz"))

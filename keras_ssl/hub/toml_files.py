@@ -1,9 +1,7 @@
-"""TOML files of plain values, in which the word "none" stands for None."""
+"""TOML of plain values, in which the word "none" stands for None."""
 
 import re
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,18 +9,6 @@ import tomli_w
 
 NONE = "none"
 """How a card or a recipe writes None, which TOML does not have: `input_shape = ["none", "none", 3]`."""
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file.
-
-    Raises:
-        ValueError: if the file cannot be read or is not TOML; the message names it.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ValueError(f"A TOML file cannot be read: {error}. Received: path={str(path)!r}") from error
 
 
 def toml_text(tables: Mapping[str, Any]) -> str:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import Entry, find
+from keras_ssl.hub.entry_encoder import entry_encoder
 from keras_ssl.hub.entry_weights import assign_entry_weights
 from keras_ssl.hub.golden import GOLDEN_NAME, TOLERANCE, features_of, golden_error
+from keras_ssl.regular_file import open_regular, read_regular
 
 OK, BAD, ABSENT, UNKNOWN = "ok", "bad", "absent", "unknown"
 
@@ -59,7 +61,7 @@ def verify(name_or_path: str | os.PathLike[str], *, cache_dir: str | os.PathLike
 def _of_file(entry: Entry, file: CardFile, cache_dir: str | os.PathLike[str] | None) -> Finding:
     try:
         path, size, sha256 = entry.expected(file, cache_dir)
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             found = stream.tell()
     except (FileNotFoundError, NotADirectoryError):
@@ -82,13 +84,15 @@ def _of_features(
     golden = next((file for file in card.files if file.name == GOLDEN_NAME), None)
     if golden is None:
         return Finding(what, UNKNOWN, "the entry has none")
-    if any(found[file.name].state != OK for file in (*card.weight_files, golden)):
+    architecture = [card.architecture_file] if card.architecture_file else []
+    if any(found[file.name].state != OK for file in (*card.weight_files, *architecture, golden)):
         return Finding(what, UNKNOWN, "not computed: a file that they need is not there, or not the card's")
     try:
-        encoder, layer = card.build_encoder(), card.build_preprocessing()
+        encoder = entry_encoder(entry, card, True, {}, cache_dir=cache_dir, progress=False)
+        layer = card.build_preprocessing()
         assign_entry_weights(entry, card, encoder, True, cache_dir=cache_dir, progress=False)
-        content = entry.expected(golden, cache_dir)[0].read_bytes()
+        content = read_regular(entry.expected(golden, cache_dir)[0])
         error = golden_error(features_of(encoder, layer), content, pixels=layer is not None)
-    except ValueError as problem:
+    except (ValueError, OSError) as problem:
         return Finding(what, BAD, str(problem))
     return Finding(what, OK if error <= TOLERANCE else BAD, f"differ by {error:.1e} of the largest")

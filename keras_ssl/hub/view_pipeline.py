@@ -17,6 +17,7 @@ def pipeline(
     copies: int = 2,
     local_ops: Sequence[Mapping[str, Any]] | None = None,
     local_copies: int = 6,
+    weak_ops: Sequence[Mapping[str, Any]] | None = None,
 ) -> MultiView:
     """Views of every image by one pipeline, put together from plain values as a recipe holds them.
 
@@ -28,6 +29,7 @@ def pipeline(
         copies: number of views. Defaults to 2.
         local_ops: the ops of the local views, or None (default): there are none.
         local_copies: number of local views, where there are any. Defaults to 6.
+        weak_ops: the ops of one more view that comes first, or None (default): there is none.
 
     Returns:
         A `MultiView` of `copies` equal pipelines, which draw different numbers; with `local_ops` a `MultiCrop`.
@@ -42,6 +44,8 @@ def pipeline(
     2
     """
     pipelines = [_composed("ops", ops)] * check_integer("copies", copies, 1)
+    if weak_ops is not None:
+        pipelines = [_composed("weak_ops", weak_ops), *pipelines]
     if local_ops is None:
         return MultiView(pipelines)
     return MultiCrop(pipelines, [_composed("local_ops", local_ops)] * check_integer("local_copies", local_copies, 1))

@@ -4,17 +4,17 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load
 
+from keras_ssl.checkpoints.checkpoint_error import CheckpointError
+from keras_ssl.checkpoints.read_safetensors import parse_safetensors
 from keras_ssl.checkpoints.weight_problems import weight_problems
 from keras_ssl.checkpoints.write_safetensors import write_safetensors
 from keras_ssl.hub.atomic import atomic_file
+from keras_ssl.regular_file import read_regular
 
 
 def named_weights(model: keras.layers.Layer) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def load_weights(model: keras.layers.Layer, path: str | os.PathLike[str]) -> Non
             message names those that are missing, too many or of another shape.
     """
     try:
-        content = Path(path).read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise ValueError(f"A weight file cannot be read ({error.strerror}). Received: path={str(path)!r}") from error
     assign_weights(model, content, str(path))
@@ -97,12 +97,9 @@ def assign_weights(model: keras.layers.Layer, content: bytes, source: str) -> No
 def assign_variables(variables: Mapping[str, Any], content: bytes, model_name: str, source: str) -> None:
     """As `assign_weights`, for variables by name; `model_name` names their model in messages."""
     try:
-        tensors = load(content)
-    except SafetensorError as error:
-        raise ValueError(
-            f"A weight file is damaged or not in the safetensors format ({error}). "
-            f"Received: path={source!r} of {len(content)} bytes"
-        ) from error
+        tensors = parse_safetensors(content)
+    except CheckpointError as error:
+        raise ValueError(f"{error} Received: path={source!r} of {len(content)} bytes") from error
     assign_tensors(variables, tensors, model_name, source)
 
 
@@ -120,6 +117,7 @@ def assign_tensors(
             "missing": sorted(variables.keys() - tensors.keys()),
             "not of the model": sorted(tensors.keys() - variables.keys()),
             "of another shape": [shapes[name] for name in sorted(shapes)],
+            **_unfit(variables, tensors),
         }
     )
     if problems:
@@ -128,6 +126,19 @@ def assign_tensors(
         )
     for name, variable in variables.items():
         variable.assign(tensors[name])
+
+
+def _unfit(variables: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
+    """Arrays of another kind of numbers than their variables, which would be rounded, and such with NaN."""
+    kinds, spoilt = [], []
+    for name in sorted(variables.keys() & tensors.keys()):
+        wanted = keras.backend.standardize_dtype(variables[name].dtype)
+        array = tensors[name]
+        if array.dtype.kind not in ("f" if "float" in wanted else "b" if wanted == "bool" else "iu"):
+            kinds.append(f"{name} {array.dtype} instead of {wanted}")
+        elif array.dtype.kind == "f" and np.isnan(array).any():
+            spoilt.append(name)
+    return {"of another type": kinds, "with NaN": spoilt}
 
 
 def _walk(layer: keras.layers.Layer, prefix: str, named: dict[str, Any], seen: set[int]) -> None:

@@ -21,7 +21,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     In training, `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta` with the mean and the biased
     variance over all axes but `axis`; the moving statistics follow with
     `moving = momentum * moving + (1 - momentum) * batch`. In inference the moving statistics take the
-    batch's place. The statistics are float32 under every mixed dtype policy.
+    batch's place. The statistics are float32 under every dtype policy of
+    less precision.
 
     It differs from `keras.layers.BatchNormalization` in two ways. The defaults are those with which nearly
     all self-supervised recipes were tuned: momentum 0.9 (PyTorch counts from the other end and says 0.1)
@@ -75,6 +76,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             synchronized=keras.backend.backend() == "tensorflow",
             **kwargs,
         )
+
+    def add_weight(self, *args: Any, trainable: bool = True, **kwargs: Any) -> Any:
+        # Moving statistics take small steps, which half precision rounds away.
+        half = not trainable and self.variable_dtype in ("float16", "bfloat16")
+        if half and kwargs.get("dtype") is None:
+            kwargs["dtype"] = "float32"
+        return super().add_weight(*args, trainable=trainable, **kwargs)
 
     def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         if not (training and self.trainable and mask is None and self._fuses(inputs)):

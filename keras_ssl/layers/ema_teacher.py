@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
+from typing import Any, ClassVar
+from zlib import crc32
 
 import keras
+import numpy as np
 
 from keras_ssl.layers.drop_path import DropPath
+from keras_ssl.layers.state_layer import Plan, StateLayer, check_full_precision
 from keras_ssl.schedules.cosine_momentum import cosine_momentum
 from keras_ssl.typing import Tensor
 
@@ -29,11 +32,11 @@ def _copy(layer: keras.layers.Layer) -> keras.layers.Layer:
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class EMATeacher(keras.layers.Layer):
+class EMATeacher(StateLayer):
     """Runs copies of the student's layers, one after the other; `update` moves their weights towards the student's.
 
     `teacher = m * teacher + (1 - m) * student`, with `m` rising along a cosine from `momentum` to `final_momentum`
-    over the planned number of updates. The teacher receives no gradient. Its batch normalisation normalises by the
+    over the planned number of updates. The teacher receives no gradient. Its batch normalization normalizes by the
     batch and keeps moving statistics of its own (as in MoCo and BYOL): only trainable weights are averaged, unless
     `average_statistics` is set. It drops no paths (`DropPath`), also in training, as in DINO.
 
@@ -50,6 +53,8 @@ class EMATeacher(keras.layers.Layer):
         Grill et al., "Bootstrap Your Own Latent", NeurIPS 2020; He et al., "Momentum Contrast", CVPR 2020.
     """
 
+    from_batch: ClassVar[bool] = False
+
     def __init__(
         self,
         modules: Sequence[keras.layers.Layer],
@@ -65,9 +70,12 @@ class EMATeacher(keras.layers.Layer):
         self.momentum = momentum
         self.final_momentum = final_momentum
         self.average_statistics = average_statistics
+        fixed = momentum == 1 and final_momentum in (None, 1)
+        for module in () if fixed else modules:
+            check_full_precision(module, "A momentum teacher")
         self.modules = [_copy(module) for module in modules]
         # Which weights learn is remembered before they are frozen. They are frozen one by one: `trainable = False`
-        # on the layer would also put its batch normalisation into inference mode.
+        # on the layer would also put its batch normalization into inference mode.
         self._averaged = [
             [weight.trainable or average_statistics for weight in module.weights] for module in self.modules
         ]
@@ -77,6 +85,7 @@ class EMATeacher(keras.layers.Layer):
             for layer in module._flatten_layers():
                 if isinstance(layer, DropPath):
                     layer.rate = 0.0
+        self._as_made = self._fingerprint()
         self.built = True
 
     @keras.layers.Layer.trainable.setter
@@ -126,6 +135,39 @@ class EMATeacher(keras.layers.Layer):
                     rate = keras.ops.cast(effective, teacher.dtype)
                     teacher.assign(rate * teacher + (1.0 - rate) * keras.ops.cast(student, teacher.dtype))
         return momentum
+
+    def copy_student(self, modules: Sequence[keras.layers.Layer]) -> None:
+        """Gives the teacher the weights of `modules`, the student's layers, statistics of batch norm among them."""
+        for mine, theirs in zip(self.modules, modules, strict=True):
+            mine.set_weights(theirs.get_weights())  # by way of NumPy: no two weights may share memory on JAX
+        self._as_made = self._fingerprint()
+
+    @property
+    def as_made(self) -> bool:
+        """Whether the weights are still those of the last copy of the student: nothing was loaded, nothing learned."""
+        return self._as_made == self._fingerprint()
+
+    def _fingerprint(self) -> int:
+        code = 0
+        for module in self.modules:
+            for weight in module.weights:
+                numbers = np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).reshape(-1)
+                code = crc32(numbers.view("uint8").data, code)
+        return code
+
+    def advice(self, plan: Plan) -> list[str]:
+        final = self.momentum if self.final_momentum is None else self.final_momentum
+        step = 1.0 - 0.5 * (self.momentum + final)  # the mean over the cosine
+        if not plan.updates or step == 0.0 or step * plan.updates >= 1.0:
+            return []
+        # A faster teacher invites collapse: MoCo loses all spread of its embeddings at 0.5.
+        fits = max(1.0 - 4.0 / plan.updates, 0.9)
+        if fits >= self.momentum:
+            return []
+        return [
+            f"`momentum={self.momentum}` (to {final} at the end): the teacher follows {1.0 / step:.0f} updates behind, "
+            f"and the run has {plan.updates}, so that it stays near where it started; `momentum={fits:.4g}` would suit."
+        ]
 
     def get_config(self) -> dict[str, Any]:
         return {

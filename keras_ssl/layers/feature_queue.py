@@ -5,13 +5,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.layers.state_layer import Plan, StateLayer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import normal_array
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class FeatureQueue(keras.layers.Layer):
+class FeatureQueue(StateLayer):
     """The last `size` embeddings, newest first; float32 `[size, dimension]`, saved with the model.
 
     Starts as random unit vectors, as in MoCo, the same on every backend for one seed; or empty, as rows of zeros.
@@ -35,7 +36,6 @@ class FeatureQueue(keras.layers.Layer):
     """
 
     def __init__(self, size: int, dimension: int, seed: int = 0, empty: bool = False, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("size", size), ("dimension", dimension)):
             check_integer(name, value, 1)
@@ -64,7 +64,7 @@ class FeatureQueue(keras.layers.Layer):
         """Puts `embeddings` `[N, dimension]` (the global batch's) in front and drops the oldest.
 
         Args:
-            embeddings: what to add; not normalised here.
+            embeddings: what to add; not normalized here.
             updated: where false, the queue stays as it is.
         """
         if embeddings.shape[0] is not None:
@@ -80,6 +80,23 @@ class FeatureQueue(keras.layers.Layer):
                 "The queue must hold at least one global batch. "
                 f"Received: size={self.size}, a batch of {batch_size} embeddings"
             )
+
+    def advice(self, plan: Plan) -> list[str]:
+        if plan.batch_size is None:
+            return []
+        keys = None if plan.updates is None else plan.updates * plan.batch_size
+        held = [number for number in (plan.samples, keys and keys // 2, self.size) if number is not None]
+        fits = max(min(held) // 2 // plan.batch_size, 1) * plan.batch_size  # whole batches, as some queues want them
+        if keys is not None and self.size > keys:
+            reason = (
+                f"the run gives the queue {keys} embeddings ({plan.updates} updates of {plan.batch_size} samples), so "
+                "that it is never full of real ones"
+            )
+        elif plan.samples is not None and self.size > 2 * plan.samples:
+            reason = f"the data have {plan.samples} samples, so that the queue holds each several times"
+        else:
+            return []
+        return [f"`queue_size={self.size}`: {reason}; `queue_size={fits}` would suit."]
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.layers.pixel_scale import can_leave, check_value_range, inside, nan_unless, to_unit_range
 from keras_ssl.typing import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -14,25 +15,34 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class ImagePreprocessing(keras.layers.Layer):
-    """Pixels to normalised floats: scale to [0, 1], subtract `mean`, divide by `std`, per channel.
+    """Pixels to normalized floats: scale to [0, 1], subtract `mean`, divide by `std`, per channel.
 
-    Integer images are divided by 255. Floating images are taken as they are when they lie in [0, 1]; a batch whose
-    largest value exceeds 2 is taken to be on the 0 to 255 scale, because Keras casts uint8 images to float on the way
-    into many models (`Sequential`, an `Input` without dtype) and an encoder fed with them would fail silently.
+    The type of the images decides their scale, or `value_range`; never their values (see
+    `keras_ssl.layers.pixel_scale`): uint8 is divided by 255, uint16 by 65535, and floats are taken as they are, in
+    [0, 1]. Other integers are an error without a `value_range`. An image with a value outside its range by more than
+    a thousandth becomes NaN as a whole, for compiled code cannot raise: uint8 images that were cast to floats before,
+    say by a `keras.Input` without `dtype="uint8"`. The other images of the batch stay as they are. An encoder may lose
+    the NaN again: see `NaNGuard`.
 
     Args:
         mean: per-channel mean on the [0, 1] scale, or one number. Defaults to ImageNet's.
         std: per-channel standard deviation on the [0, 1] scale, or one number. Defaults to ImageNet's.
+        value_range: `(low, high)`, the values that stand for 0 and 1, in images of whatever type: `(-1, 1)`, or
+            `(0, 4095)` for scans of 12 bits. Defaults to None: the type decides.
 
-    Input: `[N, H, W, C]`, integer or floating. Output: the same shape, in the layer's compute dtype.
+    Input: `[N, H, W, C]`, uint8, uint16 or floating in [0, 1]; of any type where there is a `value_range`. Output: the
+    same shape, in the layer's compute dtype.
 
     Raises:
-        ValueError: if a standard deviation is not positive.
+        ValueError: if a standard deviation is not positive, or `value_range` is not two numbers in ascending order;
+            when called, for a type that has no scale.
 
     Example:
 
     >>> layer = ImagePreprocessing(mean=0.5, std=0.5)
     >>> float(layer(np.full((1, 2, 2, 3), 255, "uint8"))[0, 0, 0, 0])
+    1.0
+    >>> float(ImagePreprocessing(0.5, 0.5, value_range=(0, 4095))(np.full((1, 2, 2, 3), 4095, "int16"))[0, 0, 0, 0])
     1.0
     """
 
@@ -40,6 +50,7 @@ class ImagePreprocessing(keras.layers.Layer):
         self,
         mean: Sequence[float] | float = IMAGENET_MEAN,
         std: Sequence[float] | float = IMAGENET_STD,
+        value_range: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         # Inputs are not autocast: under float16, 255 levels must be scaled before they are rounded.
@@ -47,19 +58,19 @@ class ImagePreprocessing(keras.layers.Layer):
         self.mean, self.std = _numbers(mean), _numbers(std)
         if any(not value > 0 for value in np.atleast_1d(self.std)):
             raise ValueError(f"`std` must be positive. Received: std={std}")
+        self.value_range = check_value_range(value_range)
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
-        return self.normalize(self.to_unit_range(images))
+        images = keras.ops.convert_to_tensor(images)
+        unit = self.to_unit_range(images)
+        if can_leave(keras.backend.standardize_dtype(images.dtype), self.value_range):
+            unit = nan_unless(inside(unit), unit)
+        return self.normalize(unit)
 
     def to_unit_range(self, images: Tensor) -> Tensor:
-        """Integer or floating images as float32 in [0, 1] (see the class)."""
-        ops = keras.ops
-        images = ops.convert_to_tensor(images)
-        unit = ops.cast(images, "float32")
-        if "float" not in keras.backend.standardize_dtype(images.dtype):
-            return unit * np.float32(1 / 255)
-        return unit * ops.where(ops.max(unit) > 2.0, np.float32(1 / 255), np.float32(1.0))
+        """Images as float32 in [0, 1], their values not checked."""
+        return to_unit_range(images, self.value_range)
 
     def normalize(self, images: Tensor) -> Tensor:
         """Images in [0, 1] with the mean subtracted and divided by the standard deviation.
@@ -74,15 +85,16 @@ class ImagePreprocessing(keras.layers.Layer):
                     f"Images must have one channel for each number of `{name}` ({len(value)}). "
                     f"Received: images of shape {tuple(images.shape)}"
                 )
-        normalised = (images - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
-        return keras.ops.cast(normalised, self.compute_dtype)
+        normalized = (images - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
+        return keras.ops.cast(normalized, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        return {**config, "mean": self.mean, "std": self.std}
+        value_range = None if self.value_range is None else list(self.value_range)
+        return {**config, "mean": self.mean, "std": self.std, "value_range": value_range}
 
 
 def _numbers(value: Sequence[float] | float) -> list[float] | float:

@@ -15,7 +15,7 @@ def alone() -> bool:
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
 def batch_norm(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array, Array, Array]:
-    """Normalises over all axes but the last; computes in float32.
+    """Normalizes over all axes but the last; computes in float32.
 
     `y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`. On an accelerator it is memory that takes the time, so
     the statistics come out of one pass, and the derivative is written out: that of a mean and a variance one by one

@@ -13,7 +13,7 @@ from keras_ssl.typing import Tensor
 class MemoryBank(SampleTable):
     """One unit vector for each sample, by the sample's index; float32 `[size, dimension]`, saved with the model.
 
-    `row = normalise((1 - momentum) * row + momentum * embedding)`. A row is zero until its sample is first seen, and
+    `row = normalize((1 - momentum) * row + momentum * embedding)`. A row is zero until its sample is first seen, and
     takes the first embedding as it comes. What is said of a `SampleTable` holds here too.
 
     Args:

@@ -20,7 +20,7 @@ class MLPHead(keras.layers.Layer):
 
     Args:
         widths: width of each Dense layer; the last one is the embedding's dimension.
-        batch_norm: batch normalisation between each hidden Dense and its ReLU. Defaults to True.
+        batch_norm: batch normalization between each hidden Dense and its ReLU. Defaults to True.
         hidden_bias: bias of the hidden Dense layers; None (default) gives them one where no batch norm follows.
         output_bias: bias of the last Dense layer. Defaults to False.
         output_norm: batch norm after the last Dense: None (default), "affine" (scale and shift), "scale" (no shift)

@@ -4,15 +4,16 @@ from typing import Any
 
 import keras
 
+from keras_ssl.layers.state_layer import Plan, StateLayer
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class OnlineClusters(keras.layers.Layer):
+class OnlineClusters(StateLayer):
     """A label for each sample and a centroid for each cluster, brought up to date with the samples of every batch.
 
-    `update` gives each sample of the batch the label of its nearest centroid, and makes each centroid the normalised
+    `update` gives each sample of the batch the label of its nearest centroid, and makes each centroid the normalized
     mean of its members in the bank (spherical k-means, a batch at a time). A cluster without members is moved onto a
     random sample of the batch first, so that all clusters are used. Labels of samples not yet seen are -1. The
     labels are integers, the centroids float32; both are saved with the model.
@@ -27,7 +28,6 @@ class OnlineClusters(keras.layers.Layer):
     """
 
     def __init__(self, size: int, count: int, dimension: int, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         for name, value in (("size", size), ("count", count), ("dimension", dimension)):
             check_integer(name, value, 1)
@@ -90,9 +90,17 @@ class OnlineClusters(keras.layers.Layer):
         return ops.where(ops.logical_and(empty, turn < count)[:, None], taken, self.centroids)
 
     def _means(self, rows: Tensor, labels: Tensor, centroids: Tensor) -> Tensor:
-        """The normalised mean of each cluster's members; an empty cluster stays where it is."""
+        """The normalized mean of each cluster's members; an empty cluster stays where it is."""
         sums = l2_normalize(self._sizes(labels, rows))
         return keras.ops.where(keras.ops.any(keras.ops.not_equal(sums, 0.0), axis=1, keepdims=True), sums, centroids)
+
+    def advice(self, plan: Plan) -> list[str]:
+        if 2 * self.count <= self.size:
+            return []
+        return [
+            f"`clusters={self.count}`: {self.size} samples make clusters of fewer than two, in which no sample finds "
+            f"another; `clusters={max(self.size // 100, 2)}` would suit."
+        ]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "size": self.size, "count": self.count, "dimension": self.dimension}

@@ -4,17 +4,18 @@ from typing import Any
 
 import keras
 
+from keras_ssl.layers.state_layer import Plan, late
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class Prototypes(keras.layers.Layer):
-    """Cosines of embeddings with `count` learned directions: `x / |x| @ (W / |W|)`, columns of W normalised.
+    """Cosines of embeddings with `count` learned directions: `x / |x| @ (W / |W|)`, columns of W normalized.
 
-    W is normalised in the call, not after a step: no step, and no average of several W, can leave the sphere. (A
-    weight-normalised layer with its norm fixed at 1 is the same thing.) The gradient has no radial part; it shrinks
-    as the columns grow, as with every normalised weight.
+    W is normalized in the call, not after a step: no step, and no average of several W, can leave the sphere. (A
+    weight-normalized layer with its norm fixed at 1 is the same thing.) The gradient has no radial part; it shrinks
+    as the columns grow, as with every normalized weight.
 
     The cosines are in float32 whatever the precision of the model, unless `dtype` says otherwise: they are divided
     by temperatures as low as 0.04.
@@ -54,7 +55,7 @@ class Prototypes(keras.layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(self.dimension, self.count),
-            # Columns of about unit length, so that a step turns them as far as one of normalised weights would.
+            # Columns of about unit length, so that a step turns them as far as one of normalized weights would.
             initializer=keras.initializers.RandomNormal(stddev=self.dimension**-0.5),
         )
         self.built = True
@@ -80,6 +81,10 @@ class Prototypes(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.count)
+
+    def advice(self, plan: Plan) -> list[str]:
+        """As `StateLayer.advice`."""
+        return late("freeze_steps", self.freeze_steps, plan, "the prototypes never learn")
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -4,12 +4,13 @@ from typing import Any
 
 import keras
 
+from keras_ssl.layers.state_layer import StateLayer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class RunningCovariance(keras.layers.Layer):
+class RunningCovariance(StateLayer):
     """An exponential moving average of matrices `[dimension, dimension]`, float32, saved with the model.
 
     `C = decay * C + (1 - decay) * new`, from zero, without a correction for the start (as in TiCo).
@@ -30,7 +31,6 @@ class RunningCovariance(keras.layers.Layer):
     """
 
     def __init__(self, dimension: int, decay: float = 0.9, **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not 0 <= decay < 1:
             raise ValueError(f"`decay` must lie in [0, 1). Received: decay={decay}")

@@ -6,16 +6,17 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.layers.state_layer import StateLayer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class SampleTable(keras.layers.Layer):
+class SampleTable(StateLayer):
     """A row of numbers for each sample, found by the sample's number (`index` of a batch); float32, saved.
 
     A number that the table does not have gives a row of NaN, which the loss shows, rather than the row of another
-    sample, which nothing would show. `check_arrays` makes an error of it where the numbers are known beforehand.
+    sample, which nothing would show. `check_index` makes an error of it where the numbers are known beforehand.
 
     Args:
         size: number of samples in the data set.
@@ -33,7 +34,6 @@ class SampleTable(keras.layers.Layer):
     """
 
     def __init__(self, size: int, initial: Sequence[float], **kwargs: Any) -> None:
-        kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
         if not len(initial):
             raise ValueError(f"`initial` must hold at least one number. Received: initial={initial}")
@@ -75,16 +75,16 @@ class SampleTable(keras.layers.Layer):
         new = keras.ops.scatter_update(spare, keras.ops.expand_dims(place, 1), keras.ops.cast(rows, old.dtype))
         self._rows.assign(keras.ops.where(updated, new[: self.size], old))
 
-    def check_arrays(self, arrays: dict[str, Any], argument: str) -> None:
-        """Raises a `ValueError` if the table lacks a sample of a data set.
+    def check_index(self, index: Any, argument: str) -> None:
+        """Raises a `ValueError` if the table lacks a sample.
 
         Args:
-            arrays: the data set by batch key; without `index` the samples are numbered from 0.
+            index: numbers of samples, integers `[N]`.
             argument: the name under which a user set the table's size.
         """
-        first = arrays["x"][0] if isinstance(arrays["x"], tuple | list) else arrays["x"]
-        index = arrays.get("index")
-        lowest, highest = (0, len(first) - 1) if index is None else (int(np.min(index)), int(np.max(index)))
+        if not len(index):
+            return
+        lowest, highest = int(np.min(index)), int(np.max(index))
         if lowest < 0 or highest >= self.size:
             raise ValueError(
                 f"`{argument}` must be greater than every sample's number, and no number negative. "

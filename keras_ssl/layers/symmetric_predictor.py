@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.layers.state_layer import StateLayer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
@@ -15,7 +16,7 @@ def symmetric_matrix(correlation: Tensor, eps: float = 0.1, convention: str = "p
     r"""The predictor `U diag(p) U^T` for a correlation matrix `F = U diag(s) U^T`.
 
     `p_j = sqrt(s_j) + eps max_j s_j` ("paper"), or `p_j = max(sqrt(s_j / max_j s_j) + eps, 1e-4)` ("code", what the
-    authors released). The two differ in scale, which a normalised loss does not see, and in what `eps` means:
+    authors released). The two differ in scale, which a normalized loss does not see, and in what `eps` means:
     "code" with `eps` is "paper" with `eps / sqrt(max_j s_j)`. Neither sign nor order of the eigenvectors matters.
     Eigenvalues within rounding of zero count as zero.
 
@@ -44,7 +45,7 @@ def symmetric_matrix(correlation: Tensor, eps: float = 0.1, convention: str = "p
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class SymmetricPredictor(keras.layers.Layer):
+class SymmetricPredictor(StateLayer):
     """A linear predictor that is not learned: `symmetric_matrix` of the running correlation of its inputs.
 
     `F = momentum F + (1 - momentum) mean_i z_i z_i^T` (the first batch gives F itself), float32, saved with the model.

@@ -12,7 +12,7 @@ def alone() -> bool:
 
 
 def batch_norm(x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalises over all axes but the last, in float32, where Keras has dozens of operations over the whole input.
+    """Normalizes over all axes but the last, in float32, where Keras has dozens of operations over the whole input.
 
     Args:
         x: float tensor `[..., C]`.

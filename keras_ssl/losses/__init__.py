@@ -1,5 +1,6 @@
 """Losses: pure functions of embeddings `[N, D]` to a scalar, with no state, no replicas and no logging."""
 
+from keras_ssl.exports import lazy_exports
 from keras_ssl.losses.adaptive_temperature_loss import adaptive_barlow_twins_loss, adaptive_contrastive_loss
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_loss, cross_correlation
 from keras_ssl.losses.bipartite_matching import bipartite_matching
@@ -17,7 +18,7 @@ from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regulariz
 from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
-from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
+from keras_ssl.losses.nnclr_loss import nearest_neighbors, nnclr_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.ressl_loss import ressl_loss
 from keras_ssl.losses.simsiam_loss import simsiam_loss
@@ -30,6 +31,8 @@ from keras_ssl.losses.swav_loss import swav_loss
 from keras_ssl.losses.tico_loss import tico_loss
 from keras_ssl.losses.vicreg_loss import vicreg_loss
 from keras_ssl.losses.whitening_mse_loss import w_mse_loss
+
+__getattr__, _more = lazy_exports(__name__, __file__)
 
 __all__ = [
     "adaptive_barlow_twins_loss",
@@ -53,7 +56,7 @@ __all__ = [
     "mmcr_loss",
     "multi_view_dhel_loss",
     "multi_view_info_nce_loss",
-    "nearest_neighbours",
+    "nearest_neighbors",
     "nnclr_loss",
     "nt_xent_loss",
     "pair_reliability",
@@ -69,4 +72,5 @@ __all__ = [
     "vicreg_loss",
     "von_mises_fisher_weights",
     "w_mse_loss",
+    *_more,
 ]

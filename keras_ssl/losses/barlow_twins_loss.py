@@ -8,21 +8,21 @@ from keras_ssl.typing import Tensor
 
 def standardize(z: Tensor, epsilon: float = 1e-5) -> Tensor:
     """Columns of `z` with mean 0 and (biased) variance 1 over the batch."""
-    centred = z - keras.ops.mean(z, axis=0, keepdims=True)
-    variance = keras.ops.mean(keras.ops.square(centred), axis=0, keepdims=True)
-    return centred * keras.ops.rsqrt(variance + epsilon)
+    centerd = z - keras.ops.mean(z, axis=0, keepdims=True)
+    variance = keras.ops.mean(keras.ops.square(centerd), axis=0, keepdims=True)
+    return centerd * keras.ops.rsqrt(variance + epsilon)
 
 
 def cross_correlation(z1: Tensor, z2: Tensor, epsilon: float = 1e-5) -> Tensor:
     """The matrix `C[i, j]`, the correlation over the batch of `z1[:, i]` with `z2[:, j]`.
 
-    Each view is standardised by its own mean and biased standard deviation, so that identical views give a diagonal
+    Each view is standardized by its own mean and biased standard deviation, so that identical views give a diagonal
     of exactly 1 (up to `epsilon`, which is added to the variance).
 
     Args:
         z1: embeddings of the first view, `[N, D]`.
         z2: embeddings of the second view, `[N, D]`.
-        epsilon: added to each variance. Defaults to `1e-5`, that of the authors' batch normalisation.
+        epsilon: added to each variance. Defaults to `1e-5`, that of the authors' batch normalization.
 
     Returns:
         A `[D, D]` tensor.

@@ -11,7 +11,7 @@ _FAR = 1e30
 
 
 def bipartite_matching(weights: Tensor) -> Tensor:
-    r"""The permutation `m` that maximises `sum_i weights[i, m(i)]`: the exact solution of the assignment problem.
+    r"""The permutation `m` that maximizes `sum_i weights[i, m(i)]`: the exact solution of the assignment problem.
 
     Shortest augmenting paths with dual prices (Kuhn's Hungarian method in the form of Jonker and Volgenant): rows
     whose best column nobody else wants are assigned at once, and every other row costs one search of at most N steps,
@@ -29,7 +29,8 @@ def bipartite_matching(weights: Tensor) -> Tensor:
 
     Example:
 
-    >>> bipartite_matching([[0.9, 0.8], [0.8, 0.1]])  # the best pair alone, 0.9, would leave 0.1
+    >>> columns = bipartite_matching([[0.9, 0.8], [0.8, 0.1]])  # the best pair alone, 0.9, would leave 0.1
+    >>> keras.ops.convert_to_numpy(columns).tolist()
     [1, 0]
 
     Reference:

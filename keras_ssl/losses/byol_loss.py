@@ -5,7 +5,7 @@ from keras_ssl.typing import Tensor
 
 
 def byol_loss(prediction: Tensor, target: Tensor) -> Tensor:
-    r"""BYOL: squared distance of the L2-normalised prediction and target, `mean_i(2 - 2 cos(p_i, t_i))`.
+    r"""BYOL: squared distance of the L2-normalized prediction and target, `mean_i(2 - 2 cos(p_i, t_i))`.
 
     In one direction; the objective adds the two directions, as the paper and the authors' code do (range 0 to 8).
     The gradient is not stopped here: the target of a teacher carries none.

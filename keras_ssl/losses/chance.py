@@ -31,6 +31,23 @@ def log_mean_exp(dimension: int, sharpness: float) -> float:
     return float(np.logaddexp.reduce(np.append(logs, 0.0)))
 
 
+def mean_softplus(dimension: int, sharpness: float) -> float:
+    """`E log(1 + exp(sharpness * cos))` of two random unit vectors, by the midpoint rule on the angle.
+
+    Args:
+        dimension: D, of the embeddings, at least 2.
+        sharpness: what the cosine is multiplied by, not negative.
+
+    Example:
+
+    >>> round(mean_softplus(64, 0.0), 4)  # log 2
+    0.6931
+    """
+    angles = (np.arange(4096) + 0.5) * (math.pi / 4096)
+    weights = np.sin(angles) ** (dimension - 2)
+    return float(np.sum(weights * np.logaddexp(0.0, sharpness * np.cos(angles))) / np.sum(weights))
+
+
 def tilted_cosine(dimension: int, sharpness: float) -> float:
     """`E[cos exp(k cos)] / E[exp(k cos)]` at `k = sharpness`, the derivative of `log_mean_exp`; near `k / D`."""
     ratio = log_mean_exp(dimension + 2, sharpness) - log_mean_exp(dimension, sharpness)

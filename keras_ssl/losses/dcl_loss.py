@@ -10,7 +10,7 @@ from keras_ssl.typing import Tensor
 def von_mises_fisher_weights(z1: Tensor, z2: Tensor, sigma: float = 0.5) -> Tensor:
     """DCLW's weight of each positive pair: the nearer its two views are already, the less it counts.
 
-    `w_i = 2 - exp(z1_i.z2_i / sigma) / mean_j exp(z1_j.z2_j / sigma)`, rows L2-normalised; the weights' mean is 1. A
+    `w_i = 2 - exp(z1_i.z2_i / sigma) / mean_j exp(z1_j.z2_j / sigma)`, rows L2-normalized; the weights' mean is 1. A
     pair much nearer than all others gets a negative weight, at the least `2 - N`. They carry no gradient.
 
     Args:
@@ -46,7 +46,7 @@ def dcl_loss(z1: Tensor, z2: Tensor, temperature: float = 0.1, weights: Tensor |
     r"""DCL: nearer to the other view of one's own image, further from all views of other images, each by itself.
 
     `mean_i( -w_i z_i.z_p(i) / T + log sum_{j != i, p(i)} exp(z_i.z_j / T) )` over the 2N embeddings, rows
-    L2-normalised, `p(i)` the other view of `i`. InfoNCE has the positive in the sum as well; without it, a pair that
+    L2-normalized, `p(i)` the other view of `i`. InfoNCE has the positive in the sum as well; without it, a pair that
     is already near does not weaken the push of its negatives. Anchor by anchor, `NT-Xent_i = softplus(DCL_i)` (with
     weights 1). The loss is not bounded from below by 0; the chance value is `log(2N - 2)`.
 

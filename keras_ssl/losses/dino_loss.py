@@ -15,12 +15,12 @@ def dino_loss(
     teachers: Sequence[Tensor],
     student_temperature: float = 0.1,
     teacher_temperature: float | Tensor = 0.04,
-    centre: Tensor | None = None,
+    center: Tensor | None = None,
     sinkhorn_iterations: int = 0,
 ) -> Tensor:
     r"""Cross-entropy between the teacher's sharpened distribution of one view and the student's of another.
 
-    `swapped_prediction_loss(students / T_s, softmax((teachers - centre) / T_t))`: pairs of one and the same view are
+    `swapped_prediction_loss(students / T_s, softmax((teachers - center) / T_t))`: pairs of one and the same view are
     left out. Chance value: `log K`. With equal logits, temperatures and views it is the entropy of the teacher.
 
     Args:
@@ -28,9 +28,9 @@ def dino_loss(
         teachers: the teacher's outputs for the global views, in the same order, `[N, K]`.
         student_temperature: T_s > 0. Defaults to `0.1`.
         teacher_temperature: T_t > 0, a number or a tensor that broadcasts with `[N, K]`. Defaults to `0.04`.
-        centre: `[K]`, subtracted from the teacher's outputs; None (default) is zero.
+        center: `[K]`, subtracted from the teacher's outputs; None (default) is zero.
         sinkhorn_iterations: above 0, the targets are `sinkhorn(teacher, T_t, sinkhorn_iterations)` of each view's
-            global batch, which no centre changes; 3 is usual. Defaults to 0, the softmax.
+            global batch, which no center changes; 3 is usual. Defaults to 0, the softmax.
 
     Returns:
         A scalar.
@@ -42,7 +42,7 @@ def dino_loss(
         Caron et al., "Emerging Properties in Self-Supervised Vision Transformers", ICCV 2021; for Sinkhorn-Knopp
         Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023.
     """
-    targets = teacher_distributions(teachers, teacher_temperature, centre, sinkhorn_iterations)
+    targets = teacher_distributions(teachers, teacher_temperature, center, sinkhorn_iterations)
     return loss_of_targets(students, targets, student_temperature)
 
 
@@ -55,13 +55,13 @@ def loss_of_targets(students: Sequence[Tensor], targets: Sequence[Tensor], stude
 def teacher_distributions(
     teachers: Sequence[Tensor],
     temperature: float | Tensor = 0.04,
-    centre: Tensor | None = None,
+    center: Tensor | None = None,
     sinkhorn_iterations: int = 0,
 ) -> list[Tensor]:
     """The teacher's distribution of each view, `[N, K]`, as in `dino_loss`."""
     if isinstance(temperature, int | float):
         check_positive("teacher_temperature", temperature)
-    outputs = [as_float(view) if centre is None else as_float(view) - as_float(centre) for view in teachers]
+    outputs = [as_float(view) if center is None else as_float(view) - as_float(center) for view in teachers]
     if sinkhorn_iterations:
         return [sinkhorn(view / temperature, 1.0, sinkhorn_iterations) for view in outputs]
     return [keras.ops.softmax(view / temperature, axis=1) for view in outputs]

@@ -28,7 +28,7 @@ def hard_contrastive_loss(z1: Tensor, z2: Tensor, temperature: float = 0.1, quan
     r"""NT-Xent over the hard negatives: those whose cosine is at least the `quantile` of all of an anchor's negatives.
 
     `-mean_i log( e_ip(i) / (e_ip(i) + sum_{j: s_ij >= s_i(quantile)} e_ij) )` with `s_ij = z_i.z_j`,
-    `e_ij = exp(s_ij / T)`, rows L2-normalised, over the 2N anchors; `p(i)` is the other view of `i`. The selection
+    `e_ij = exp(s_ij / T)`, rows L2-normalized, over the 2N anchors; `p(i)` is the other view of `i`. The selection
     carries no gradient. `quantile=0` is NT-Xent. Chance value (all embeddings random): about
     `log(1 + (1 - quantile)(2N - 2))`.
 
@@ -46,7 +46,7 @@ def hard_contrastive_loss(z1: Tensor, z2: Tensor, temperature: float = 0.1, quan
         ValueError: if the temperature is not positive or `quantile` not in [0, 1).
 
     Reference:
-        Wang and Liu, "Understanding the Behaviour of Contrastive Loss", CVPR 2021.
+        Wang and Liu, "Understanding the Behavior of Contrastive Loss", CVPR 2021.
     """
     check_positive("temperature", temperature)
     check_quantile(quantile)

@@ -17,7 +17,7 @@ def image_pair_loss(
 ) -> Tensor:
     r"""CLIP's loss: each image finds its partner among the second images, and each second image among the first.
 
-    `(CE(S / T) + CE(S^T / T)) / 2` with `S = z1 z2^T`, rows L2-normalised, and CE the cross-entropy of each row
+    `(CE(S / T) + CE(S^T / T)) / 2` with `S = z1 z2^T`, rows L2-normalized, and CE the cross-entropy of each row
     with its own number as the target. Unlike NT-Xent, no image is compared with others of its own side. Chance value:
     `log N`; orthonormal pairs give `log(1 + (N - 1) exp(-1 / T))`.
 

@@ -53,7 +53,7 @@ def info_nce_loss(
 ) -> Tensor:
     r"""InfoNCE: each query should be nearer to its own key than to the negatives.
 
-    `-mean_i log( exp(q_i.k_i / T) / sum_j exp(q_i.k_j / T) )` with rows L2-normalised. Without `negatives`, `j` runs
+    `-mean_i log( exp(q_i.k_i / T) / sum_j exp(q_i.k_j / T) )` with rows L2-normalized. Without `negatives`, `j` runs
     over all keys of the batch; with them, over the query's own key and the rows of `negatives`, as in MoCo. The
     chance value is the logarithm of the number of candidates.
 

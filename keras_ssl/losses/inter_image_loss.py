@@ -37,7 +37,7 @@ def inter_image_loss(
     r"""InfoNCE against negatives of each query's own, with a margin on the cosine of the positive.
 
     The mean over queries of `-log( exp((q.p - m) / T) / (exp((q.p - m) / T) + sum_k exp(q.n_k / T)) )`, rows
-    L2-normalised. A negative margin m asks for less than plain InfoNCE, which suits positives that are only
+    L2-normalized. A negative margin m asks for less than plain InfoNCE, which suits positives that are only
     likely to show the same thing.
 
     Args:

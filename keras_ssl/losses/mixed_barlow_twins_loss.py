@@ -1,4 +1,4 @@
-"""The regulariser of Mixed Barlow Twins."""
+"""The regularizer of Mixed Barlow Twins."""
 
 import keras
 
@@ -15,7 +15,7 @@ def mixup_correlation_regularizer(
     For `z` in `{z1, z2}`: `sum_ij (C(m, z) - (a C(z1, z) + (1 - a) C(z2[partner], z)))_ij^2`, added up, with
     `C(u, v) = u^T v / N`, `m` the embeddings of the inputs `a x1 + (1 - a) x2[partner]`, and gradients into the target
     as well. An encoder that is linear in its inputs gives 0 where the embeddings are taken as they are
-    (`epsilon=None`); standardised, as the objective has it, `m` is scaled up again and does not.
+    (`epsilon=None`); standardized, as the objective has it, `m` is scaled up again and does not.
 
     Args:
         mixed: embeddings of the mixed inputs, `[N, D]`.
@@ -23,9 +23,9 @@ def mixup_correlation_regularizer(
         z2: embeddings of the second view, `[N, D]`.
         partner: integers `[N]`, a permutation of the batch: the row of `z2` that was mixed into each.
         coefficient: a in [0, 1], a scalar.
-        epsilon: added to each variance where the three embeddings are standardised, with the biased variance as in
+        epsilon: added to each variance where the three embeddings are standardized, with the biased variance as in
             `cross_correlation` (the authors' code takes the unbiased one and no epsilon). Defaults to `1e-5`; None
-            does not standardise.
+            does not standardize.
 
     Returns:
         A scalar.

@@ -33,7 +33,7 @@ def nuclear_norm(matrix: Tensor) -> Tensor:
 def mmcr_loss(views: Sequence[Tensor], manifold_weight: float = 0.0) -> Tensor:
     r"""MMCR: the centroids of all images' views should be long and fill as many directions as they can.
 
-    `-|C|_* + manifold_weight * mean_i |Z_i|_*` with rows L2-normalised, `C` `[N, D]` the mean of each image's
+    `-|C|_* + manifold_weight * mean_i |Z_i|_*` with rows L2-normalized, `C` `[N, D]` the mean of each image's
     embeddings over its views, `Z_i` `[V, D]` the embeddings of image i, and the nuclear norm `|.|_*`. It lies in
     `[-sqrt(N min(N, D)), 0]` where `manifold_weight` is 0.
 

@@ -14,7 +14,7 @@ def multi_view_info_nce_loss(views: Sequence[Tensor], temperature: float = 0.1) 
     r"""MV-InfoNCE: all pairs of views of a sample against all pairs that one of its views takes part in.
 
     `-mean_i log( sum_{v != v'} e(i,v; i,v') / sum_v sum_{(j,v') != (i,v)} e(i,v; j,v') )` with
-    `e(i,v; j,w) = exp(z_i^v.z_j^w / T)`, rows L2-normalised. Never negative. Chance value:
+    `e(i,v; j,w) = exp(z_i^v.z_j^w / T)`, rows L2-normalized. Never negative. Chance value:
     `log((V N - 1) / (V - 1))` for V views of N samples.
 
     Args:
@@ -41,7 +41,7 @@ def multi_view_dhel_loss(views: Sequence[Tensor], temperature: float = 0.1) -> T
     r"""MV-DHEL: all pairs of views of a sample, decoupled from the other samples, view by view.
 
     `-mean_i log( sum_{v < v'} e(i,v; i,v') / prod_v sum_{j != i} e(i,v; j,v) )` with `e(i,v; j,w) =
-    exp(z_i^v.z_j^w / T)`, rows L2-normalised: negatives come from within a view. It may be negative. Chance value:
+    exp(z_i^v.z_j^w / T)`, rows L2-normalized: negatives come from within a view. It may be negative. Chance value:
     `V log(N - 1) - log(V (V - 1) / 2) + (V - 1) / T` when all embeddings are one point.
 
     Args:

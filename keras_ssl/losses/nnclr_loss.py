@@ -1,4 +1,4 @@
-"""The loss of NNCLR: InfoNCE with the nearest neighbour in a bank for the sample itself."""
+"""The loss of NNCLR: InfoNCE with the nearest neighbor in a bank for the sample itself."""
 
 import keras
 
@@ -7,8 +7,8 @@ from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_no
 from keras_ssl.typing import Tensor
 
 
-def nearest_neighbours(embeddings: Tensor, bank: Tensor, unit_bank: bool = False) -> Tensor:
-    """For each row of `embeddings` `[N, D]` the row of `bank` `[K, D]` of the highest cosine, L2-normalised.
+def nearest_neighbors(embeddings: Tensor, bank: Tensor, unit_bank: bool = False) -> Tensor:
+    """For each row of `embeddings` `[N, D]` the row of `bank` `[K, D]` of the highest cosine, L2-normalized.
 
     Without gradient; of equals, the first. With `unit_bank` the rows of the bank are taken to have length 1.
     """
@@ -21,9 +21,9 @@ def nearest_neighbours(embeddings: Tensor, bank: Tensor, unit_bank: bool = False
 def nnclr_loss(
     embeddings: Tensor, predictions: Tensor, bank: Tensor, temperature: float = 0.1, unit_bank: bool = False
 ) -> Tensor:
-    r"""NNCLR: the nearest neighbour of a sample should find the prediction made from the sample's other view.
+    r"""NNCLR: the nearest neighbor of a sample should find the prediction made from the sample's other view.
 
-    `-1/N sum_i log( exp(nn(z_i).p_i / T) / sum_k exp(nn(z_i).p_k / T) )`, with all rows L2-normalised and `nn(z)` the
+    `-1/N sum_i log( exp(nn(z_i).p_i / T) / sum_k exp(nn(z_i).p_k / T) )`, with all rows L2-normalized and `nn(z)` the
     row of the bank nearest to `z`. In one direction; the objective takes the mean of the two. With a bank that holds
     `embeddings` themselves this is `info_nce_loss(embeddings, predictions)`. Chance value: `log(N)`.
 
@@ -47,4 +47,4 @@ def nnclr_loss(
     """
     check_positive("temperature", temperature)
     check_pair(keras.ops.convert_to_tensor(embeddings), keras.ops.convert_to_tensor(predictions))
-    return info_nce_loss(nearest_neighbours(embeddings, bank, unit_bank), predictions, temperature)
+    return info_nce_loss(nearest_neighbors(embeddings, bank, unit_bank), predictions, temperature)

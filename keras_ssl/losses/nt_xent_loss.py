@@ -9,7 +9,7 @@ from keras_ssl.typing import Tensor
 def nt_xent_loss(z1: Tensor, z2: Tensor, temperature: float = 0.1) -> Tensor:
     r"""NT-Xent: among all 2N embeddings, each should find the other view of its own image.
 
-    With `z = concat(z1, z2)`, rows L2-normalised, and `p(i)` the other view of `i`:
+    With `z = concat(z1, z2)`, rows L2-normalized, and `p(i)` the other view of `i`:
     `-1/(2N) sum_i log( exp(z_i.z_p(i) / T) / sum_{j != i} exp(z_i.z_j / T) )`. Chance value: `log(2N - 1)`.
 
     Args:

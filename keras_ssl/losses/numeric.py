@@ -26,15 +26,17 @@ def l2_normalize(x: Tensor) -> Tensor:
     """
     ops, x = keras.ops, as_float(x)
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    present = square > 1e-24
-    scale = ops.rsqrt(ops.where(present, square, ops.ones_like(square)))
-    return ops.where(present, x * scale, ops.zeros_like(x))
+    zero = square <= 1e-24  # not so of NaN, which must stay: a loss of zeros would look right
+    scale = ops.rsqrt(ops.where(zero, ops.ones_like(square), square))
+    return ops.where(zero, ops.zeros_like(x), x * scale)
 
 
 def check_positive(name: str, value: float) -> float:
-    """`value`, or an error that names the argument when it is not above zero."""
-    if not value > 0:
-        raise ValueError(f"`{name}` must be greater than 0. Received: {name}={value}")
+    """`value`, or an error that names the argument when it is not above zero, or not finite."""
+    if not 0 < value < float("inf"):
+        raise ValueError(
+            f"`{name}` must be greater than 0{' and finite' if value > 0 else ''}. Received: {name}={value}"
+        )
     return value
 
 

@@ -18,7 +18,7 @@ def ressl_loss(
     r"""ReSSL: student and teacher should relate an image to the images of a bank in the same way.
 
     Cross-entropy `-1/N sum_i sum_k p_ik log q_ik` with `p_i = softmax_k(t_i.b_k / T_t)` of the teacher and
-    `q_i = softmax_k(s_i.b_k / T_s)` of the student, all rows L2-normalised. Chance value: `log(K)`. For `T_t` towards
+    `q_i = softmax_k(s_i.b_k / T_s)` of the student, all rows L2-normalized. Chance value: `log(K)`. For `T_t` towards
     0, `p` is the bank's row nearest to the teacher's embedding. The gradient is not stopped here: a teacher's
     embedding carries none.
 

@@ -35,7 +35,7 @@ def sog_clr_terms(
 ) -> SogCLRTerms:
     r"""The loss of SogCLR with what its state needs.
 
-    For each of the 2N anchors `i`, rows L2-normalised, `T_i` the temperature of its sample, `E_j` the mean over the
+    For each of the 2N anchors `i`, rows L2-normalized, `T_i` the temperature of its sample, `E_j` the mean over the
     2N - 2 views of other samples and `u_i` the moving average of its sample:
 
         u_i' = (1 - gamma) u_i + gamma E_j exp(z_i.z_j / T_i)
@@ -97,7 +97,7 @@ def sog_clr_loss(
     seen: Tensor | None = None,
     gamma: float = 0.9,
 ) -> Tensor:
-    """SogCLR: a contrastive loss whose normaliser is a moving average of each sample; see `sog_clr_terms`.
+    """SogCLR: a contrastive loss whose normalizer is a moving average of each sample; see `sog_clr_terms`.
 
     Args:
         z1, z2, temperature, log_mean, seen, gamma: as for `sog_clr_terms`.

@@ -19,7 +19,7 @@ def sup_con_loss(
 ) -> Tensor:
     r"""SupCon: NT-Xent in which all views of all samples of one's own class are positives.
 
-    With `z = concat(z1, z2)`, rows L2-normalised, `P(i)` the other rows of the sample or of its class, and
+    With `z = concat(z1, z2)`, rows L2-normalized, `P(i)` the other rows of the sample or of its class, and
     `log p_ij = z_i.z_j / T - log sum_{k != i} exp(z_i.z_k / T)`:
 
     - "out": `-mean_i mean_{j in P(i)} log p_ij`, the mean of log-probabilities;

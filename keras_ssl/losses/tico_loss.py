@@ -7,7 +7,7 @@ from keras_ssl.typing import Tensor
 
 
 def second_moment(z: Tensor) -> Tensor:
-    """`1/N sum_i z_i z_i^T` of the L2-normalised rows of `z` `[N, D]`: `[D, D]`, not centred."""
+    """`1/N sum_i z_i z_i^T` of the L2-normalized rows of `z` `[N, D]`: `[D, D]`, not centerd."""
     z = l2_normalize(as_float(z))
     return keras.ops.matmul(keras.ops.transpose(z), z) / keras.ops.cast(keras.ops.shape(z)[0], z.dtype)
 
@@ -25,7 +25,7 @@ def tico_terms(z1: Tensor, z2: Tensor, covariance: Tensor) -> tuple[Tensor, Tens
 def tico_loss(z1: Tensor, z2: Tensor, covariance: Tensor, contrast_weight: float = 8.0) -> Tensor:
     r"""TiCo: views agree, and embeddings avoid the directions in which those before them lay.
 
-    `mean_i(1 - z1_i.z2_i) + contrast_weight * mean_i(z1_i^T C z1_i)` with rows L2-normalised. With
+    `mean_i(1 - z1_i.z2_i) + contrast_weight * mean_i(z1_i^T C z1_i)` with rows L2-normalized. With
     `C = second_moment(z1)` the second term is the mean of all squared cosines of a batch; a running mean of it is a
     bank of all earlier embeddings, of the size of one matrix.
 

@@ -1,7 +1,7 @@
 """Adaptive multi-head contrastive learning."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -19,13 +19,15 @@ from keras_ssl.losses.adaptive_temperature_loss import (
 from keras_ssl.losses.chance import largest_cosines, log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 _BASES = ("simclr", "moco", "barlow_twins")
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2310.05615")
 class AdaptiveMultiHeadContrastive(TeacherStudent):
     r"""AMCL: several projection heads, and a temperature of its own for every pair.
 
@@ -51,7 +53,8 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         projector: widths of each head. Defaults to `(512, 128)`.
         heads: number of heads. Defaults to 3.
         temperature: one for all pairs, positive, or None (default): adaptive.
-        temperature_range: low and high. Defaults to `(1e-5, 2.0)`, the authors'.
+        temperature_range: low and high. Defaults to `(0.05, 1.0)`. The authors take `(1e-5, 2.0)`: at their low end
+            one pair weighs 20000 times as much as another, and training soon diverges unless its steps are small.
         penalty_weight: beta, not negative. Defaults to `1e-4`; the authors take 1e-6 with Barlow Twins.
         hidden_width: of `phi`. Defaults to 128.
         hardest: number of negatives that count, or None (default): all, in a softmax.
@@ -68,7 +71,7 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
 
     ```python
     encoder = keras_ssl.encoders.ConvNet()
-    model = keras_ssl.AdaptiveMultiHeadContrastive(encoder, projector=(128, 64), temperature_range=(0.05, 1.0))
+    model = keras_ssl.AdaptiveMultiHeadContrastive(encoder, projector=(128, 64))
     model.compile("adam")
     model.fit(images, epochs=10)
     ```
@@ -89,7 +92,7 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         projector: Sequence[int] = (512, 128),
         heads: int = 3,
         temperature: float | None = None,
-        temperature_range: Sequence[float] = (1e-5, 2.0),
+        temperature_range: Sequence[float] = (0.05, 1.0),
         penalty_weight: float = 1e-4,
         hidden_width: int = 128,
         hardest: int | None = None,
@@ -101,8 +104,7 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
     ) -> None:
         if base not in _BASES:
             raise ValueError(f"`base` must be one of {_BASES}. Received: base={base!r}")
-        if kwargs.get("views") is None:
-            kwargs["views"] = getattr(view_ops, base)()
+        self.base = base
         super().__init__(encoder, **kwargs)
         for name, weight in (("penalty_weight", penalty_weight), ("redundancy_weight", redundancy_weight)):
             if not weight >= 0:
@@ -114,7 +116,6 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
             )
         if hardest is not None:
             check_integer("hardest", hardest, 1)
-        self.base = base
         self.heads = heads
         self.temperature = None if temperature is None else check_positive("temperature", temperature)
         self.temperature_range = (float(low), float(high))
@@ -137,6 +138,9 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
             self.add_teacher(momentum, final_momentum)
             self.queue = FeatureQueue(queue_size, heads * width, self.seed, name="queue")
 
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return getattr(view_ops, self.base)()
+
     def check_batch_size(self, batch_size: int) -> None:
         super().check_batch_size(batch_size)
         if self.queue is not None:
@@ -147,13 +151,13 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
                 f"There are fewer negatives than `hardest`. Received: hardest={self.hardest}, {negatives} negatives"
             )
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         if self.queue is None:
-            return super().embed(batch, training)
-        first, second = self.used_views(batch)
-        return {"z1": self.project([first], training)[0], "z2": self.teach([second], training)[0]}
+            return super().embed(batch, step)
+        first, second = self.used_views(batch, step)
+        return {"z1": self.project([first], step.training)[0], "z2": self.teach([second], step.training)[0]}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         firsts, seconds = (self._split(embeddings[name]) for name in ("z1", "z2"))
         queues = [None] * self.heads if self.queue is None else self._split(self.queue.contents)
         parts = [self._head_loss(*each) for each in zip(firsts, seconds, queues, strict=True)]
@@ -212,7 +216,7 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         return list(keras.ops.split(embeddings, self.heads, axis=1))
 
     def _temperature(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """The temperatures of all pairs of L2-normalised embeddings, `[N, M]`, or the one for all."""
+        """The temperatures of all pairs of L2-normalized embeddings, `[N, M]`, or the one for all."""
         if self.phi is None:
             return keras.ops.convert_to_tensor(self.temperature, dtype="float32")
         score = keras.ops.matmul(self._describe(rows), keras.ops.transpose(self._describe(columns)))
@@ -260,12 +264,12 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
             return loss, temperature
         return loss, ops.mean(ops.take_along_axis(temperature, ops.expand_dims(labels, 1), axis=1))
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         if self.queue is None:
             return {}
         keys = [l2_normalize(z) for z in self._split(embeddings["z2"])]
         self.queue.enqueue(keras.ops.concatenate(keys, axis=1), updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         config = super(TeacherStudent, self).get_config()

@@ -9,11 +9,13 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2103.03230")
 class BarlowTwins(JointEmbedding):
     r"""Barlow Twins: two views of an image, and an embedding whose dimensions agree and do not repeat each other.
 
@@ -24,8 +26,9 @@ class BarlowTwins(JointEmbedding):
 
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`.
-        projector: widths of the projector; the last is D. Defaults to `(8192, 8192, 8192)`, the paper's; on a small
-            encoder 256 or 512 learn as well in a fraction of the time, with a larger `redundancy_weight`.
+        projector: widths of the projector; the last is D. Defaults to `(8192, 8192, 8192)`, the paper's: 134
+            million weights, which take several seconds of a CPU for every update (`fit` warns of it). On small
+            encoders 256 or 512 learn as well in a fraction of the time, with a larger `redundancy_weight`.
         redundancy_weight: weight of the off-diagonal term (lambda). Defaults to `0.0051`, the paper's.
         scale: factor of the loss. Defaults to 1; the authors' published runs trained with a smaller effective gradient
             (1 over the number of GPUs) on the parameters that LARS leaves alone, which recipes state here.
@@ -69,7 +72,7 @@ class BarlowTwins(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.barlow_twins()
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         invariance, redundancy = barlow_twins_terms(embeddings["z1"], embeddings["z2"])
         loss = self.scale * (invariance + self.redundancy_weight * redundancy)
         return loss, {"invariance": invariance, "redundancy": redundancy}

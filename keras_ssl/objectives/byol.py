@@ -9,11 +9,13 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.byol_loss import byol_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2006.07733")
 class BYOL(TeacherStudent):
     """BYOL: predict, from one view, what a slowly moving teacher makes of the other view. No negatives.
 
@@ -74,20 +76,20 @@ class BYOL(TeacherStudent):
     def compares_samples(self) -> bool:
         return False
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.used_views(batch)
-        z1, z2 = self.project(views, training)
-        t1, t2 = self.teach(views, training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        views = self.used_views(batch, step)
+        z1, z2 = self.project(views, step.training)
+        t1, t2 = self.teach(views, step.training)
         return {
             "z1": keras.ops.stop_gradient(z1),
             "z2": keras.ops.stop_gradient(z2),
-            "p1": self.predictor(z1, training=training),
-            "p2": self.predictor(z2, training=training),
+            "p1": self.predictor(z1, training=step.training),
+            "p2": self.predictor(z2, training=step.training),
             "t1": t1,
             "t2": t2,
         }
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         loss = byol_loss(embeddings["p1"], embeddings["t2"]) + byol_loss(embeddings["p2"], embeddings["t1"])
         return loss, {}
 

@@ -10,16 +10,18 @@ from keras_ssl.losses.chance import log_mean_exp, tilted_cosine, widest_gap
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2110.06848")
 class DCL(SimCLR):
     """DCL: SimCLR whose positive does not stand among the candidates, so that near pairs do not weaken the negatives.
 
     `mean_i( -z_i.z_p(i) / T + log sum_{j != i, p(i)} exp(z_i.z_j / T) )` over all 2N embeddings of the global batch,
-    rows L2-normalised, `p(i)` the other view of `i`. The mean runs over the anchors of both views, as in SimCLR, so
+    rows L2-normalized, `p(i)` the other view of `i`. The mean runs over the anchors of both views, as in SimCLR, so
     that anchor by anchor `SimCLR_i = softplus(DCL_i)`; code that adds the two directions has twice this value. It is
     made for small batches, and tends to SimCLR for large ones. Logged: `loss` (chance value `log(2N - 2)`, and no
     lower bound at 0), `embedding_std`.
@@ -47,7 +49,7 @@ class DCL(SimCLR):
         Yeh et al., "Decoupled Contrastive Learning", ECCV 2022.
     """
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return dcl_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
@@ -65,7 +67,7 @@ class DCL(SimCLR):
         )
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2110.06848")
 class DCLW(DCL):
     """DCLW: DCL whose pull on a pair is weighted, less where its views are near already, more where they are far.
 
@@ -107,7 +109,7 @@ class DCLW(DCL):
         super().__init__(encoder, projector, temperature, **kwargs)
         self.sigma = check_positive("sigma", sigma)
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         z1, z2 = embeddings["z1"], embeddings["z2"]
         return dcl_loss(z1, z2, self.temperature, von_mises_fisher_weights(z1, z2, self.sigma)), {}
 

@@ -8,26 +8,31 @@ import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.layers.centering import Centering
+from keras_ssl.layers.mlp_head import MLPHead
+from keras_ssl.layers.nested_heads import NestedMLPHead, NestedPrototypes, check_shares, level_parts
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.layers.state_layer import Plan, late
 from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.dino_loss import loss_of_targets, teacher_distributions
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2104.14294")
 class DINO(TeacherStudent):
     r"""DINO: from any crop of an image, predict the distribution that a momentum teacher gives a global crop of it.
 
     The loss is the mean, over each global crop t and each *other* crop s, of the cross-entropy between
-    `softmax((teacher_t - centre) / T_t)` and `softmax(student_s / T_s)`. The teacher, an exponential moving average of
-    encoder, projector and last layer, sees the global crops alone. Its outputs are centred by their running mean over
+    `softmax((teacher_t - center) / T_t)` and `softmax(student_s / T_s)`. The teacher, an exponential moving average of
+    encoder, projector and last layer, sees the global crops alone. Its outputs are centerd by their running mean over
     the global batch, moved once for each optimizer step, and sharpened by a low temperature: either alone collapses.
 
     The projector is a perceptron with GELU and no batch norm that ends in a bottleneck; the last layer takes cosines
-    of the bottleneck with `out_dim` directions of length 1 (weight normalisation with the norm fixed). All crops of
+    of the bottleneck with `out_dim` directions of length 1 (weight normalization with the norm fixed). All crops of
     one size pass the encoder in one batch, and all crops the heads, as in the authors' code.
 
     Logged: `loss` (chance value `log out_dim`), `teacher_entropy` (near `log out_dim` or 0, it says which way the
@@ -50,9 +55,12 @@ class DINO(TeacherStudent):
         batch_norm: batch norm in the projector, after each hidden Dense. Defaults to False.
         output_norm: batch norm of the bottleneck, as for `MLPHead`. Defaults to None, as in the paper; "plain" keeps
             the small networks of short runs from collapsing at once, because it spreads the bottlenecks.
-        centre_momentum: of the running mean. Defaults to 0.9.
+        nested: shares of the features that heads of their own see, the first features each; they begin with 1 and
+            decrease, as in `(1, 0.5, 0.25)`: Matryoshka heads (`keras_ssl.layers.NestedMLPHead`). Each has as many of
+            the `out_dim` outputs as its share, and the losses are added up. Defaults to `(1,)`: one head.
+        center_momentum: of the running mean. Defaults to 0.9.
         sinkhorn_iterations: above 0, the teacher's distributions are made even over each view's global batch by so
-            many iterations of Sinkhorn-Knopp instead of by the centre, as in DINOv2 (3 there). Defaults to 0.
+            many iterations of Sinkhorn-Knopp instead of by the center, as in DINOv2 (3 there). Defaults to 0.
         momentum: of the teacher, at the start. Defaults to 0.996; short runs want less.
         final_momentum: at the planned end, along a cosine. Defaults to 1.
         **kwargs: `views` (default: `keras_ssl.views.dino()`), `preprocessing`, `seed`, `name`, `dtype`, as for
@@ -93,7 +101,8 @@ class DINO(TeacherStudent):
         freeze_steps: int = 1251,
         batch_norm: bool = False,
         output_norm: str | None = None,
-        centre_momentum: float = 0.9,
+        nested: Sequence[float] = (1.0,),
+        center_momentum: float = 0.9,
         sinkhorn_iterations: int = 0,
         momentum: float = 0.996,
         final_momentum: float | None = 1.0,
@@ -103,6 +112,7 @@ class DINO(TeacherStudent):
         self.global_crops = check_integer("global_crops", global_crops, 1)
         self.warmup_steps = check_integer("warmup_steps", warmup_steps, 0)
         self.sinkhorn_iterations = check_integer("sinkhorn_iterations", sinkhorn_iterations, 0)
+        self.nested = check_shares(nested)
         self.add_projector(
             projector,
             activation="gelu",
@@ -111,13 +121,31 @@ class DINO(TeacherStudent):
             output_bias=output_norm is None,
             output_norm=output_norm,
         )
-        self.last_layer = Prototypes(out_dim, self.embedding_dim, freeze_steps, name="last_layer")
+        self.last_layer = self.prototypes("last_layer", out_dim, self.embedding_dim, freeze_steps)
         self.add_teacher(momentum, final_momentum)
-        self.centering = Centering(out_dim, centre_momentum, name="centering")
+        self.centering = Centering(sum(self.counts), center_momentum, name="centering")
         self.student_temperature = check_positive("student_temperature", student_temperature)
         self.teacher_temperature = check_positive("teacher_temperature", teacher_temperature)
         self.warmup_temperature = check_positive("warmup_temperature", warmup_temperature)
         self.batch_norm = batch_norm
+
+    def head(self, name: str, widths: Sequence[int], input_width: int, **options: Any) -> MLPHead:
+        if len(self.nested) == 1:
+            return super().head(name, widths, input_width, **options)
+        head = NestedMLPHead(widths, self.nested, name=name, **options)
+        head.build((None, input_width))
+        return head
+
+    def prototypes(self, name: str, count: int, dimension: int, freeze_steps: int) -> Prototypes:
+        """The last layer of a head."""
+        if len(self.nested) == 1:
+            return Prototypes(count, dimension, freeze_steps, name=name)
+        return NestedPrototypes(count, dimension, freeze_steps, self.nested, name=name)
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Number of outputs of each of the nested heads."""
+        return getattr(self.last_layer, "counts", (self.last_layer.count,))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.dino()
@@ -126,59 +154,77 @@ class DINO(TeacherStudent):
     def compares_samples(self) -> bool:
         return self.sinkhorn_iterations > 0
 
+    def advice(self, plan: Plan) -> list[str]:
+        unfinished = late("warmup_steps", self.warmup_steps, plan, "the teacher's temperature never gets to its end")
+        return super().advice(plan) + unfinished
+
     @property
     def student(self) -> list[keras.layers.Layer]:
         return [*super().student, self.last_layer]
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.used_views(batch)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        views = self.used_views(batch, step)
         check_crops(views, self.global_crops)
-        bottlenecks = self.project(views, training)
-        updates = self.updates if training and self.last_layer.freeze_steps else None
+        bottlenecks = self.project(views, step.training)
+        updates = step.updates if step.training and self.last_layer.freeze_steps else None
         students = [self.last_layer(z, updates=updates) for z in bottlenecks]
-        teachers = self.teach(views[: self.global_crops], training)
+        teachers = self.teach(views[: self.global_crops], step.training)
         return {
             "z1": keras.ops.stop_gradient(bottlenecks[0]),
             **{f"s{number}": view for number, view in enumerate(students, start=1)},
             **{f"t{number}": view for number, view in enumerate(teachers, start=1)},
-            # Passed on for each sample: the objective does not know whether this is training.
-            "temperature": self._temperature(training) * keras.ops.ones_like(teachers[0][:, 0]),
         }
 
-    def _temperature(self, training: bool) -> float | Tensor:
-        """The teacher's temperature, now in training and finally in evaluation."""
-        if not training or not self.warmup_steps:
-            return self.teacher_temperature
-        done = keras.ops.minimum(keras.ops.cast(self.updates, "float32") / self.warmup_steps, 1.0)
+    def _temperature(self, step: Step) -> Tensor:
+        """The teacher's temperature: that of the step in training, the last one in evaluation."""
+        if not step.training or not self.warmup_steps:
+            return keras.ops.convert_to_tensor(self.teacher_temperature, "float32")
+        done = keras.ops.minimum(keras.ops.cast(step.updates, "float32") / self.warmup_steps, 1.0)
         return self.warmup_temperature + (self.teacher_temperature - self.warmup_temperature) * done
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         students = [view for name, view in embeddings.items() if name.startswith("s")]
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]
-        temperature, centre = embeddings["temperature"][:, None], self.centering.centre
-        targets = teacher_distributions(teachers, temperature, centre, self.sinkhorn_iterations)
-        loss = loss_of_targets(students, targets, self.student_temperature)
-        entropy = -keras.ops.mean(keras.ops.sum(targets[0] * keras.ops.log(targets[0] + 1e-12), axis=1))
-        return loss, {"teacher_entropy": entropy, "teacher_temperature": keras.ops.mean(temperature)}
+        temperature = self._temperature(step)
+        loss, target = self.class_loss(students, teachers, temperature)
+        entropy = -keras.ops.mean(keras.ops.sum(target * keras.ops.log(target + 1e-12), axis=1))
+        return loss, {"teacher_entropy": entropy, "teacher_temperature": temperature}
+
+    def class_loss(
+        self, students: Sequence[Tensor], teachers: Sequence[Tensor], temperature: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The loss across crops, the sum over nested heads; and the first crop's distribution by the first head."""
+        centers = level_parts(keras.ops.convert_to_tensor(self.centering.center), self.counts)
+        ours, theirs = ([level_parts(view, self.counts) for view in views] for views in (students, teachers))
+        losses, first = [], None
+        for level, center in enumerate(centers):
+            wanted = [parts[level] for parts in theirs]
+            targets = teacher_distributions(wanted, temperature, center, self.sinkhorn_iterations)
+            losses.append(loss_of_targets([parts[level] for parts in ours], targets, self.student_temperature))
+            first = targets[0] if first is None else first
+        return sum(losses[1:], losses[0]), first
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """Cross-entropy of the teacher's and the student's distributions over K outputs, the latter at temperature T.
 
         - at chance `log K + log E exp(cos / T)`, with last layers that point in all directions, as at the start:
           teacher and student have nothing in common;
-        - collapsed the same: one embedding for all leaves, once it is centred, an even target, `1 / K` each; training
+        - collapsed the same: one embedding for all leaves, once it is centerd, an even target, `1 / K` each; training
           may then move the last layer until it is `log K`. (The other collapse, in which one output takes all, ends
           near the floor: `teacher_entropy` tells it.)
         - never below `log(1 + (K - 1) exp(-2 / T))`: the least that any one output costs.
-        """
-        count, temperature = self.last_layer.count, self.student_temperature
-        even = math.log(count) + log_mean_exp(self.embedding_dim, 1.0 / temperature)
-        return ExpectedLoss(even, even, lowest_cross_entropy(count - 1, temperature))
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+        Of nested heads it is the sum.
+        """
+        temperature = self.student_temperature
+        spread = log_mean_exp(self.embedding_dim, 1.0 / temperature)
+        even = sum(math.log(count) + spread for count in self.counts)
+        return ExpectedLoss(even, even, sum(lowest_cross_entropy(count - 1, temperature) for count in self.counts))
+
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]
         self.centering.update(keras.ops.concatenate(teachers, axis=0), updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -192,6 +238,7 @@ class DINO(TeacherStudent):
             "freeze_steps": self.last_layer.freeze_steps,
             "batch_norm": self.batch_norm,
             "output_norm": self.projector.output_norm,
-            "centre_momentum": self.centering.momentum,
+            "nested": list(self.nested),
+            "center_momentum": self.centering.momentum,
             "sinkhorn_iterations": self.sinkhorn_iterations,
         }

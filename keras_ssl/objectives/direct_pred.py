@@ -7,15 +7,17 @@ import keras
 
 from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 from keras_ssl.objectives.byol import BYOL
+from keras_ssl.registry import register
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2102.06810")
 class DirectPred(BYOL):
     """DirectPred: BYOL with a linear predictor that is computed from the statistics of its inputs, not learned.
 
     With `F = U diag(s) U^T` the running correlation matrix of the student's projections (both views of the global
-    batch, not centred), the predictor is `W = U diag(p) U^T` with `p_j = sqrt(s_j) + eps max_j s_j`. No gradient
+    batch, not centerd), the predictor is `W = U diag(p) U^T` with `p_j = sqrt(s_j) + eps max_j s_j`. No gradient
     passes through F. F and W change after each update, so that a step predicts with what the steps before it saw; in
     the first step W is the identity. The loss is BYOL's, in [0, 8]. Logged: `loss`, `momentum`, `embedding_std` (of
     the student's projection).
@@ -27,7 +29,7 @@ class DirectPred(BYOL):
         final_momentum: at the planned end. Defaults to 1.
         output_norm: batch norm, without scale and shift, after the projector's last Dense. Defaults to False, the
             paper's. Short runs need it: all embeddings of an untrained network point one way, and a linear predictor
-            that favours the strongest direction collapses onto that one.
+            that favors the strongest direction collapses onto that one.
         eps: share of the largest eigenvalue that every direction gets besides its own. Defaults to 0.1.
         convention: what `eps` means: "paper" (default), as above, or "code", `p_j = sqrt(s_j / max_j s_j) + eps` as
             the authors released it, with `eps=0.01` in their example; up to scale that is the paper's with
@@ -76,9 +78,9 @@ class DirectPred(BYOL):
     def add_predictor(self, widths: Sequence[int], **options: Any) -> None:
         """Nothing: the predictor is made in `__init__`, and none of it is learned."""
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.predictor.update(keras.ops.concatenate([embeddings["z1"], embeddings["z2"]], axis=0), updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -11,11 +11,13 @@ from keras_ssl.losses.chance import largest_cosines
 from keras_ssl.losses.groco_loss import check_negatives, groco_loss, group_ordering_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2301.02009")
 class GroCo(JointEmbedding):
     """GroCo: an image's other views should rank above the nearest other images when similarities are sorted.
 
@@ -79,7 +81,7 @@ class GroCo(JointEmbedding):
         super().check_batch_size(batch_size)
         check_negatives(self.negatives, batch_size)
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         views = list(embeddings.values())
         return groco_loss(views, self.steepness, self.negatives, self.global_crops), {}
 

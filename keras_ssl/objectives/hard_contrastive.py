@@ -10,11 +10,13 @@ import numpy as np
 from keras_ssl.losses.chance import log_mean_exp, log_tail_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.hard_contrastive_loss import check_quantile, hard_contrastive_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2012.09740")
 class HardContrastive(SimCLR):
     """Hard contrastive learning: SimCLR against the nearest negatives alone.
 
@@ -43,7 +45,7 @@ class HardContrastive(SimCLR):
     ```
 
     Reference:
-        Wang and Liu, "Understanding the Behaviour of Contrastive Loss", CVPR 2021.
+        Wang and Liu, "Understanding the Behavior of Contrastive Loss", CVPR 2021.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class HardContrastive(SimCLR):
         super().__init__(encoder, projector, temperature, **kwargs)
         self.quantile = check_quantile(quantile)
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return hard_contrastive_loss(embeddings["z1"], embeddings["z2"], self.temperature, self.quantile), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

@@ -12,16 +12,18 @@ from keras_ssl.losses.chance import lowest_cross_entropy
 from keras_ssl.losses.isr_loss import isr_loss, pair_reliability
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2308.08887")
 class IdentitySeeking(JointEmbedding):
-    """ISR: the instances of two neighbouring frames are matched to each other, and contrasted as pairs.
+    """ISR: the instances of two neighboring frames are matched to each other, and contrasted as pairs.
 
     View 1 holds the instances of one frame, view 2 those of the next, as many and in any order. The matching is the
-    permutation of the global batch that maximises the sum of the cosines, exact, found within the step and without
+    permutation of the global batch that maximizes the sum of the cosines, exact, found within the step and without
     gradient. The loss is InfoNCE in both directions on the matched pairs, each pair weighted by its reliability
     `sqrt(p(j | i) p(i | j))`, the softmax probabilities that the two choose each other. That weight is ours: the
     paper weighs pairs too, by a formula that we could not consult.
@@ -29,7 +31,7 @@ class IdentitySeeking(JointEmbedding):
     Pass frames as ready-made views, `fit((frame1, frame2))`. With `shuffle=True` images stand in for frames: view 2
     is embedded in random order, and the matching has to find it again. Either way the untrained encoder must already
     match a good part of the pairs, for wrong pairs are learned like right ones: take views that change little, as
-    neighbouring frames do, and watch `matched`. What such views share, colour say, is then what is learned. The
+    neighboring frames do, and watch `matched`. What such views share, color say, is then what is learned. The
     matching knows no videos: all instances of a batch are candidates for each other. It costs O(N^3) at worst, which
     suits batches up to some hundreds.
     Logged: `loss` (chance value `log N`), `matched` (the fraction of rows that are matched to what stood in their own
@@ -81,13 +83,13 @@ class IdentitySeeking(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        embeddings = super().embed(batch, training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        embeddings = super().embed(batch, step)
         if self.shuffle:
-            embeddings["order"] = self.shuffled(keras.ops.cast(batch["position"], "int32"), batch)
+            embeddings["order"] = self.shuffled(keras.ops.cast(step.position, "int32"), step)
         return embeddings
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         ops = keras.ops
         z1, z2 = l2_normalize(embeddings["z1"]), l2_normalize(embeddings["z2"])
         number = ops.arange(ops.shape(z1)[0], dtype="int32")

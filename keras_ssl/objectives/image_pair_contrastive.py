@@ -12,19 +12,23 @@ from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_g
 from keras_ssl.losses.image_pair_loss import check_label_smoothing, image_pair_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.fields import Field
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2303.11855")
 class ImagePairContrastive(JointEmbedding):
     """Image-to-image CLIP: of two images of one identity, each finds the other among the batch's second images.
 
-    `(CE(S / T) + CE(S^T / T)) / 2` with `S = z1 z2^T` over the global batch, rows L2-normalised: CLIP's loss with one
+    `(CE(S / T) + CE(S^T / T)) / 2` with `S = z1 z2^T` over the global batch, rows L2-normalized: CLIP's loss with one
     image tower in the place of both. The temperature is learned, as `log(1 / T)`, with `1 / T` at most 100, or fixed.
     Both images pass the encoder in one batch. Start from a pretrained encoder to train for re-identification.
 
-    The two images are either two ready-made images of an identity, `x = (first, second)`, or two views of one. The
+    The two images are either two ready-made images of an identity, `x = (first, second)`, or two views of one. `views`
+    that are given change ready-made images too, each by the pipeline of its place; the default leaves them. The
     key `group`, where the batches have it, holds the identities: rows of one identity are not each other's negatives.
     The paper avoids such rows by batches in which every identity is found once, which use every negative
     (`keras_ssl.data.identity_pairs` makes them). Logged: `loss` (chance value `log N`), `temperature`, `embedding_std`.
@@ -36,7 +40,7 @@ class ImagePairContrastive(JointEmbedding):
         learn_temperature: whether T is learned. Defaults to True.
         label_smoothing: in [0, 1), part of the target that is spread over all candidates. Defaults to 0, CLIP's loss;
             the authors' code takes 0.1.
-        **kwargs: `views` (default: `keras_ssl.views.simclr()`; without a meaning for ready-made images),
+        **kwargs: `views` (default: `keras_ssl.views.simclr()`, and for ready-made images none),
             `preprocessing`, `seed`, `name`, `dtype`, as for `SSLModel`.
 
     Raises:
@@ -54,6 +58,7 @@ class ImagePairContrastive(JointEmbedding):
         Habel et al., "CLIP-ReIdent: Contrastive Training for Player Re-Identification", MMSports 2022.
     """
 
+    fields: ClassVar[dict[str, Field]] = {"group": Field("int32", required=False)}
     one_pass: ClassVar[bool] = True
 
     def __init__(
@@ -74,10 +79,7 @@ class ImagePairContrastive(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()
 
-    def passed_on(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {"group": batch["group"]} if "group" in batch else {}
-
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         temperature: Any = self.temperature if self.logit_scale is None else 1.0 / self.logit_scale.scale()
         z1, z2, group = embeddings["z1"], embeddings["z2"], embeddings.get("group")
         loss = image_pair_loss(z1, z2, temperature, group, self.label_smoothing)

@@ -1,6 +1,7 @@
 """InterCLR."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -12,11 +13,14 @@ from keras_ssl.losses.chance import log_mean_exp, log_tail_exp
 from keras_ssl.losses.inter_image_loss import inter_image_cross_entropy
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.fields import Field
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2008.11702")
 class InterCLR(MoCo):
     r"""InterCLR: MoCo v2, and beside it contrast between images that seem to show the same thing.
 
@@ -28,8 +32,8 @@ class InterCLR(MoCo):
     inter-image loss, and are nobody's positive or negative.
 
     The bank takes the teacher's keys. The authors first cluster all features by k-means, redirect small clusters from
-    time to time, and keep unnormalised centroids; here a cluster without members takes a random sample of the batch,
-    and centroids are normalised. Negatives are drawn with replacement. The data must give the key `index`, which arrays
+    time to time, and keep unnormalized centroids; here a cluster without members takes a random sample of the batch,
+    and centroids are normalized. Negatives are drawn with replacement. The data must give the key `index`, which arrays
     have by themselves; in an evaluation too it means the samples that were trained on.
 
     Logged: `loss`, `intra`, `inter`, `momentum`, `embedding_std`.
@@ -39,7 +43,8 @@ class InterCLR(MoCo):
         dataset_size: number of samples of the data set.
         clusters: number of clusters. Defaults to 10000, the paper's for ImageNet.
         negatives: number of inter-image negatives for each query. Defaults to 16384.
-        pool: number of most similar entries that they are drawn from, at most `dataset_size`. Defaults to 128000.
+        pool: number of most similar entries that they are drawn from, at most `dataset_size`. Defaults to None, a tenth
+            of `dataset_size` and at most 128000: on ImageNet that is the paper's 128000.
         inter_weight: in [0, 1]. Defaults to 0.25; 0 is MoCo.
         margin: subtracted from the cosine of the inter-image positive. Defaults to -0.5.
         bank_momentum: share of the new embedding in the bank. Defaults to 0.5.
@@ -63,7 +68,7 @@ class InterCLR(MoCo):
         Xie et al., "Delving into Inter-Image Invariance for Unsupervised Visual Representations", IJCV 2022.
     """
 
-    required_keys: ClassVar[tuple[str, ...]] = ("index",)
+    fields: ClassVar[dict[str, Field]] = {"index": Field("int32")}
 
     def __init__(
         self,
@@ -71,7 +76,7 @@ class InterCLR(MoCo):
         dataset_size: int,
         clusters: int = 10000,
         negatives: int = 16384,
-        pool: int = 128000,
+        pool: int | None = None,
         inter_weight: float = 0.25,
         margin: float = -0.5,
         bank_momentum: float = 0.5,
@@ -81,7 +86,9 @@ class InterCLR(MoCo):
             raise ValueError("InterCLR is built on MoCo v2. Received: version=3 or a predictor")
         if not 0 <= inter_weight <= 1:
             raise ValueError(f"`inter_weight` must lie in [0, 1]. Received: inter_weight={inter_weight}")
-        for name, value in (("dataset_size", dataset_size), ("negatives", negatives), ("pool", pool)):
+        dataset_size = check_integer("dataset_size", dataset_size, 1)
+        pool = default_pool(dataset_size) if pool is None else pool
+        for name, value in (("negatives", negatives), ("pool", pool)):
             check_integer(name, value, 1)
         if pool > dataset_size:
             raise ValueError(
@@ -93,18 +100,18 @@ class InterCLR(MoCo):
         self.bank = MemoryBank(dataset_size, self.embedding_dim, bank_momentum, name="bank")
         self.clusters = OnlineClusters(dataset_size, clusters, self.embedding_dim, name="clusters")
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        stream = self.stream(batch)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        stream = step.stream()
         return {
-            **super().embed(batch, training),
+            **super().embed(batch, step),
             "index": keras.ops.cast(batch["index"], "int32"),
             "order": stream.uniform(),
             "positive": stream.uniform(),
             "negatives": stream.uniform(shape=(self.negatives,)),
         }
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
-        intra, _ = super().objective(embeddings)
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
+        intra, _ = super().objective(embeddings, step)
         if not self.inter_weight:
             return intra, {"intra": intra, "inter": keras.ops.zeros_like(intra)}
         inter = self._inter(embeddings)
@@ -150,14 +157,14 @@ class InterCLR(MoCo):
             weights=known,
         )
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.bank.remember(embeddings["index"], embeddings["k2"], updated)
         self.clusters.update(self.bank.contents, embeddings["index"], embeddings["order"], updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
-    def check_arrays(self, arrays: dict[str, Any]) -> None:
-        super().check_arrays(arrays)
-        self.bank.check_arrays(arrays, "dataset_size")
+    def check_samples(self, fields: Mapping[str, Any], whole: bool, batch_size: int | None = None) -> None:
+        super().check_samples(fields, whole, batch_size)
+        self.bank.check_index(fields["index"], "dataset_size")
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
@@ -171,6 +178,11 @@ class InterCLR(MoCo):
             "margin": self.margin,
             "bank_momentum": self.bank.momentum,
         }
+
+
+def default_pool(dataset_size: int) -> int:
+    """A tenth of the data, and no more than the paper takes of ImageNet."""
+    return max(min(dataset_size // 10, 128_000), 1)
 
 
 def random_member(members: Tensor, draws: Tensor) -> Tensor:

@@ -10,11 +10,12 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.training import SSLModel
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
 class JointEmbedding(SSLModel):
-    """Encoder and projector on several views: `embed` gives `z1`, `z2` ... and the keys of the batch that are required.
+    """Encoder and projector on several views: `embed` gives `z1`, `z2` ... and the fields that the objective reads.
 
     A subclass calls `add_projector` in its `__init__`, and `add_predictor` where it has one.
 
@@ -78,9 +79,9 @@ class JointEmbedding(SSLModel):
         tells = self.all_views and getattr(views, "makes_list", False)
         return max(len(views), self.view_count) if tells else self.view_count
 
-    def used_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
+    def used_views(self, batch: dict[str, Tensor], step: Step) -> list[Tensor]:
         """The views of a batch that the objective takes, preprocessed."""
-        views = self.make_views(batch)
+        views = self.make_views(batch, step)
         return views if self.all_views else views[: self.view_count]
 
     def project(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
@@ -91,13 +92,13 @@ class JointEmbedding(SSLModel):
         features = [self.encoder(_joined(list(group)), training=training) for _, group in sizes]
         return _parted(self.projector(_joined(features), training=training), len(views))
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        projections = self.project(self.used_views(batch), training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        projections = self.project(self.used_views(batch, step), step.training)
         return {f"z{number}": z for number, z in enumerate(projections, start=1)} | self.passed_on(batch)
 
     def passed_on(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The keys of the batch that the objective needs besides `x`."""
-        return {key: batch[key] for key in self.required_keys}
+        """The fields of the batch that the objective reads besides `x`."""
+        return {name: batch[name] for name in self.batch_fields if name in batch}
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "projector": list(self.projector.widths)}
@@ -120,6 +121,13 @@ class TeacherStudent(JointEmbedding):
         """
         self.teacher = EMATeacher(self.student, momentum, final_momentum, name="teacher")
 
+    def before_first_step(self) -> None:
+        # A user may have loaded weights into the encoder since the teacher was made a copy of it. What was loaded into
+        # the teacher itself stays.
+        teacher = getattr(self, "teacher", None)
+        if teacher is not None and not self.fixed_teacher and teacher.as_made:
+            teacher.copy_student(self.student)
+
     @property
     def student(self) -> list[keras.layers.Layer]:
         """What the teacher follows."""
@@ -131,8 +139,8 @@ class TeacherStudent(JointEmbedding):
             return _parted(self.teacher(_joined(views), training=training), len(views))
         return [self.teacher(view, training=training) for view in views]
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
-        return {"momentum": self.teacher.update(self.student, self.updates - 1, self.total_updates, updated)}
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
+        return {"momentum": self.teacher.update(self.student, step.updates, step.total_updates, updated)}
 
     def get_config(self) -> dict[str, Any]:
         return {

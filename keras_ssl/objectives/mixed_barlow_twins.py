@@ -8,11 +8,13 @@ import keras
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.barlow_twins import BarlowTwins
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2312.02151")
 class MixedBarlowTwins(BarlowTwins):
     r"""Barlow Twins whose samples interact: what mixed images make must be what the mixture of embeddings is.
 
@@ -29,7 +31,7 @@ class MixedBarlowTwins(BarlowTwins):
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`.
         projector, redundancy_weight, scale: as for `BarlowTwins`.
-        mix_weight: weight of the regulariser in units of `redundancy_weight`. Defaults to 5.
+        mix_weight: weight of the regularizer in units of `redundancy_weight`. Defaults to 5.
         concentration: a is drawn from Beta(concentration, concentration); a positive integer, for which it is the
             median of `2 * concentration - 1` uniform numbers. Defaults to 1, uniform.
         **kwargs: `views` (default: `keras_ssl.views.barlow_twins()`), `preprocessing`, `seed`, `name`, `dtype`, as
@@ -67,40 +69,33 @@ class MixedBarlowTwins(BarlowTwins):
         self.mix_weight = mix_weight
         self.concentration = check_integer("concentration", concentration, 1)
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         if not self.mix_weight:
-            return super().embed(batch, training)
-        views = self.used_views(batch)
-        coefficient = self._coefficient(batch)
-        # Mixing is affine, so that it makes no difference whether pixels are mixed before or after normalisation.
-        a = keras.ops.reshape(coefficient, (1,) * len(views[0].shape))
-        first, partner = (keras.ops.cast(x, "float32") for x in (views[0], self.shuffled(views[1], batch)))
+            return super().embed(batch, step)
+        views = self.used_views(batch, step)
+        # Mixing is affine, so that it makes no difference whether pixels are mixed before or after normalization.
+        a = keras.ops.reshape(self._coefficient(step), (1,) * len(views[0].shape))
+        first, partner = (keras.ops.cast(x, "float32") for x in (views[0], self.shuffled(views[1], step)))
         mixed = a * first + (1.0 - a) * partner
-        z1, z2, m = self.project([*views, keras.ops.cast(mixed, views[0].dtype)], training)
-        return {
-            "z1": z1,
-            "z2": z2,
-            "m": m,
-            "partner": self.shuffled(batch["position"], batch),
-            "coefficient": coefficient + keras.ops.zeros_like(keras.ops.cast(batch["position"], "float32")),
-        }
+        z1, z2, m = self.project([*views, keras.ops.cast(mixed, views[0].dtype)], step.training)
+        return {"z1": z1, "z2": z2, "m": m}
 
-    def _coefficient(self, batch: dict[str, Tensor]) -> Tensor:
+    def _coefficient(self, step: Step) -> Tensor:
         """The step's a, `[1]`."""
-        draws = self.step_stream(batch).uniform(shape=(2 * self.concentration - 1,))
+        draws = step.shared_stream().uniform(shape=(2 * self.concentration - 1,))
         return keras.ops.sort(draws, axis=1)[:, self.concentration - 1]
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
-        loss, logs = super().objective(embeddings)
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
+        loss, logs = super().objective(embeddings, step)
         if not self.mix_weight:
             return loss, logs
-        mix = mixup_correlation_regularizer(
-            embeddings["m"], embeddings["z1"], embeddings["z2"], embeddings["partner"], embeddings["coefficient"][0]
-        )
+        z1, z2 = embeddings["z1"], embeddings["z2"]
+        partner = step.order(keras.ops.shape(z1)[0])  # that of `shuffled`, for the global batch
+        mix = mixup_correlation_regularizer(embeddings["m"], z1, z2, partner, self._coefficient(step)[0])
         return loss + self.scale * self.mix_weight * self.redundancy_weight * mix, {**logs, "mix": mix}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
-        """`BarlowTwins`' with the regulariser R on top, which is at least 0, and 0 when collapsed.
+        """`BarlowTwins`' with the regularizer R on top, which is at least 0, and 0 when collapsed.
 
         At chance, with `e = E a^2 = E (1 - a)^2 = (c + 1) / (2 (2 c + 1))`, c the concentration, R is about
         `2 D^2 (1 + 2 e) / N + D e`: the mixed embeddings have nothing in common with the mixture.

@@ -9,16 +9,18 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.chance import nuclear_norm_of_noise
 from keras_ssl.losses.mmcr_loss import mmcr_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2303.03307")
 class MMCR(JointEmbedding):
     r"""MMCR: the centroids of all images' views should be long and fill as many directions as they can.
 
     `-|C|_* + manifold_weight * mean_i |Z_i|_*`: minus the nuclear norm of the centroids `[N, D]` of the global batch
-    (embeddings L2-normalised, averaged over the views of an image), and optionally the mean nuclear norm of each
+    (embeddings L2-normalized, averaged over the views of an image), and optionally the mean nuclear norm of each
     image's views. Views that agree make centroids long; a high nuclear norm makes them differ from image to image.
     It takes every view that it is given; more views estimate the centroids better. All views pass the networks in one
     batch. Logged: `loss` (between `-sqrt(N min(N, D))` and 0; `-sqrt(N)` when collapsed), `embedding_std`.
@@ -42,7 +44,7 @@ class MMCR(JointEmbedding):
     Example:
 
     ```python
-    views = keras_ssl.views.coloured_digits(copies=4)
+    views = keras_ssl.views.colored_digits(copies=4)
     model = keras_ssl.MMCR(keras_ssl.encoders.ConvNet(), projector=(128, 64), views=views)
     model.compile("adam")
     model.fit(images, epochs=10)
@@ -72,7 +74,7 @@ class MMCR(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return mmcr_loss(list(embeddings.values()), self.manifold_weight), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

@@ -13,11 +13,13 @@ from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.moco import MoCo
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2010.01028")
 class MoCHi(MoCo):
     """MoCHi: MoCo v2 with synthetic negatives, mixed from the queue's rows that are nearest to each query.
 
@@ -91,16 +93,16 @@ class MoCHi(MoCo):
         )
         self.hardest, self.mixes, self.query_mixes = int(hardest), int(mixes), int(query_mixes)
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        embeddings = super().embed(batch, training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        embeddings = super().embed(batch, step)
         count = 3 * self.mixes + 2 * self.query_mixes
         if count:
-            embeddings["draws"] = self.stream(batch).uniform(shape=(count,))
+            embeddings["draws"] = step.stream().uniform(shape=(count,))
         return embeddings
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         if "draws" not in embeddings:
-            return super().objective(embeddings)
+            return super().objective(embeddings, step)
         query, bank = embeddings["q1"], self.queue.contents
         mixed = hard_negative_mixes(query, bank, embeddings["draws"], self.hardest, self.mixes)
         return info_nce_loss(query, embeddings["k2"], self.temperature, bank, mixed, unit_negatives=True), {}

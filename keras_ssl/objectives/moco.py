@@ -1,7 +1,7 @@
 """MoCo, versions 2 and 3."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +11,9 @@ from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_g
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 _DEFAULTS: dict[int, dict[str, Any]] = {
@@ -32,7 +34,7 @@ _DEFAULTS: dict[int, dict[str, Any]] = {
 }
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2003.04297")
 class MoCo(TeacherStudent):
     """MoCo: contrast the student's query with a momentum teacher's keys.
 
@@ -51,7 +53,7 @@ class MoCo(TeacherStudent):
         version: 2 (default) or 3.
         projector: widths of the projector. Defaults to `(2048, 128)` (version 2: no batch norm) or `(4096, 256)`
             (version 3: batch norm after every Dense, the last without scale and shift).
-        predictor: widths of the predictor, version 3 only. Defaults to `(4096, 256)`, normalised like its projector.
+        predictor: widths of the predictor, version 3 only. Defaults to `(4096, 256)`, normalized like its projector.
         batch_norm: batch norm in the heads, after every Dense, the last one without scale and shift. Defaults to
             False (version 2) or True (version 3). In short runs version 2 needs it too: without it all embeddings of
             an untrained network point one way, and the first steps, against a random queue, make that worse.
@@ -98,8 +100,6 @@ class MoCo(TeacherStudent):
             raise ValueError(f"MoCo v2 has no predictor. Received: version=2, predictor={predictor}")
         if version == 3 and queue_size:
             raise ValueError(f"MoCo v3 has no queue. Received: version=3, queue_size={queue_size}")
-        if kwargs.get("views") is None:
-            kwargs["views"] = view_ops.moco(version=version)
         defaults = _DEFAULTS[version]
         batch_norm = version == 3 if batch_norm is None else batch_norm
         options: dict[str, Any] = {
@@ -107,13 +107,13 @@ class MoCo(TeacherStudent):
             "output_bias": not batch_norm,
             "output_norm": "plain" if batch_norm else None,
         }
+        self.version = version
         super().__init__(encoder, **kwargs)
         self.add_projector(defaults["projector"] if projector is None else projector, **options)
         self.add_teacher(
             defaults["momentum"] if momentum is None else momentum,
             defaults["final_momentum"] if final_momentum is None else final_momentum,
         )
-        self.version = version
         self.batch_norm = batch_norm
         self.temperature = check_positive("temperature", temperature)
         predictor = defaults["predictor"] if predictor is None else predictor
@@ -123,20 +123,23 @@ class MoCo(TeacherStudent):
         if version == 2:
             self.add_queue(self.queue_size)
 
+    def default_views(self) -> Callable[..., list[Tensor]]:
+        return view_ops.moco(version=self.version)
+
     @property
     def compares_samples(self) -> bool:
         return self.version == 3
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.used_views(batch)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        views = self.used_views(batch, step)
         if self.predictor is None:
-            (query,), (key,) = self.project(views[:1], training), self.teach(views[1:], training)
+            (query,), (key,) = self.project(views[:1], step.training), self.teach(views[1:], step.training)
             return {"q1": query, "k2": l2_normalize(key)}
-        q1, q2 = (self.predictor(z, training=training) for z in self.project(views, training))
-        k1, k2 = self.teach(views, training)
+        q1, q2 = (self.predictor(z, training=step.training) for z in self.project(views, step.training))
+        k1, k2 = self.teach(views, step.training)
         return {"q1": q1, "q2": q2, "k1": k1, "k2": k2}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         if self.queue is not None:
             queue = self.queue.contents
             return info_nce_loss(embeddings["q1"], embeddings["k2"], self.temperature, queue, unit_negatives=True), {}
@@ -162,10 +165,10 @@ class MoCo(TeacherStudent):
         )
         return expected if self.queue is not None else expected * (4.0 * self.temperature)
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         if self.queue is not None:
             self.queue.enqueue(embeddings["k2"], updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {

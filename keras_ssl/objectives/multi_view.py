@@ -10,16 +10,18 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2507.06979")
 class MultiViewInfoNCE(SimCLR):
     """MV-InfoNCE: SimCLR for V >= 2 views, with one term for each image, in which all pairs of its views take part.
 
     `-mean_i log( sum_{v != v'} e(i,v; i,v') / sum_v sum_{(j,v') != (i,v)} e(i,v; j,v') )` with
-    `e(i,v; j,w) = exp(z_i^v.z_j^w / T)` over the global batch, rows L2-normalised: the pairs of views are summed
+    `e(i,v; j,w) = exp(z_i^v.z_j^w / T)` over the global batch, rows L2-normalized: the pairs of views are summed
     before the logarithm, not averaged after it. All views that the model is given take part, and pass the networks in
     one batch. Logged: `loss` (at least 0; chance value `log((V N - 1) / (V - 1))`), `embedding_std`.
 
@@ -36,7 +38,7 @@ class MultiViewInfoNCE(SimCLR):
     Example:
 
     ```python
-    views = keras_ssl.views.coloured_digits(copies=4)
+    views = keras_ssl.views.colored_digits(copies=4)
     model = keras_ssl.MultiViewInfoNCE(keras_ssl.encoders.ConvNet(), projector=(256, 64), views=views)
     model.compile("adam")
     model.fit(images, epochs=10)
@@ -60,7 +62,7 @@ class MultiViewInfoNCE(SimCLR):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.MultiView([*view_ops.simclr().views] * 2)
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return multi_view_info_nce_loss(self.views_of(embeddings), self.temperature), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
@@ -87,12 +89,12 @@ class MultiViewInfoNCE(SimCLR):
         return [embeddings[f"z{number}"] for number in range(1, len(embeddings) + 1)]
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2507.06979")
 class MultiViewDHEL(MultiViewInfoNCE):
     """MV-DHEL: all pairs of an image's V >= 2 views attract, and each view repels the other images' in that view.
 
     `-mean_i log( sum_{v < v'} e(i,v; i,v') / prod_v sum_{j != i} e(i,v; j,v) )` with `e(i,v; j,w) =
-    exp(z_i^v.z_j^w / T)` over the global batch, rows L2-normalised. Attraction and repulsion are decoupled: negatives
+    exp(z_i^v.z_j^w / T)` over the global batch, rows L2-normalized. Attraction and repulsion are decoupled: negatives
     come from within a view, and the positives are not among them. With five or more views it is reported to keep
     embeddings from losing dimensions. Logged: `loss` (no lower bound at 0; when all embeddings are one point,
     `V log(N - 1) - log(V (V - 1) / 2) + (V - 1) / T`), `embedding_std`.
@@ -110,7 +112,7 @@ class MultiViewDHEL(MultiViewInfoNCE):
     Example:
 
     ```python
-    views = keras_ssl.views.coloured_digits(copies=4)
+    views = keras_ssl.views.colored_digits(copies=4)
     model = keras_ssl.MultiViewDHEL(keras_ssl.encoders.ConvNet(), projector=(256, 64), views=views)
     model.compile("adam")
     model.fit(images, epochs=10)
@@ -120,7 +122,7 @@ class MultiViewDHEL(MultiViewInfoNCE):
         Koromilas et al., "A Principled Framework for Multi-View Contrastive Learning", 2025.
     """
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return multi_view_dhel_loss(self.views_of(embeddings), self.temperature), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

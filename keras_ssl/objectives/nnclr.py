@@ -13,18 +13,20 @@ from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_g
 from keras_ssl.losses.nnclr_loss import nnclr_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2104.14548")
 class NNCLR(JointEmbedding):
-    """NNCLR: contrast not with the image's own other view but with its nearest neighbour among earlier images.
+    """NNCLR: contrast not with the image's own other view but with its nearest neighbor among earlier images.
 
     `(L(nn(z1), p2) + L(nn(z2), p1)) / 2` with `L` InfoNCE over the predictions of the global batch, `z` from the
-    projector, `p` from the predictor and `nn` the nearest row of a queue of past projections. Each neighbour is the
+    projector, `p` from the predictor and `nn` the nearest row of a queue of past projections. Each neighbor is the
     query, the predictions are the candidates, as in the paper's pseudocode; the term with the logits transposed,
-    which its text adds, is not taken. After each step the normalised projections of view 1 of the global
+    which its text adds, is not taken. After each step the normalized projections of view 1 of the global
     batch join the queue. Each view passes the networks separately. Logged: `loss` (chance value `log N`),
     `embedding_std` (of the projection).
 
@@ -77,23 +79,23 @@ class NNCLR(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        z1, z2 = self.project(self.used_views(batch), training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        z1, z2 = self.project(self.used_views(batch, step), step.training)
         return {
             "z1": keras.ops.stop_gradient(z1),
             "z2": keras.ops.stop_gradient(z2),
-            "p1": self.predictor(z1, training=training),
-            "p2": self.predictor(z2, training=training),
+            "p1": self.predictor(z1, training=step.training),
+            "p2": self.predictor(z2, training=step.training),
         }
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         bank = self.queue.contents
         forward = nnclr_loss(embeddings["z1"], embeddings["p2"], bank, self.temperature, unit_bank=True)
         backward = nnclr_loss(embeddings["z2"], embeddings["p1"], bank, self.temperature, unit_bank=True)
         return 0.5 * (forward + backward), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
-        """InfoNCE of a neighbour among the batch's N predictions.
+        """InfoNCE of a neighbor among the batch's N predictions.
 
         - at chance `log N + log E exp(cos / T)`;
         - collapsed `log N`;
@@ -105,9 +107,9 @@ class NNCLR(JointEmbedding):
             floor=lowest_cross_entropy(batch_size - 1, self.temperature, widest_gap(batch_size)),
         )
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         self.queue.enqueue(l2_normalize(embeddings["z1"]), updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {

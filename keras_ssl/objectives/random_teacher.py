@@ -11,16 +11,18 @@ from keras_ssl.losses.distillation_loss import distillation_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.random import permutation
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2302.12091")
 class RandomTeacherDistillation(TeacherStudent):
     """Distil a student into a teacher that was never trained, and look at what the student has learned on the way.
 
     The teacher is a frozen copy of the encoder as it is given and of a new projector. The student starts at
-    `((1 - a) teacher + a random) / sqrt((1 - a)^2 + a^2)`, with `a` the `distance`, weight by weight, and minimises
+    `((1 - a) teacher + a random) / sqrt((1 - a)^2 + a^2)`, with `a` the `distance`, weight by weight, and minimizes
     `KL(softmax(t) || softmax(s))` on the same images: no labels, and by default no augmentation. The encoder passed in
     is the student, so making the model changes its weights. With `distance=0` the student is the teacher: the loss and
     its gradient are zero.
@@ -31,7 +33,7 @@ class RandomTeacherDistillation(TeacherStudent):
 
     `random` holds the teacher's own weights in random order (a function of `seed`): independent weights of the very
     same distribution, whatever the initializer. Biases and scales of norms, which start alike in every network, stay as
-    they are. Both networks normalise by the batch; of the teacher only the moving statistics ever change.
+    they are. Both networks normalize by the batch; of the teacher only the moving statistics ever change.
     Logged: `loss` (at least 0), `embedding_std` (of the student's logits).
 
     Args:
@@ -87,12 +89,12 @@ class RandomTeacherDistillation(TeacherStudent):
     def compares_samples(self) -> bool:
         return False
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        views = self.used_views(batch)
-        (student,), (teacher,) = self.project(views[:1], training), self.teach(views[-1:], training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        views = self.used_views(batch, step)
+        (student,), (teacher,) = self.project(views[:1], step.training), self.teach(views[-1:], step.training)
         return {"s1": student, "t1": teacher}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return distillation_loss(embeddings["s1"], embeddings["t1"], self.temperature), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
@@ -103,7 +105,7 @@ class RandomTeacherDistillation(TeacherStudent):
         """
         return ExpectedLoss(floor=0.0)
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {}  # the teacher stands still
 
     def get_config(self) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.losses.ressl_loss import ressl_loss
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2107.09282")
 class ReSSL(TeacherStudent):
     """ReSSL: relate an image to earlier images as a momentum teacher does that sees it augmented only weakly.
 
@@ -88,12 +90,12 @@ class ReSSL(TeacherStudent):
     def compares_samples(self) -> bool:
         return False
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        strong, weak = self.used_views(batch)
-        (student,), (teacher,) = self.project([strong], training), self.teach([weak], training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        strong, weak = self.used_views(batch, step)
+        (student,), (teacher,) = self.project([strong], step.training), self.teach([weak], step.training)
         return {"s1": student, "t2": l2_normalize(teacher)}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         student, teacher = embeddings["s1"], embeddings["t2"]
         how = (self.temperature, self.teacher_temperature)
         return ressl_loss(student, teacher, self.queue.contents, *how, unit_bank=True), {}
@@ -112,9 +114,9 @@ class ReSSL(TeacherStudent):
             floor=lowest_cross_entropy(size - 1, self.temperature),
         )
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.queue.enqueue(embeddings["t2"], updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {

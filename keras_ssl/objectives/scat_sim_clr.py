@@ -10,13 +10,15 @@ import numpy as np
 
 from keras_ssl.losses.info_nce_loss import contrastive_cross_entropy
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 _CLASSES = {"rotation": 4, "jigsaw": 24}
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2108.13939")
 class ScatSimCLR(SimCLR):
     r"""SimCLR that also tells what was done to an image, meant for an encoder on fixed wavelets (`ScatteringNet`).
 
@@ -82,18 +84,18 @@ class ScatSimCLR(SimCLR):
             widths = (*self.pretext_widths, _CLASSES[pretext])
             self.classifier = self.head("classifier", widths, self.feature_dim, batch_norm=False, output_bias=True)
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         if not self.pretext_weight:
-            return super().embed(batch, training)
-        views = self.used_views(batch)
-        z1, z2 = self.project(views, training)
-        label = self.stream(batch).integers(_CLASSES[self.pretext])
+            return super().embed(batch, step)
+        views = self.used_views(batch, step)
+        z1, z2 = self.project(views, step.training)
+        label = step.stream().integers(_CLASSES[self.pretext])
         changed = turned(views[0], label) if self.pretext == "rotation" else cut(views[0], label)
-        logits = self.classifier(self.encoder(changed, training=training), training=training)
+        logits = self.classifier(self.encoder(changed, training=step.training), training=step.training)
         return {"z1": z1, "z2": z2, "logits": logits, "label": label}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
-        contrast, _ = super().objective(embeddings)
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
+        contrast, _ = super().objective(embeddings, step)
         if not self.pretext_weight:
             return contrast, {}
         ops = keras.ops

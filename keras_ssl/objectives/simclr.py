@@ -11,11 +11,13 @@ from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_g
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2002.05709")
 class SimCLR(JointEmbedding):
     """SimCLR: find the other view of your own image among all views of the global batch (NT-Xent).
 
@@ -65,7 +67,7 @@ class SimCLR(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return nt_xent_loss(embeddings["z1"], embeddings["z2"], self.temperature), {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:

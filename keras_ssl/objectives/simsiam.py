@@ -9,11 +9,13 @@ from keras_ssl import views as view_ops
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.simsiam_loss import simsiam_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="distillation", paper="https://arxiv.org/abs/2011.10566")
 class SimSiam(JointEmbedding):
     """SimSiam: predict one view's projection from the other's, with neither negatives nor a teacher.
 
@@ -70,16 +72,16 @@ class SimSiam(JointEmbedding):
     def compares_samples(self) -> bool:
         return False
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        z1, z2 = self.project(self.used_views(batch), training)
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        z1, z2 = self.project(self.used_views(batch, step), step.training)
         return {
             "z1": keras.ops.stop_gradient(z1),
             "z2": keras.ops.stop_gradient(z2),
-            "p1": self.predictor(z1, training=training),
-            "p2": self.predictor(z2, training=training),
+            "p1": self.predictor(z1, training=step.training),
+            "p2": self.predictor(z2, training=step.training),
         }
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         forward = simsiam_loss(embeddings["p1"], embeddings["z2"])
         backward = simsiam_loss(embeddings["p2"], embeddings["z1"])
         return 0.5 * (forward + backward), {}

@@ -1,7 +1,7 @@
 """SogCLR and iSogCLR: contrastive learning with a memory for each sample."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -11,16 +11,19 @@ from keras_ssl.losses.chance import log_mean_exp, widest_gap
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.losses.sog_clr_loss import SogCLRTerms, check_gamma, sog_clr_terms
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.fields import Field
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 _LOG_MEAN, _SEEN, _TEMPERATURE, _VELOCITY = range(4)  # columns of the table
 _STEEPEST = 3.0  # the authors' code clips the temperatures' gradient to this
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2202.12387")
 class SogCLR(SimCLR):
-    """SogCLR: SimCLR whose normaliser is not the batch's but a moving average that each sample keeps.
+    """SogCLR: SimCLR whose normalizer is not the batch's but a moving average that each sample keeps.
 
     For each of the 2N anchors, `E_j` the mean over the 2N - 2 views of other images in the global batch and `u_i` what
     the table remembers of the sample (at its first visit, the batch's own mean):
@@ -61,7 +64,7 @@ class SogCLR(SimCLR):
         Performance", ICML 2022.
     """
 
-    required_keys: ClassVar[tuple[str, ...]] = ("index",)
+    fields: ClassVar[dict[str, Field]] = {"index": Field("int32")}
 
     def __init__(
         self,
@@ -81,13 +84,13 @@ class SogCLR(SimCLR):
         """What the table holds of a sample before its first visit: logarithm of the moving average, visited or not."""
         return (0.0, 0.0)
 
-    def check_arrays(self, arrays: dict[str, Any]) -> None:
-        super().check_arrays(arrays)
-        self.table.check_arrays(arrays, "dataset_size")
+    def check_samples(self, fields: Mapping[str, Any], whole: bool, batch_size: int | None = None) -> None:
+        super().check_samples(fields, whole, batch_size)
+        self.table.check_index(fields["index"], "dataset_size")
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        embeddings = super().embed(batch, training)
-        if not training:
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        embeddings = super().embed(batch, step)
+        if not step.training:
             del embeddings["index"]
         return embeddings
 
@@ -105,7 +108,7 @@ class SogCLR(SimCLR):
         past = rows[:, _LOG_MEAN]
         return keras.ops.where(keras.ops.isnan(past), past, keras.ops.full_like(past, self.temperature))
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         return self.terms(embeddings).loss, {}
 
     def expected_range(self, batch_size: int) -> ExpectedLoss:
@@ -129,17 +132,17 @@ class SogCLR(SimCLR):
         """The highest that a sample's temperature can be."""
         return self.temperature
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         terms = self.terms(embeddings)
         rows = keras.ops.stack([terms.log_mean, keras.ops.ones_like(terms.log_mean)], axis=1)
         self.table.update(embeddings["index"], rows, updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dataset_size": self.table.size, "gamma": self.gamma}
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2305.11965")
 class ISogCLR(SogCLR):
     """iSogCLR: SogCLR in which each sample has a temperature of its own, learned beside the encoder.
 
@@ -224,7 +227,7 @@ class ISogCLR(SogCLR):
     def temperatures(self, rows: Tensor) -> Tensor:
         return rows[:, _TEMPERATURE]
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs | None:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         ops, terms, index = keras.ops, self.terms(embeddings), embeddings["index"]
         rows = self.table.gather(index)
         slope = ops.clip(terms.slope + self.rho, -_STEEPEST, _STEEPEST)

@@ -8,15 +8,18 @@ import keras
 from keras_ssl.losses.chance import lowest_cross_entropy
 from keras_ssl.losses.sup_con_loss import check_sup_con, sup_con_loss
 from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.fields import Field
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="contrastive", paper="https://arxiv.org/abs/2004.11362")
 class SupCon(SimCLR):
     """SupCon: SimCLR in which all views of all images with one's own label are positives.
 
-    Needs labels, `y`. A sample with the label -1 is unlabelled: its own other view is its only positive, so partly
+    Needs labels, `y`. A sample with the label -1 is unlabeled: its own other view is its only positive, so partly
     labelled data train as SimCLR where labels lack, and without any label this is SimCLR. By default the mean of the
     positives' log-probabilities (the paper's "out" form). Logged: `loss` (chance value `log(2N - 1)`; perfect
     clusters of n samples each still give about `log(2n - 1)`, because their members are not told apart),
@@ -48,7 +51,7 @@ class SupCon(SimCLR):
         Khosla et al., "Supervised Contrastive Learning", NeurIPS 2020.
     """
 
-    required_keys: ClassVar[tuple[str, ...]] = ("y",)
+    fields: ClassVar[dict[str, Field]] = {"y": Field("int32")}
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class SupCon(SimCLR):
         self.form = form
         self.base_temperature = base_temperature
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         z1, z2, labels = embeddings["z1"], embeddings["z2"], embeddings["y"]
         return sup_con_loss(z1, z2, labels, self.temperature, self.form, self.base_temperature), {}
 

@@ -9,16 +9,19 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.prototypes import Prototypes
+from keras_ssl.layers.state_layer import Plan, late
 from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy
 from keras_ssl.losses.numeric import check_integer, check_positive, l2_normalize
 from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.swav_loss import swav_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding, check_crops
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="clustering", paper="https://arxiv.org/abs/2006.09882")
 class SwAV(JointEmbedding):
     r"""SwAV: predict, from each crop of an image, to which prototypes another crop of it is assigned.
 
@@ -29,7 +32,7 @@ class SwAV(JointEmbedding):
     local crops will do.
 
     All crops of one size pass the encoder in one batch, and all crops the projector, as in the authors' code. Where
-    the authors rescale the prototypes before each step, here the layer normalises them. Batches with fewer samples than
+    the authors rescale the prototypes before each step, here the layer normalizes them. Batches with fewer samples than
     prototypes need a queue: a queue for each global crop keeps past projections, which take part in the evening-out
     only. It is filled from update `queue_start` on and used once it is full, as in the authors' code.
 
@@ -121,13 +124,16 @@ class SwAV(JointEmbedding):
                 f"Received: queue_size={self.queue_size}, batch_size={batch_size}"
             )
 
-    def used_views(self, batch: dict[str, Tensor]) -> list[Tensor]:
-        views = super().used_views(batch)
+    def advice(self, plan: Plan) -> list[str]:
+        return super().advice(plan) + late("queue_start", self.queue_start, plan, "the queue is never used")
+
+    def used_views(self, batch: dict[str, Tensor], step: Step) -> list[Tensor]:
+        views = super().used_views(batch, step)
         check_crops(views, self.global_crops)
         return views
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
-        updates = self.updates if self.prototypes.freeze_steps else None
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
+        updates = step.updates if self.prototypes.freeze_steps else None
         crops = [embeddings[f"z{number}"] for number in range(1, len(embeddings) + 1)]
         scores = [self.prototypes(crop, updates=updates) for crop in crops]
         codes = [self._codes(number, scores[number]) for number in range(self.global_crops)]
@@ -162,8 +168,8 @@ class SwAV(JointEmbedding):
         mean = keras.ops.mean(keras.ops.softmax(scores / self.temperature, axis=1), axis=0)
         return keras.ops.exp(-keras.ops.sum(mean * keras.ops.log(mean + 1e-12)))
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> None:
-        started = keras.ops.logical_and(updated, self.updates > self.queue_start)
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> None:
+        started = keras.ops.logical_and(updated, step.updates + 1 > self.queue_start)
         for number, queue in enumerate(self.queues, start=1):
             queue.enqueue(l2_normalize(embeddings[f"z{number}"]), started)
 

@@ -10,17 +10,19 @@ from keras_ssl.layers.running_covariance import RunningCovariance
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.losses.tico_loss import second_moment, tico_terms
 from keras_ssl.objectives.joint_embedding import TeacherStudent
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2206.10698")
 class TiCo(TeacherStudent):
     r"""TiCo: agree with a teacher's embedding of the other view, and avoid the directions of earlier embeddings.
 
-    `mean(1 - z1.t2) + contrast_weight * mean(z1^T C z1)` with rows L2-normalised, `z1` the student's embedding of
+    `mean(1 - z1.t2) + contrast_weight * mean(z1^T C z1)` with rows L2-normalized, `z1` the student's embedding of
     view 1 and `t2` the momentum teacher's of view 2. `C = decay * C + (1 - decay) * z1^T z1 / N` is the running
-    second moment (not centred), which includes the global batch at hand, with gradient: a bank of all past embeddings
+    second moment (not centerd), which includes the global batch at hand, with gradient: a bank of all past embeddings
     in one matrix. It starts at zero. Logged: `loss`, `invariance`, `contrast` (unweighted; `1 / D` when the embeddings
     fill all directions evenly, 1 when collapsed), `momentum`, `embedding_std`.
 
@@ -71,11 +73,11 @@ class TiCo(TeacherStudent):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.byol()
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
-        first, second = self.used_views(batch)
-        return {"z1": self.project([first], training)[0], "t2": self.teach([second], training)[0]}
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
+        first, second = self.used_views(batch, step)
+        return {"z1": self.project([first], step.training)[0], "t2": self.teach([second], step.training)[0]}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         covariance = self.covariance.blend(second_moment(embeddings["z1"]))
         invariance, contrast = tico_terms(embeddings["z1"], embeddings["t2"], covariance)
         return invariance + self.contrast_weight * contrast, {"invariance": invariance, "contrast": contrast}
@@ -97,9 +99,9 @@ class TiCo(TeacherStudent):
             floor=self.contrast_weight * (1.0 - decay) / min(batch_size, width),
         )
 
-    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor) -> Logs:
+    def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.covariance.update(second_moment(embeddings["z1"]), updated)
-        return super().after_step(embeddings, updated)
+        return super().after_step(embeddings, updated, step)
 
     def get_config(self) -> dict[str, Any]:
         return {

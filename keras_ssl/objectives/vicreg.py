@@ -9,11 +9,13 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.losses.vicreg_loss import vicreg_terms
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2105.04906")
 class VICReg(JointEmbedding):
     r"""VICReg: views agree, every dimension of the embedding varies, and no two dimensions vary together.
 
@@ -78,7 +80,7 @@ class VICReg(JointEmbedding):
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.vicreg()
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         terms = vicreg_terms(embeddings["z1"], embeddings["z2"], self.halve_variance)
         loss = sum(weight * term for weight, term in zip(self.weights_of_terms.values(), terms, strict=True))
         return loss, dict(zip(("invariance", "variance", "covariance"), terms, strict=True))

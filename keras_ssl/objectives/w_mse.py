@@ -10,11 +10,13 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.whitening_mse_loss import check_whitening_size, w_mse_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
+from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@register("objective", family="decorrelation", paper="https://arxiv.org/abs/2007.06346")
 class WMSE(JointEmbedding):
     r"""W-MSE: views agree once the batch is whitened, so that they cannot agree by collapsing. No negatives.
 
@@ -82,22 +84,21 @@ class WMSE(JointEmbedding):
         super().check_batch_size(batch_size)
         check_whitening_size(self.whitening_size or batch_size, self.embedding_dim, batch_size)
 
-    def embed(self, batch: dict[str, Tensor], training: bool) -> dict[str, Tensor]:
+    def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         # A random number for every sample: in their order the global batch is cut.
-        return {**super().embed(batch, training), "rank": self.stream(batch).uniform(shape=(self.iterations,))}
+        return {**super().embed(batch, step), "rank": step.stream().uniform(shape=(self.iterations,))}
 
-    def objective(self, embeddings: dict[str, Tensor]) -> tuple[Tensor, Logs]:
+    def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         rank = embeddings["rank"]
         views = [z for name, z in embeddings.items() if name != "rank"]
-        size = self.whitening_size or views[0].shape[0]
-        if size is None:
+        if self.whitening_size is None and views[0].shape[0] is None and not self._whole_batches:
             raise ValueError(
                 "A batch of unknown size cannot be whitened as a whole: give a `whitening_size`, or a data set with "
                 "drop_remainder=True. Received: whitening_size=None"
             )
         losses = [
-            w_mse_loss(z1, z2, keras.ops.argsort(rank[:, cut]), size, self.epsilon)
-            for cut in range(self.iterations)
+            w_mse_loss(z1, z2, keras.ops.argsort(rank[:, cut]), self.whitening_size, self.epsilon)
+            for cut in range(self.iterations if self.whitening_size else 1)
             for z1, z2 in combinations(views, 2)
         ]
         return sum(losses[1:], losses[0]) / len(losses), {}

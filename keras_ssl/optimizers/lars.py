@@ -4,7 +4,7 @@ from typing import Any, NoReturn
 
 import keras
 
-from keras_ssl.losses.numeric import check_positive
+from keras_ssl.optimizers.arguments import check_interval, check_optimizer_arguments
 from keras_ssl.typing import Tensor
 
 
@@ -45,7 +45,7 @@ class LARS(keras.optimizers.Optimizer):
             `keras.optimizers.Optimizer`.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: if an argument is NaN, infinite or out of range.
 
     Example:
 
@@ -71,18 +71,17 @@ class LARS(keras.optimizers.Optimizer):
         name: str = "lars",
         **kwargs: Any,
     ) -> None:
-        if not 0.0 <= momentum < 1.0:
-            raise ValueError(f"`momentum` must lie in [0, 1). Received: momentum={momentum}")
-        if weight_decay is None or not weight_decay >= 0.0:
-            raise ValueError(f"`weight_decay` must be 0 or more. Received: weight_decay={weight_decay}")
-        check_positive("eta", eta)
+        learning_rate = check_optimizer_arguments(learning_rate, kwargs)
+        momentum = check_interval("momentum", momentum, "[0, 1)")
+        weight_decay = check_interval("weight_decay", weight_decay, "[0, inf)")
+        eta = check_interval("eta", eta, "(0, inf)")
         if nesterov and momentum == 0.0:
             raise ValueError(f"`nesterov` needs a positive `momentum`. Received: momentum={momentum}")
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         # Not under the name `weight_decay`, which the base class would apply a second time, decoupled.
-        self.coupled_weight_decay = float(weight_decay)
-        self.momentum = float(momentum)
-        self.eta = float(eta)
+        self.coupled_weight_decay = weight_decay
+        self.momentum = momentum
+        self.eta = eta
         self.clip = bool(clip)
         self.nesterov = bool(nesterov)
 

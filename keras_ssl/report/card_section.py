@@ -16,7 +16,7 @@ def card_facts(card: Card) -> Markup:
         "objective": call_text(card.objective),
         "trained on": card.data,
         "seed": card.seed,
-        "licence": card.license,
+        "license": card.license,
         "weights": f"{weights.name}, {weights.size:,} bytes, sha256 {weights.sha256}",
         "origin": ", ".join(f"{key} {value}" for key, value in card.origin.items()),
     }

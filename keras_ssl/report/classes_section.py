@@ -1,9 +1,10 @@
-"""Which classes the nearest neighbours tell apart: the confusion matrix, and every class by itself."""
+"""Which classes the nearest neighbors tell apart: the confusion matrix, and every class by itself."""
 
 from typing import Any
 
 import numpy as np
 
+from keras_ssl.evaluation.validation import is_labeled
 from keras_ssl.report.figure import draw
 from keras_ssl.report.markup import Markup, element, section, sentence
 from keras_ssl.report.part import Part
@@ -19,29 +20,32 @@ def classes_section(train: Part, test: Part | None, predicted: np.ndarray | None
         train: the part that votes.
         test: the part that is classified, or None.
         predicted: the class of each of its samples by vote, or None where there are no labels.
-        k: the number of neighbours that voted.
+        k: the number of neighbors that voted.
     """
     title = "Classes"
     if test is None or test.labels is None or train.labels is None or predicted is None:
         return section("classes", title, sentence("There is no confusion matrix: it needs labels and a test part."))
-    classes = np.unique(np.concatenate([train.labels, test.labels]))
-    matrix = confusion(classes, test.labels, predicted)
-    right = int(np.trace(matrix))
-    table, left_out = _table(classes, matrix, train.labels)
+    known = is_labeled(test.labels)
+    train_labels = train.labels[is_labeled(train.labels)]
+    classes = np.unique(np.concatenate([train_labels, test.labels[known]]))
+    matrix = confusion(classes, test.labels[known], predicted[known])
+    right, recall = int(np.trace(matrix)), np.diag(matrix) / np.maximum(matrix.sum(axis=1), 1)
+    balanced = float(recall[matrix.any(axis=1)].mean())
+    table, left_out = _table(classes, matrix, train_labels)
     side = float(np.clip(1.6 + 0.33 * len(classes), 2.6, 5.6))
     picture = draw(
         "confusion",
-        "Confusion matrix of the nearest neighbours: true class by row, predicted class by column",
+        "Confusion matrix of the nearest neighbors: true class by row, predicted class by column",
         (side, side),
         lambda figure: _paint(figure, classes, matrix),
     )
-    neighbours = "the nearest neighbour" if k == 1 else f"the {k} nearest neighbours"
+    neighbors = "the nearest neighbor" if k == 1 else f"the {k} nearest neighbors"
     return section(
         "classes",
         title,
         sentence(
-            f"By the vote of {neighbours}: {right:,} of {len(test):,} right. Row: the true class, column: the voted "
-            f"one; shade: share of the row.{left_out}"
+            f"By the vote of {neighbors}: {right:,} of {int(known.sum()):,} right, {balanced:.1%} in the mean over "
+            f"classes. Row: the true class, column: the voted one; shade: share of the row.{left_out}"
         ),
         element("div", picture, table, class_="beside"),
     )
@@ -108,5 +112,5 @@ def _paint(figure: Any, classes: np.ndarray, matrix: np.ndarray) -> None:
     axes.tick_params(length=0)
     for (row, column), count in np.ndenumerate(matrix):
         if count:
-            colour = "white" if shares[row, column] > 0.5 else "#223"
-            axes.text(column, row, str(count), color=colour, ha="center", va="center", fontsize=7)
+            color = "white" if shares[row, column] > 0.5 else "#223"
+            axes.text(column, row, str(count), color=color, ha="center", va="center", fontsize=7)

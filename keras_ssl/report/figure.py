@@ -1,4 +1,4 @@
-"""Figures by matplotlib, as SVG that stands in the page and takes its colours."""
+"""Figures by matplotlib, as SVG that stands in the page and takes its colors."""
 
 import io
 import re
@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_ssl.report.markup import Markup, escaped
 
-INK = "#010203"  # stands for the colour of the page's text, which is light on a dark page
+INK = "#010203"  # stands for the color of the page's text, which is light on a dark page
 ACCENT = "#2a78b8"
 _STYLE: dict[Any, Any] = {  # Matplotlib types its settings by their names
     "axes.edgecolor": INK,
@@ -65,8 +65,8 @@ def draw(name: str, description: str, size: tuple[float, float], paint: Callable
     return _inline(stream.getvalue(), description, size[0])
 
 
-def class_colours(count: int) -> list[str]:
-    """A colour for each of `count` classes; as far apart as they can be, which of more than 20 is not far."""
+def class_colors(count: int) -> list[str]:
+    """A color for each of `count` classes; as far apart as they can be, which of more than 20 is not far."""
     check_matplotlib()
     from matplotlib import colormaps
     from matplotlib.colors import to_hex

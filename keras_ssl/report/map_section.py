@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssl.evaluation.validation import l2_normalized
-from keras_ssl.report.figure import ACCENT, class_colours, draw
+from keras_ssl.report.figure import ACCENT, class_colors, draw
 from keras_ssl.report.markup import Markup, element, json_block, section, sentence
 from keras_ssl.report.part import Part
 from keras_ssl.report.project import by_pca, by_tsne
@@ -31,10 +31,10 @@ def map_section(part: Part, predicted: np.ndarray | None, points: int, seed: int
     arranged = by_tsne(features, seed)
     if arranged is not None:
         maps["t-SNE"] = arranged
-    classes, colours = None, ACCENT
+    classes, colors = None, ACCENT
     if part.labels is not None:
         classes, numbers = np.unique(part.labels, return_inverse=True)
-        colours = np.asarray(class_colours(len(classes)))[numbers[rows]]
+        colors = np.asarray(class_colors(len(classes)))[numbers[rows]]
     squares = {title: within_square(places) for title, places in maps.items()}
     pictures = thumbnails(part.images, rows)
     sheet, columns = sprite(pictures) if pictures else (None, 0)
@@ -45,12 +45,12 @@ def map_section(part: Part, predicted: np.ndarray | None, points: int, seed: int
         "map",
         "Map",
         sentence(
-            f"{len(part):,} features, normalised to length 1 as for the nearest neighbours.{drawn} "
+            f"{len(part):,} features, normalized to length 1 as for the nearest neighbors.{drawn} "
             f"Under the pointer: {seen}; the ring marks it in every map."
             f"{'' if arranged is not None else ' There are too few samples for t-SNE.'}"
         ),
         None if classes is None else _legend(classes),
-        element("div", *(_map(title, square, colours) for title, square in squares.items()), class_="maps"),
+        element("div", *(_map(title, square, colors) for title, square in squares.items()), class_="maps"),
         _tip(sheet),
         json_block(
             "map-data",
@@ -77,14 +77,14 @@ def _chosen(count: int, points: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(count)[:points])
 
 
-def _map(title: str, square: np.ndarray, colours: Any) -> Markup:
+def _map(title: str, square: np.ndarray, colors: Any) -> Markup:
     def paint(figure: Any) -> None:
         figure.set_layout_engine("none")
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
         axes.set_xlim(-_EDGE, _EDGE)
         axes.set_ylim(-_EDGE, _EDGE)
-        axes.scatter(*square.T, s=11, c=colours, alpha=0.75, linewidths=0, clip_on=False)
+        axes.scatter(*square.T, s=11, c=colors, alpha=0.75, linewidths=0, clip_on=False)
 
     name = title.split(":")[0]
     plane = element("div", draw(f"map-{name}", f"Map of the features by {name}", (5, 5), paint), class_="plane")
@@ -93,10 +93,10 @@ def _map(title: str, square: np.ndarray, colours: Any) -> Markup:
 
 def _legend(classes: np.ndarray) -> Markup:
     if len(classes) > _LEGEND:
-        return sentence(f"The {len(classes)} classes are coloured in their order; the pointer tells their names.")
+        return sentence(f"The {len(classes)} classes are colored in their order; the pointer tells their names.")
     chips = [
-        element("span", element("i", style=f"background:{colour}"), name)
-        for name, colour in zip(classes, class_colours(len(classes)), strict=True)
+        element("span", element("i", style=f"background:{color}"), name)
+        for name, color in zip(classes, class_colors(len(classes)), strict=True)
     ]
     return element("p", *chips, class_="legend")
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_ssl.paths import user_path
+
 
 def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float | None]]:
     """What a run logged in every epoch.
@@ -31,7 +33,7 @@ def read_history(logdir: str | os.PathLike[str]) -> dict[str, list[float | None]
     curves["loss"][-1]
     ```
     """
-    folder = Path(logdir)
+    folder = Path(user_path(logdir))
     path = folder / "history.json"
     if path.is_file():
         return _from_json(path)

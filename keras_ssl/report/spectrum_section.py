@@ -24,7 +24,7 @@ _FLOOR = 1e-8  # of the picture: below this share of the largest there is nothin
 
 
 def spectrum_section(features: np.ndarray, results: Mapping[str, Any]) -> Markup:
-    """The singular values as given and centred, as shares of the largest, beside the measures of rank.
+    """The singular values as given and centerd, as shares of the largest, beside the measures of rank.
 
     Args:
         features: finite, `[N, D]`.
@@ -38,7 +38,7 @@ def spectrum_section(features: np.ndarray, results: Mapping[str, Any]) -> Markup
     count, dimension = features.shape
     spectra = {
         "as given": singular_values(features),
-        "centred": np.sqrt(covariance_eigenvalues(features)) if count > 1 else np.zeros(0),
+        "centerd": np.sqrt(covariance_eigenvalues(features)) if count > 1 else np.zeros(0),
     }
     picture = draw(
         "spectrum",
@@ -61,11 +61,11 @@ def _paint(figure: Any, spectra: Mapping[str, np.ndarray], dimension: int) -> No
     axes = figure.add_subplot()
     axes.set_yscale("log")
     least = 0.1
-    for (name, values), colour, style in zip(spectra.items(), (ACCENT, INK), ("-", "--"), strict=True):
+    for (name, values), color, style in zip(spectra.items(), (ACCENT, INK), ("-", "--"), strict=True):
         if len(values) and values[0] > 0:
             shares = np.maximum(values / values[0], _FLOOR)
             marker = "." if len(values) < 10 else None
-            axes.plot(np.arange(1, len(values) + 1), shares, style, color=colour, label=name, marker=marker)
+            axes.plot(np.arange(1, len(values) + 1), shares, style, color=color, label=name, marker=marker)
             least = min(least, float(shares[-1]))
     axes.set_ylim(10 ** np.floor(np.log10(least)) * 0.8, 1.5)
     axes.set_xlim(0, dimension + 1)

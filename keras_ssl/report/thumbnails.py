@@ -14,7 +14,7 @@ SIDE = 48  # pixels of a thumbnail's longer side, at most
 def thumbnails(images: Tensor | None, rows: np.ndarray) -> list[Any]:
     """Some images as small pictures of Pillow, or an empty list where they are no pixels.
 
-    Pixels are `[N, H, W, C]` with 1 (grey), 3 or 4 (the last is left out) channels. Numbers from 0 to 1, or to 255,
+    Pixels are `[N, H, W, C]` with 1 (gray), 3 or 4 (the last is left out) channels. Numbers from 0 to 1, or to 255,
     are taken as such; others are stretched to that range, the same for all.
 
     Args:

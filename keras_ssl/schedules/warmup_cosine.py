@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_ssl.check_number import check_number
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
@@ -55,10 +56,8 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
                 "`warmup_steps` must be an integer from 0 to less than `total_steps`. "
                 f"Received: warmup_steps={warmup_steps}, total_steps={total_steps}"
             )
-        if not start >= 0.0:
-            raise ValueError(f"`start` must be 0 or more. Received: start={start}")
-        if not final >= 0.0:
-            raise ValueError(f"`final` must be 0 or more. Received: final={final}")
+        check_number("start", start, 0.0)
+        check_number("final", final, 0.0)
         self.peak = float(peak)
         self.total_steps = int(total_steps)
         self.warmup_steps = int(warmup_steps)

@@ -180,7 +180,7 @@ class _Suite:
     def check_gradient(self) -> None:
         model = self.copy()
         for variable in model.trainable_variables:
-            # Zero-initialised scales (the last batch norm of a residual block) let no gradient through.
+            # Zero-initialized scales (the last batch norm of a residual block) let no gradient through.
             variable.assign(_numpy(variable) + 0.05 * self.draw(*variable.shape))
         probe = self.draw(*self.expected.shape)
         gradients = _gradients(model, self.inputs, probe)

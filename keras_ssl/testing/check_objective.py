@@ -31,7 +31,8 @@ def check_objective(make_model: Factory, arrays: Mapping[str, Any] | None = None
 
     Args:
         make_model: makes a new model, the same each time but for its random weights; use a small encoder.
-        arrays: a small data set by batch key. Defaults to 36 random uint8 images of 16 pixels with labels.
+        arrays: a small data set by batch key. Defaults to 36 random samples with labels: uint8 images of 16 pixels, or
+            the columns that the encoder takes, numbers or the categories 0 and 1.
         **options: as for `check_objectives`.
 
     Raises:
@@ -66,7 +67,7 @@ def check_objectives(
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
     `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
     (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
-    teacher, queue, centre, prototypes): to 1e-5, gradients to 1e-4.
+    teacher, queue, center, prototypes): to 1e-5, gradients to 1e-4.
 
     Args:
         factories: objectives by name.
@@ -84,18 +85,18 @@ def check_objectives(
     unknown = sorted(set(checks) - set(CHECKS))
     if unknown:
         raise ValueError(f"`checks` must be among {CHECKS}. Received: checks={unknown}")
-    arrays = random_arrays() if arrays is None else arrays
     with tempfile.TemporaryDirectory() as folder:
         jobs, references = {}, {}
         for name, make_model in factories.items():
             path = str(Path(folder, f"{name}.keras"))
-            job = Job(model=path, arrays=arrays, epochs=2, learning_rate=learning_rate, jit_compile=False)
             model = make_model()
+            data = random_arrays(model) if arrays is None else arrays
+            job = Job(model=path, arrays=data, epochs=2, learning_rate=learning_rate, jit_compile=False)
             model.save(path)
             if "config" in checks:
                 _check_config(name, model)
             if "file" in checks:
-                _check_file(name, model, path, arrays)
+                _check_file(name, model, path, data)
             weights = str(Path(folder, f"{name}.weights.h5"))
             references[name] = record(model, job, save_first_epoch=weights if "resume" in checks else None)
             if "gradient" in checks:
@@ -130,11 +131,19 @@ def _elsewhere(
     return plans
 
 
-def random_arrays() -> dict[str, np.ndarray]:
+def random_arrays(model: SSLModel | None = None) -> dict[str, Any]:
+    """Random images, or where the model takes columns such columns, with labels."""
     stream = Stream(seed=7, step=0, positions=np.arange(36))
-    images = keras.ops.convert_to_numpy(stream.integers(256, (16, 16, 3))).astype("uint8")
+    if model is not None and model.takes_columns:
+        drawn = {
+            name: stream.integers(2) if "int" in keras.backend.standardize_dtype(column.dtype) else stream.normal()
+            for name, column in model.encoder.input.items()
+        }
+        inputs: Any = {name: np.array(keras.ops.convert_to_numpy(column)) for name, column in drawn.items()}
+    else:
+        inputs = keras.ops.convert_to_numpy(stream.integers(256, (16, 16, 3))).astype("uint8")
     labels = keras.ops.convert_to_numpy(stream.integers(4)).astype("int32")
-    return {"x": images, "y": labels, "group": labels}
+    return {"x": inputs, "y": labels, "group": labels}
 
 
 def _fail(name: str, check: str, what: str) -> None:
@@ -222,12 +231,7 @@ def _check_skipped(name: str, model: SSLModel, batch: dict[str, Any], job: Job) 
 
 def _first(job: Job) -> dict[str, Any]:
     """The first batch of a job's arrays, with the samples' numbers."""
-    first = {
-        key: tuple(part[: job.batch_size] for part in value)
-        if isinstance(value, tuple | list)
-        else value[: job.batch_size]
-        for key, value in job.arrays.items()
-    }
+    first = keras.tree.map_structure(lambda part: part[: job.batch_size], dict(job.arrays))
     return {"index": np.arange(job.batch_size, dtype="int32"), **first}
 
 
@@ -245,9 +249,16 @@ def _check_resume(name: str, job: Job, reference: Recording, weights: str) -> No
 
 def _check_collapse(name: str, job: Job) -> None:
     model = _load(job.model)
+    if getattr(model, "mask", None) is not None:
+        return  # the features of other parts of one image differ
+    model.explicit_views = False  # or each constant view would be changed by a pipeline
     x = job.arrays["x"]
-    view = np.full_like(x[0] if isinstance(x, tuple | list) else x, 128)
-    arrays = {**job.arrays, "x": (view,) * max(2, model.view_count)}
+    if isinstance(x, dict):
+        constant: Any = {column: np.repeat(values[:1], len(values), axis=0) for column, values in x.items()}
+    else:
+        view = np.full_like(x[0] if isinstance(x, tuple | list) else x, 128)
+        constant = (view,) * max(2, model.view_count)
+    arrays = {**job.arrays, "x": constant}
     model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
     logs = model.fit(arrays, batch_size=job.batch_size, verbose=0).history
     if not logs["embedding_std"][-1] < COLLAPSED_BELOW:

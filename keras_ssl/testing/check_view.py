@@ -158,7 +158,7 @@ class _Suite:
 
     def check_random(self) -> None:
         if self.view.is_random and self.images.shape[-1] != 3:
-            return  # views of colours may leave other images as they are, whatever they draw
+            return  # views of colors may leave other images as they are, whatever they draw
         here = self.run(self.images)  # compared to the bit: not with `expected`, which may be the eager result
         differs = any(
             not np.array_equal(a, b)

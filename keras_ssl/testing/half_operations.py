@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.training import SSLModel
+from keras_ssl.training import SSLModel, Step, engine
 from keras_ssl.typing import Tensor
 
 _HALF = ("float16", "bfloat16")
@@ -29,15 +29,19 @@ def half_operations(model: SSLModel, batch: Mapping[str, Any]) -> list[str]:
 
     def embed(data: dict[str, Tensor]) -> dict[str, Tensor]:
         with keras.StatelessScope():
-            embeddings = model._embeddings(model._prepare(data, model.seed, keras.ops.zeros((), "int32")), True)
+            batch, step = engine.prepare(model, data, training=True)
+            embeddings = engine.embed(model, batch, step)
         names[:] = embeddings
         return embeddings
 
     def after(embeddings: dict[str, Tensor]) -> Any:
         embeddings = {name: embeddings[name] for name in names}  # tracing sorts them
         with keras.StatelessScope():
-            loss, logs = model._objective(embeddings)
-            return loss, logs, model._after_step(embeddings, keras.ops.ones((), "bool"))
+            count = next(iter(embeddings.values())).shape[0]
+            step = Step.at(count, seed=model.seed)
+            outcome = engine.reduce(model, embeddings, step)
+            after = model.after_step(outcome.embeddings, keras.ops.ones((), "bool"), step)
+            return outcome.loss, outcome.logs, after or {}
 
     data = keras.tree.map_structure(keras.ops.convert_to_tensor, dict(batch))  # `x` may be a tuple of views
     find = _in_jaxpr if keras.backend.backend() == "jax" else _in_graph

@@ -31,7 +31,7 @@ _LOGICAL_DEVICES = "--xla_force_host_platform_device_count"
 class Recording:
     """What happened in a run: the loss of every step, all weights before and after, and the gradients.
 
-    The weights are all that the model has: a teacher's, queues, centres and prototypes among them. The gradients are
+    The weights are all that the model has: a teacher's, queues, centers and prototypes among them. The gradients are
     of the trainable ones, a running sum over the steps, `g_t + 0.5 g_{t-1} + 0.25 g_{t-2} ...`, which the momentum of
     the optimizer keeps: what small steps change in a weight shows a gradient's first two digits only.
     """
@@ -123,7 +123,7 @@ def run_elsewhere(
         plan: dict[str, Any] = {"replicas": replicas, "modules": list(modules), "jobs": {}}
         for number, (name, job) in enumerate(jobs.items()):
             arrays = os.path.join(folder, f"{number}-in.npz")
-            np.savez(arrays, **job.arrays)
+            np.savez(arrays, **_packed(job.arrays))
             plan["jobs"][name] = {**job.__dict__, "arrays": arrays, "out": str(number)}
         plan_file = Path(folder, "plan.json")
         plan_file.write_text(json.dumps(plan), encoding="utf-8")
@@ -214,6 +214,19 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
+def _packed(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Arrays by batch key as a file holds them: columns one by one."""
+    columns = arrays["x"] if isinstance(arrays["x"], dict) else {}
+    packed = {f"x.{name}": column for name, column in columns.items()}
+    return packed | {key: value for key, value in arrays.items() if key != "x" or not columns}
+
+
+def _unpacked(file: Any) -> dict[str, Any]:
+    arrays = {name: file[name] for name in file.files if not name.startswith("x.")}
+    columns = {name.removeprefix("x."): file[name] for name in file.files if name.startswith("x.")}
+    return {**arrays, "x": columns} if columns else arrays
+
+
 _LISTS = ("weights", "start", "gradients")
 
 
@@ -270,7 +283,7 @@ def main(plan_file: str) -> None:
         for entry in plan["jobs"].values():
             out = Path(plan_file).with_name(f"{process}-{entry.pop('out')}.npz")
             with np.load(entry["arrays"]) as arrays:
-                entry["arrays"] = dict(arrays)
+                entry["arrays"] = _unpacked(arrays)
             job = Job(**entry)
             _write(out, record(keras.saving.load_model(job.model, compile=False), job))
 

@@ -46,8 +46,13 @@ class FiniteWatch:
             gradients: of the trainable weights, in their order.
             scale: under dynamic loss scaling, what the loss was multiplied by.
         """
-        views = inputs if is_views(inputs) else (inputs,)
-        named = {f"the input `x[{place}]`" if len(views) > 1 else "the input `x`": v for place, v in enumerate(views)}
+        if isinstance(inputs, dict) and len(inputs) > _ROOM // 2:
+            named = {"a column of the input `x`": _joined(inputs)}
+        elif isinstance(inputs, dict):
+            named = {f"the input `x[{name!r}]`": column for name, column in inputs.items()}
+        else:
+            views = inputs if is_views(inputs) else (inputs,)
+            named = {f"the input `x[{i}]`" if len(views) > 1 else "the input `x`": v for i, v in enumerate(views)}
         named |= {f"the embedding `{name}`": part for name, part in embeddings.items()}
         named |= {f"the logged `{name}`": part for name, part in logs.items()}
         if len(named) > _ROOM:
@@ -88,6 +93,13 @@ class _Flags(keras.metrics.Metric):
 
     def result_flags(self) -> Tensor:
         return keras.ops.convert_to_tensor(self.flags)
+
+
+def _joined(columns: dict[str, Tensor]) -> Tensor:
+    """All floating numbers of a wide table."""
+    floating = [c for c in columns.values() if "float" in keras.backend.standardize_dtype(c.dtype)]
+    parts = [keras.ops.reshape(keras.ops.cast(column, "float32"), (-1,)) for column in floating]
+    return keras.ops.concatenate(parts) if parts else keras.ops.zeros(())
 
 
 def _is_bad(part: Tensor) -> Tensor:

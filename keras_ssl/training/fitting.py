@@ -8,21 +8,40 @@ import numpy as np
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.from_arrays import from_arrays
+from keras_ssl.data.ordered_inputs import OrderedInputs
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.messages import guarded_output
 from keras_ssl.training.accumulation import warn_of_accumulation
-from keras_ssl.training.batch import as_arrays, as_batch, check_inputs, sample_count, split_arrays
+from keras_ssl.training.advice import warn_of_plan
+from keras_ssl.training.batch import as_arrays, as_batch, in_tuples, sample_count, split_arrays
+from keras_ssl.training.check_data import check_data
+from keras_ssl.training.plan import plan
 from keras_ssl.training.processes import Processes
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count, warn_of_local_statistics
-from keras_ssl.training.resume import FitHook, Position, Run, begin_at, check_position, data_length, fit_hooks
+from keras_ssl.training.resume import (
+    FitHook,
+    Position,
+    Run,
+    begin_at,
+    check_finite_length,
+    check_position,
+    data_length,
+    epochs_done,
+    fit_hooks,
+    follow_steps,
+)
 
 DEFAULT_BATCH_SIZE = 256
 DEFAULT_EVALUATION_BATCH_SIZE = 32  # Keras'
+_WEIGHTS = ("class_weight", "sample_weight")
 
 
 class Fitting(keras.Model):
     """The part of `SSLModel` that compiles, fits and evaluates. See `SSLModel` for what each method promises."""
 
     _begin: tuple[Position, Run] | None = None  # where a resumed run goes on
+    _fit_full_batches = False  # whether `fit` has checked the size that all of its batches have
+    _followed: EpochBatches | None = None  # arrays whose order goes on with the model's steps
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Configures training. Takes what `keras.Model.compile` takes, except losses and metrics.
@@ -31,13 +50,14 @@ class Fitting(keras.Model):
             ValueError: if a loss or metric is given: the objective is the loss, and it logs its own terms.
         """
         for name in ("loss", "loss_weights", "metrics", "weighted_metrics"):
-            if kwargs.pop(name, None) is not None:
+            value = kwargs.pop(name, None)
+            if value is not None:
                 raise ValueError(
-                    f"`{name}` has no place here: {type(self).__name__} is itself the loss. Received: {name}"
+                    f"`{name}` has no place here: {type(self).__name__} is itself the loss. Received: {name}={value!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
         if not self.optimizer.built:
-            self._build_optimizer()
+            self.backend.build_optimizer(self)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -58,15 +78,27 @@ class Fitting(keras.Model):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int = 1,
+        total_epochs: int | None = None,
+        **unknown: Any,
     ) -> keras.callbacks.History:
         """Trains as `keras.Model.fit` does.
 
         Arrays are read in an order that is a pure function of the seed and the epoch; a last batch that is not full
         is left out of the epoch, because an objective of the whole batch means something else on a part of it. The
-        number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`.
+        number of updates planned (for schedules such as a teacher's momentum) is noted in `total_updates`. A warning
+        says where the learning-rate schedule is much shorter than the training, or much longer.
+
+        Several calls go on with one training: the order of arrays is that of the epochs done so far (`step` over the
+        batches of an epoch), so that three calls of one epoch train on the same batches as one call of three. What is
+        scheduled over the updates planned comes to its end with each call, unless `total_epochs` says how many epochs
+        all calls have together: `[model.fit(x, total_epochs=3) for _ in range(3)]` equals `model.fit(x, epochs=3)`.
 
         With an optimizer that has `gradient_accumulation_steps=k`, every k batches make one update; a warning says
         where that is not training on a batch k times as large (`accumulation_differences`).
+
+        Defaults are the papers', mostly those for ImageNet. A warning names every argument that does not suit the run,
+        and a value that would: a queue that is never full, a teacher that hardly moves, steps of a warm-up that outlast
+        the run, heads too wide for a CPU (see `advice`).
 
         With `keras_ssl.callbacks.Checkpoint` among the callbacks an interrupted run goes on where it was, also in the
         middle of an epoch: the same call in a new process resumes by itself.
@@ -78,37 +110,46 @@ class Fitting(keras.Model):
         TensorFlow, each replica would take the statistics of its own part.
 
         Args:
-            x: images `[N, H, W, C]`, uint8 or floating in [0, 1] (or what the encoder takes); a tuple of ready-made
-                views; a dict with the keys x, y, index, group; or a data set of any of these.
+            x: images `[N, H, W, C]`, uint8, uint16 or floating in [0, 1], or in the model's `value_range` (or what
+                the encoder takes); a tuple of ready-made views; a dict with the keys x, y, index, group; a table as a
+                dict of columns `[N]`; or a data set of any of these. Values of arrays are checked before training, of
+                data sets those of the first batch; later, a sample with values outside the range becomes NaN as a
+                whole.
             y: labels, for objectives and callbacks that use them.
             batch_size: size of the global batch. Defaults to 256, or all samples where there are fewer.
             shuffle: whether arrays are read in a new random order each epoch. Defaults to True.
-            epochs, verbose, callbacks, validation_split, validation_data, initial_epoch, steps_per_epoch,
-                validation_steps, validation_batch_size, validation_freq: as in Keras. The last batch of a validation
-                may be smaller than the others, but not a single sample.
+            steps_per_epoch: batches of an epoch. Of arrays at most those of one pass: every epoch then has the first
+                batches of an order of its own. Defaults to None: all of the data.
+            epochs, verbose, callbacks, validation_split, validation_data, initial_epoch, validation_steps,
+                validation_batch_size, validation_freq: as in Keras. The last batch of a validation may be smaller than
+                the others, but not a single sample.
+            total_epochs: epochs of the whole training, from the model's first update on, where several calls of `fit`
+                make it up. Defaults to None: the training ends with this call.
 
         Returns:
             The Keras `History`.
 
         Raises:
-            ValueError: if the data does not fit the encoder or the objective, before any training.
+            ValueError: if the data does not fit the encoder or the objective, or never ends and there is no
+                `steps_per_epoch`, before any training.
         """
         self._assert_compile_called("fit")
+        _refuse_weights(self, "fit", unknown)
         check_supported(self)
         warn_of_accumulation(self)
         warn_of_local_statistics(self)
         epochs = check_integer("epochs", epochs, 1)
-        arrays, held_out = as_arrays(x, y), None
+        x = in_tuples(x)
+        if total_epochs is not None:
+            check_integer("total_epochs", total_epochs, epochs)
+        arrays, held_out = as_arrays(x, y, self.takes_columns), None
         if arrays is not None:
-            if steps_per_epoch is not None:
-                raise ValueError(
-                    "An epoch of arrays is one pass over them: its order depends on nothing else. "
-                    f"Received: steps_per_epoch={steps_per_epoch}"
-                )
             if validation_split:
                 arrays, held_out = split_arrays(arrays, validation_split)
             x, y = self._dataset(arrays, batch_size, shuffle, initial_epoch), None
-            batch_size = None
+            if steps_per_epoch is not None:
+                x.shorten(steps_per_epoch)
+            batch_size = steps_per_epoch = None
         elif y is not None or validation_split or batch_size is not None:
             raise ValueError(
                 "`y`, `batch_size` and `validation_split` go with arrays; a data set holds its own labels and "
@@ -121,27 +162,36 @@ class Fitting(keras.Model):
             )
         known_size = getattr(x, "batch_size", None)
         if held_out is None and validation_data is not None:
-            held_out = as_arrays(*_inputs_and_labels(validation_data))
+            held_out = as_arrays(*_inputs_and_labels(validation_data), self.takes_columns)
         if held_out is not None:
             validation_data = self._evaluation_dataset(held_out, validation_batch_size or known_size)
             validation_batch_size = None
         if known_size is not None:
             self.check_batch_size(int(known_size))
             self._batch_size = int(known_size)
+        self._fit_full_batches = isinstance(x, EpochBatches) and x.drop_remainder
+        if arrays is None:
+            x = check_data(x, self, training=True)
+        if held_out is None and validation_data is not None:
+            validation_data = check_data(validation_data, self)
         hooks = fit_hooks(callbacks)
         run = Run(x, epochs, initial_epoch, data_length(x, steps_per_epoch), steps_per_epoch is not None)
+        if validation_data is not None and validation_steps is None:
+            check_finite_length(validation_data, "validation_steps")
         with ExitStack() as at_end:
+            at_end.enter_context(guarded_output())
             for hook in hooks:
                 at_end.callback(hook.after_fit)
             at_end.callback(self._forget_begin, x)
             position = self._restore(hooks, run)
-            if position is None:
-                self._plan(epochs - initial_epoch, run.steps)
-            else:
+            if position is not None:
                 initial_epoch = position.epoch
-                self._plan(epochs - position.epochs, run.steps, int(keras.ops.convert_to_numpy(self.total_updates)))
+            elif not int(keras.ops.convert_to_numpy(self.step)):
+                self.before_first_step()
+            plan(self, run, position, total_epochs)
+            warn_of_plan(self, x)
             return super().fit(
-                x=self._step_data(self._local(x, at_end)),
+                x=self.backend.step_data(self, self._local(x, at_end)),
                 epochs=epochs,
                 verbose=verbose,
                 callbacks=callbacks,
@@ -183,22 +233,62 @@ class Fitting(keras.Model):
             ValueError: if the data does not fit the encoder or the objective; on JAX, where several processes train
                 the model, if it is neither arrays nor a data set of this library.
         """
-        arrays = as_arrays(x, y)
+        x = in_tuples(x)
+        weights = {name: kwargs.pop(name) for name in _WEIGHTS if name in kwargs}
+        _refuse_weights(self, "evaluate", weights)
+        arrays = as_arrays(x, y, self.takes_columns)
         if arrays is not None:
             x, y, batch_size = self._evaluation_dataset(arrays, batch_size), None, None
+        elif not kwargs.get("_use_cached_eval_dataset"):
+            x = check_data(x, self)
+        if kwargs.get("steps") is None:
+            check_finite_length(x, "steps")
         self._evaluating = True
         with ExitStack() as at_end:
+            at_end.enter_context(guarded_output())
             at_end.callback(setattr, self, "_evaluating", False)
             if not kwargs.get("_use_cached_eval_dataset"):  # what `fit` has divided already
                 x = self._local(x, at_end, evaluation=True)
             logs = super().evaluate(x, y, batch_size, verbose, return_dict=True, **kwargs)
         return logs if return_dict else [logs.pop("loss"), *logs.values()]
 
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", **kwargs: Any) -> Any:
+        """The encoder's features, as `keras.Model.predict`.
+
+        Args:
+            x: what Keras takes; or a data set of `keras_ssl.data`, every sample of which is taken once and in the order
+                of its numbers, whatever it shuffles or drops in training.
+            batch_size: samples in a batch. Defaults to 32 for arrays, as in Keras, and to that of a data set.
+            verbose, **kwargs: as in Keras.
+
+        Returns:
+            Features `[N, D]`. A row is NaN where the image of a file cannot be decoded; a warning names the file.
+
+        Raises:
+            ValueError: if a sample of a data set has not one input.
+        """
+        if not isinstance(x, EpochBatches | OrderedInputs):
+            return super().predict(check_data(x, self, inputs_only=True), batch_size, verbose, **kwargs)
+        data = x.inputs(batch_size) if isinstance(x, EpochBatches) else x
+        return data.without_undecoded(super().predict(data, verbose=verbose, **kwargs))
+
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """A step on one batch, as `keras.Model.train_on_batch`: its values are checked as those of `fit`."""
+        batch = as_batch(x if y is None else (x, y), self.batch_fields, self.takes_columns)
+        self.check_batch(batch)
+        self.check_samples({name: value for name, value in batch.items() if name != "x"}, whole=False)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         if self._evaluating:
             return [self.test_scalars]
         return [self.scalars] if self._watch is None else [self.scalars, self._watch.flags]
+
+    @property
+    def _whole_batches(self) -> bool:
+        """Whether a batch is never the small rest of an epoch that trains the model."""
+        return self._evaluating or self._fit_full_batches
 
     @property
     def metrics_names(self) -> list[str]:
@@ -210,25 +300,46 @@ class Fitting(keras.Model):
         self, arrays: dict[str, Any], batch_size: int | None, shuffle: bool, epoch: int
     ) -> keras.utils.PyDataset:
         self._check_form(arrays)
-        self.check_arrays(arrays)
         replicas = replica_count(self)
         if batch_size is None:
             batch_size = min(DEFAULT_BATCH_SIZE, sample_count(arrays) // replicas * replicas)
-        return from_arrays(**arrays, batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch)
+        data = from_arrays(
+            **self._by_argument(arrays), batch_size=batch_size, seed=self.seed, shuffle=shuffle, epoch=epoch
+        )
+        check_data(data, self, training=True)
+        # Calls of `fit` that follow one another go on with the order, whether or not they count their epochs.
+        data.epoch = max(epoch, epochs_done(self, data))
+        self._followed = data
+        return data
 
     def _check_form(self, arrays: dict[str, Any]) -> None:
-        as_batch(arrays, self.required_keys if "index" not in self.required_keys else ())
-        check_inputs(arrays["x"], self.encoder.input_shape)
+        # Sample numbers are made where there are none.
+        as_batch(
+            arrays, {name: field for name, field in self.batch_fields.items() if name != "index"}, self.takes_columns
+        )
+        self.check_form(arrays["x"])
+
+    def _by_argument(self, arrays: dict[str, Any]) -> dict[str, Any]:
+        """Arrays by batch key as arguments of `from_arrays`: fields of an objective's own go into one, and so do labels
+        that are more than a number each."""
+        of_any_rank = {name for name, field in self.batch_fields.items() if field.shape}
+        own = {
+            name: value
+            for name, value in arrays.items()
+            if name not in ("x", "y", "index", "group") or name in of_any_rank
+        }
+        return {**{name: value for name, value in arrays.items() if name not in own}, "fields": own}
 
     def _evaluation_dataset(self, arrays: dict[str, Any], batch_size: int | None) -> keras.utils.PyDataset:
         self._check_form(arrays)
         data = from_arrays(
-            **arrays,
+            **self._by_argument(arrays),
             batch_size=batch_size or DEFAULT_EVALUATION_BATCH_SIZE,
             seed=self.seed,
             shuffle=False,
             drop_remainder=False,
         )
+        check_data(data, self)
         last = data.count % data.batch_size
         for size in {min(data.count, data.batch_size), last or data.batch_size}:
             check_divisible(size, replica_count(self))
@@ -279,7 +390,7 @@ class Fitting(keras.Model):
 
     def _forget_begin(self, data: Any) -> None:
         """Leaves nothing of a resumption that was cut short for the next `fit`."""
-        self._begin = None
+        self._begin = self._followed = None
         if isinstance(data, EpochBatches):
             data.first_batch = 0
 
@@ -287,18 +398,22 @@ class Fitting(keras.Model):
         """Called with Keras' iterator over the epochs of `fit`, and later with those of evaluations."""
         if self._begin is not None:
             begin_at(iterator, *self._begin)
-            self._begin = None
+        elif self._followed is not None:
+            follow_steps(iterator, self._followed, self)
+        self._begin = self._followed = None
 
-    def _plan(self, epochs: int, steps: int | None, done: int | None = None) -> None:
-        """Notes how many updates there will have been after `epochs` more; 0 where the data do not tell their length.
 
-        `done` is the number planned before, if there is one: an interrupted run goes on with its plan.
-        """
-        inner: Any = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        every = inner.gradient_accumulation_steps or 1
-        if done is None:
-            done, epochs = int(keras.ops.convert_to_numpy(self.updates)), max(epochs, 0)
-        self.total_updates.assign(0 if steps is None else done + epochs * steps // every)
+def _refuse_weights(model: Any, method: str, unknown: dict[str, Any]) -> None:
+    """Raises where a method was given weights of samples or classes, or what it does not know."""
+    for name, value in unknown.items():
+        if name not in _WEIGHTS:
+            raise TypeError(f"{type(model).__name__}.{method}() got an unexpected keyword argument {name!r}")
+        if value is not None:
+            raise ValueError(
+                f"`{name}` has no place here: the loss of {type(model).__name__} compares views and samples, and is no "
+                f"sum over labels. Give `fit` the samples in the proportions that they should have. "
+                f"Received: {name}={value!r}"
+            )
 
 
 def _inputs_and_labels(data: Any) -> tuple[Any, Any]:

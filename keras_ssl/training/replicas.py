@@ -1,11 +1,11 @@
 """How many replicas share a global batch, and what their number rules out."""
 
-import warnings
 from typing import Any
 
 import keras
 
 from keras_ssl.layers.batch_normalization import trained_batch_norms
+from keras_ssl.messages import warn
 
 
 def replica_count(model: keras.Model) -> int:
@@ -64,7 +64,7 @@ def check_supported(model: Any) -> None:
 
 
 def warn_of_local_statistics(model: Any) -> None:
-    """Says so where replicas normalise their parts of a batch each by itself, as Keras' layer does unless told.
+    """Says so where replicas normalize their parts of a batch each by itself, as Keras' layer does unless told.
 
     Training is then not that of one device, and the moving statistics of several processes differ.
     """
@@ -73,8 +73,8 @@ def warn_of_local_statistics(model: Any) -> None:
     local = [layer.name for layer in trained_batch_norms(model) if not layer.synchronized]
     if local:
         others = f" and {len(local) - 3} others" if len(local) > 3 else ""
-        warnings.warn(
-            "Each replica normalises its part of the batch by itself, so that this is not training on one device: make "
+        warn(
+            "Each replica normalizes its part of the batch by itself, so that this is not training on one device: make "
             "the encoder with keras_ssl.layers.BatchNormalization, or with synchronized=True. "
             f"Received: layers={local[:3]}{others}",
             stacklevel=3,

@@ -8,6 +8,8 @@ import keras
 
 from keras_ssl.data.epoch_batches import EpochBatches
 
+_ENDLESS = -1  # the cardinality of a tf.data that never ends
+
 
 @dataclass(frozen=True)
 class Run:
@@ -76,10 +78,25 @@ def data_length(data: Any, steps_per_epoch: int | None) -> int | None:
     """Batches of an epoch; None where the data do not tell their length."""
     if steps_per_epoch is not None:
         return steps_per_epoch
+    check_finite_length(data, "steps_per_epoch")
     try:
         return len(data)
     except TypeError:
         return None
+
+
+def check_finite_length(data: Any, argument: str) -> None:
+    """Raises a `ValueError` where an epoch of the data would never end, and the argument that ends it is not given."""
+    if isinstance(data, keras.utils.PyDataset):
+        endless = data.num_batches is None
+    else:
+        cardinality = getattr(data, "cardinality", None)  # of tf.data
+        endless = callable(cardinality) and int(cardinality()) == _ENDLESS
+    if endless:
+        raise ValueError(
+            f"The data never end (`repeat()` without a count, say): give `{argument}`, the batches of an epoch. "
+            f"Received: data of type {type(data).__name__}, {argument}=None"
+        )
 
 
 def check_position(model: Any, position: Position, run: Run) -> None:
@@ -120,6 +137,26 @@ def begin_at(iterator: Any, position: Position, run: Run) -> None:
                 yield begin, end, batches
 
     iterator._enumerate_iterator = rest
+
+
+def follow_steps(iterator: Any, data: EpochBatches, model: Any) -> None:
+    """Makes the first epoch of Keras' epoch iterator that of the steps a model has behind it by then.
+
+    A callback may have restored it when training began (Keras' BackupAndRestore).
+    """
+    whole = iterator._enumerate_iterator
+
+    def followed() -> Iterator[tuple[int, int, Any]]:
+        iterator._enumerate_iterator = whole
+        data.epoch = max(data.epoch, epochs_done(model, data))
+        yield from whole()
+
+    iterator._enumerate_iterator = followed
+
+
+def epochs_done(model: Any, data: EpochBatches) -> int:
+    """How many epochs of a data set the steps of a model are."""
+    return int(keras.ops.convert_to_numpy(model.step)) // data.batches_in_epoch
 
 
 def _pass_over(batches: Iterator[Any], count: int) -> None:

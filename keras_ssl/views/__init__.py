@@ -14,7 +14,7 @@ from keras_ssl.views.random_apply import RandomApply
 from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
 from keras_ssl.views.random_resized_crop import RandomResizedCrop
-from keras_ssl.views.recipes import barlow_twins, byol, coloured_digits, dino, moco, ressl, simclr, swav, vicreg
+from keras_ssl.views.recipes import barlow_twins, byol, colored_digits, dino, moco, ressl, simclr, swav, vicreg
 from keras_ssl.views.solarize import Solarize
 from keras_ssl.views.view import View
 
@@ -36,7 +36,7 @@ __all__ = [
     "View",
     "barlow_twins",
     "byol",
-    "coloured_digits",
+    "colored_digits",
     "dino",
     "map_dataset",
     "moco",

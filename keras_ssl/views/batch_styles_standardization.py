@@ -16,7 +16,7 @@ from keras_ssl.views.view import View
 class BatchStylesStandardization(View):
     """Gives all images of the batch the low-frequency Fourier amplitudes of one of them, drawn at random.
 
-    Images keep their phases, and with them what they show; their style (colours, contrast, lighting) becomes one, so
+    Images keep their phases, and with them what they show; their style (colors, contrast, lighting) becomes one, so
     that an objective cannot tell images apart by the domain they come from. Placed in a pipeline, it draws an image
     for each view. The result is clipped to [0, 1].
 
@@ -24,7 +24,7 @@ class BatchStylesStandardization(View):
     global batch, and is refused under a `tf.distribute` strategy of several replicas, which hold parts of it.
 
     Args:
-        ratio: area of the centred window of frequencies that are replaced, as a fraction of all, in [0, 1]; or a range
+        ratio: area of the centerd window of frequencies that are replaced, as a fraction of all, in [0, 1]; or a range
             `(low, high)` from which it is drawn for every batch. Defaults to `(0.02, 1.0)`.
 
     Raises:

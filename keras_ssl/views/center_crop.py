@@ -1,5 +1,6 @@
 """Images of any size as those that published weights were evaluated on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -27,6 +28,7 @@ class CenterCrop(keras.layers.Layer):
         resize: the shorter side in pixels before the square is cut out; at least `size`.
         proportion: of the shorter side, in (0, 1]. Exactly one of `resize` and `proportion` must be given.
         interpolation: "bilinear" (default) or "bicubic".
+        value_range: as for `keras_ssl.layers.ImagePreprocessing`. Defaults to None: the type of the images decides.
 
     Input: `[N, H, W, C]`, pixels as `keras_ssl.layers.ImagePreprocessing` takes them, of known height and width.
     Output: `[N, size, size, C]`, float32 in [0, 1].
@@ -46,6 +48,7 @@ class CenterCrop(keras.layers.Layer):
         resize: int | None = None,
         proportion: float | None = None,
         interpolation: str = "bilinear",
+        value_range: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, dtype="float32", **kwargs)
@@ -64,11 +67,11 @@ class CenterCrop(keras.layers.Layer):
                 f"`interpolation` must be one of {sorted(KERNELS)}. Received: interpolation={interpolation!r}"
             )
         self.interpolation = interpolation
-        self._pixels = ImagePreprocessing()
+        self._pixels = ImagePreprocessing(mean=0.0, std=1.0, value_range=value_range, dtype="float32")
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
-        images = self._pixels.to_unit_range(images)
+        images = self._pixels(images)
         height, width = images.shape[1:3]
         if height is None or width is None:
             raise ValueError(f"Images must have a known height and width. Received: images.shape={images.shape}")
@@ -95,4 +98,5 @@ class CenterCrop(keras.layers.Layer):
         config = super().get_config()
         del config["dtype"]
         own = {name: getattr(self, name) for name in ("size", "resize", "proportion", "interpolation")}
+        own["value_range"] = self._pixels.get_config()["value_range"]
         return {**config, **own}

@@ -32,15 +32,16 @@ def _factors(name: str, value: float | Sequence[float]) -> tuple[float, float]:
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class ColorJitter(View):
-    """Changes the colours of each image by random factors, in a random order, as torchvision does.
+    """Changes the colors of each image by random factors, in a random order, as torchvision does.
 
-    Brightness multiplies by `b`; contrast is `c * image + (1 - c) * m` with m the image's mean in grey;
-    saturation is `s * image + (1 - s) * grey`; hue turns the colour wheel by `h`. After each, the result is
+    Brightness multiplies by `b`; contrast is `c * image + (1 - c) * m` with m the image's mean in gray;
+    saturation is `s * image + (1 - s) * gray`; hue turns the color wheel by `h`. After each, the result is
     clipped to [0, 1]. The papers apply it to 80 % of the images:
     `RandomApply(ColorJitter(0.4, 0.4, 0.2, 0.1), 0.8)`.
 
-    Images of one channel keep their saturation and hue; more or other channels are an error when the view is
-    called.
+    Images of one channel keep their saturation and hue. Brightness and contrast alone take images of any number of
+    channels, whose gray is the mean of the channels; with saturation or hue, others than 1 or 3 are an error when the
+    view is called.
 
     Args:
         brightness: a number `v` for factors in `[max(0, 1 - v), 1 + v]`, or the pair of them itself; default 0.
@@ -75,6 +76,7 @@ class ColorJitter(View):
         self.ranges = {name: _factors(name, value) for name, value in self.arguments.items()}
         # What can only change nothing is left out: it costs nothing and draws nothing.
         self.ranges = {name: r for name, r in self.ranges.items() if r != (_MIDDLE[name], _MIDDLE[name])}
+        self.colors = "saturation" in self.ranges or "hue" in self.ranges
 
     @property
     def is_random(self) -> bool:

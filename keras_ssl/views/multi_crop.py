@@ -49,6 +49,7 @@ class MultiCrop(MultiView):
         self.local_views = MultiView(local_views).views if len(local_views) else []
         self.views = [*self.global_views, *self.local_views]
         self.supports_jit = all(view.supports_jit for view in self.views)
+        self.colors = any(view.colors for view in self.views)
 
     @classmethod
     def from_sizes(

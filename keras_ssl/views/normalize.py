@@ -15,7 +15,7 @@ from keras_ssl.views.view import View
 class Normalize(View):
     """Computes `(images - mean) / std`, channel by channel.
 
-    The recipes do not hold it: the model normalises its input itself, because it needs the same at inference.
+    The recipes do not hold it: the model normalizes its input itself, because it needs the same at inference.
 
     Args:
         mean: one number, or a list of one per channel, on the scale of images in [0, 1].

@@ -42,6 +42,7 @@ class RandomApply(View):
         self.supports_jit = op.supports_jit
         self.whole_batch = op.whole_batch
         self.sums_neighbors = op.sums_neighbors
+        self.colors = op.colors
 
     @property
     def is_random(self) -> bool:

@@ -1,4 +1,4 @@
-"""Remove the colour of images at random."""
+"""Remove the color of images at random."""
 
 from typing import Any
 
@@ -33,6 +33,8 @@ class RandomGrayscale(View):
     >>> round(float(RandomGrayscale(1.0)([[[[0.0, 1.0, 0.0]]]], stream)[0, 0, 0, 0]), 3)
     0.587
     """
+
+    colors = True
 
     def __init__(self, probability: float = 0.2) -> None:
         self.probability = check_probability("probability", probability)

@@ -1,9 +1,10 @@
 """The papers' views, ready to use, and those of the embedded data.
 
 Each function returns a `MultiView` of pipelines that give float images in [0, 1]. None of them
-normalises: the model does that itself, because it needs the same at inference. On small images (32 pixels and
+normalizes: the model does that itself, because it needs the same at inference. On small images (32 pixels and
 less) the published CIFAR recipes leave the blur out: `blur=False`. `strength` multiplies the four ranges of the
-colour jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fraction of the image's area.
+color jitter, as SimCLR defines it; `min_scale` is the smallest crop as a fraction of the image's area. Where
+channels are no colors, `color=False` leaves out saturation, hue and gray, so that any number of channels will do.
 """
 
 from collections.abc import Sequence
@@ -31,12 +32,13 @@ def _pipeline(
     blur: float,
     solarize: float = 0.0,
     interpolation: str = "bicubic",
+    color: bool = True,
 ) -> Compose:
-    """Crop, flip, colours, grey, blur, solarize: what the recipes share. The last two are probabilities.
+    """Crop, flip, colors, gray, blur, solarize: what the recipes share. The last two are probabilities.
 
     `scale` is the range of the crop's area, or the least of a range up to 1.
     """
-    return _pipelines(size, scale, jitter, [(blur, solarize)], interpolation)[0]
+    return _pipelines(size, scale, jitter, [(blur, solarize)], interpolation, color)[0]
 
 
 def _pipelines(
@@ -45,6 +47,7 @@ def _pipelines(
     jitter: tuple[float, float, float, float],
     ends: Sequence[tuple[float, float]],
     interpolation: str = "bicubic",
+    color: bool = True,
 ) -> list[Compose]:
     """As `_pipeline`, for several pairs of probabilities; what comes before is the same objects, compiled once."""
     common: list[View] = [
@@ -53,8 +56,9 @@ def _pipelines(
         ),
         RandomFlip(0.5),
         RandomApply(ColorJitter(*jitter), 0.8),
-        RandomGrayscale(0.2),
     ]
+    if color:
+        common.append(RandomGrayscale(0.2))
     made = []
     for blur, solarize in ends:
         blurs: list[View] = [RandomApply(GaussianBlur((0.1, 2.0)), blur)] if blur > 0.0 else []
@@ -63,20 +67,25 @@ def _pipelines(
     return made
 
 
-def _scaled(jitter: tuple[float, float, float, float], strength: float) -> tuple[float, float, float, float]:
+def _scaled(
+    jitter: tuple[float, float, float, float], strength: float, color: bool = True
+) -> tuple[float, float, float, float]:
+    """The jitter times `strength`; without `color`, of brightness and contrast alone."""
     if not 0.0 <= strength * jitter[3] <= 0.5:
         raise ValueError(
             f"Argument `strength` must lie in [0, {0.5 / jitter[3]:g}], which turns the hue by half a turn. "
             f"Received: strength={strength!r}"
         )
-    brightness, contrast, saturation, hue = jitter
-    return strength * brightness, strength * contrast, strength * saturation, strength * hue
+    brightness, contrast, saturation, hue = (strength * value for value in jitter)
+    return (brightness, contrast, saturation, hue) if color else (brightness, contrast, 0.0, 0.0)
 
 
-def _asymmetric(size: int | None, strength: float, blur: bool, min_scale: float, interpolation: str) -> MultiView:
+def _asymmetric(
+    size: int | None, strength: float, blur: bool, min_scale: float, color: bool, interpolation: str
+) -> MultiView:
     """BYOL's pair: the first view always blurred, the second rarely, but sometimes solarized."""
-    jitter = _scaled(_BYOL_JITTER, strength)
-    return MultiView(_pipelines(size, min_scale, jitter, _byol_ends(blur), interpolation))
+    jitter = _scaled(_BYOL_JITTER, strength, color)
+    return MultiView(_pipelines(size, min_scale, jitter, _byol_ends(blur), interpolation, color))
 
 
 def _byol_ends(blur: bool) -> list[tuple[float, float]]:
@@ -84,14 +93,18 @@ def _byol_ends(blur: bool) -> list[tuple[float, float]]:
     return [(1.0, 0.0), (0.1, 0.2)] if blur else [(0.0, 0.0), (0.0, 0.2)]
 
 
-def simclr(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
-    """SimCLR's two views, alike: bicubic crop, flip, jitter (.8 .8 .8 .2) at 0.8, grey at 0.2, blur at 0.5.
+def simclr(
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08, color: bool = True
+) -> MultiView:
+    """SimCLR's two views, alike: bicubic crop, flip, jitter (.8 .8 .8 .2) at 0.8, gray at 0.2, blur at 0.5.
 
     Args:
         size: side of the views in pixels; default None keeps the images' own.
         strength: multiplies the jitter; default 1, SimCLR's for ImageNet. It used 0.5 for CIFAR-10.
         blur: whether to blur at all; default True. SimCLR leaves it out for CIFAR-10.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines.
@@ -108,12 +121,14 @@ def simclr(size: int | None = None, strength: float = 1.0, blur: bool = True, mi
     Reference: [A Simple Framework for Contrastive Learning of Visual Representations](
     https://arxiv.org/abs/2002.05709), appendices A and B.9.
     """
-    pipeline = _pipeline(size, min_scale, _scaled((0.8, 0.8, 0.8, 0.2), strength), blur=0.5 if blur else 0.0)
+    pipeline = _pipeline(
+        size, min_scale, _scaled((0.8, 0.8, 0.8, 0.2), strength, color), blur=0.5 if blur else 0.0, color=color
+    )
     return MultiView([pipeline, pipeline])
 
 
 def barlow_twins(
-    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08, color: bool = True
 ) -> MultiView:
     """Barlow Twins' two views, which are BYOL's: see `byol`.
 
@@ -122,6 +137,8 @@ def barlow_twins(
         strength: multiplies the jitter; default 1.
         blur: whether to blur at all; default True.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines.
@@ -138,11 +155,13 @@ def barlow_twins(
     Reference: [Barlow Twins: Self-Supervised Learning via Redundancy Reduction](https://arxiv.org/abs/2103.03230),
     section 2.2.
     """
-    return _asymmetric(size, strength, blur, min_scale, "bicubic")
+    return _asymmetric(size, strength, blur, min_scale, color, "bicubic")
 
 
-def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
-    """BYOL's two views: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8 and grey at 0.2 in both.
+def byol(
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08, color: bool = True
+) -> MultiView:
+    """BYOL's two views: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8 and gray at 0.2 in both.
 
     The first view is always blurred; the second is blurred at 0.1 and solarized at 0.2.
 
@@ -151,6 +170,8 @@ def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_
         strength: multiplies the jitter; default 1.
         blur: whether to blur at all; default True.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines.
@@ -166,11 +187,13 @@ def byol(size: int | None = None, strength: float = 1.0, blur: bool = True, min_
 
     Reference: [Bootstrap Your Own Latent](https://arxiv.org/abs/2006.07733), appendix B.
     """
-    return _asymmetric(size, strength, blur, min_scale, "bicubic")
+    return _asymmetric(size, strength, blur, min_scale, color, "bicubic")
 
 
-def vicreg(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08) -> MultiView:
-    """VICReg's two views, alike: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, grey at 0.2.
+def vicreg(
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.08, color: bool = True
+) -> MultiView:
+    """VICReg's two views, alike: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, gray at 0.2.
 
     Blur follows at 0.5 and solarize at 0.1. These are BYOL's two views made one, as in the paper's appendix. The
     authors' code runs `byol` itself.
@@ -180,6 +203,8 @@ def vicreg(size: int | None = None, strength: float = 1.0, blur: bool = True, mi
         strength: multiplies the jitter; default 1.
         blur: whether to blur at all; default True.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.08.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines.
@@ -196,7 +221,9 @@ def vicreg(size: int | None = None, strength: float = 1.0, blur: bool = True, mi
     Reference: [VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised Learning](
     https://arxiv.org/abs/2105.04906).
     """
-    pipeline = _pipeline(size, min_scale, _scaled(_BYOL_JITTER, strength), blur=0.5 if blur else 0.0, solarize=0.1)
+    pipeline = _pipeline(
+        size, min_scale, _scaled(_BYOL_JITTER, strength, color), blur=0.5 if blur else 0.0, solarize=0.1, color=color
+    )
     return MultiView([pipeline, pipeline])
 
 
@@ -206,10 +233,11 @@ def moco(
     strength: float = 1.0,
     blur: bool = True,
     min_scale: float = 0.2,
+    color: bool = True,
 ) -> MultiView:
     """MoCo's two views, version 2 or 3, with bilinear crops.
 
-    Version 2: both views alike, jitter (.4 .4 .4 .1) at 0.8, grey at 0.2, blur at 0.5. Version 3: the two
+    Version 2: both views alike, jitter (.4 .4 .4 .1) at 0.8, gray at 0.2, blur at 0.5. Version 3: the two
     views of `byol`.
 
     Args:
@@ -219,6 +247,8 @@ def moco(
         blur: whether to blur at all; default True.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.2, which version 3 uses
             with ResNets; with ViTs it uses 0.08.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines.
@@ -239,9 +269,9 @@ def moco(
     if version not in (2, 3):
         raise ValueError(f"Argument `version` must be 2 or 3. Received: version={version!r}")
     if version == 3:
-        return _asymmetric(size, strength, blur, min_scale, "bilinear")
-    jitter = _scaled((0.4, 0.4, 0.4, 0.1), strength)
-    pipeline = _pipeline(size, min_scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear")
+        return _asymmetric(size, strength, blur, min_scale, color, "bilinear")
+    jitter = _scaled((0.4, 0.4, 0.4, 0.1), strength, color)
+    pipeline = _pipeline(size, min_scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear", color=color)
     return MultiView([pipeline, pipeline])
 
 
@@ -253,10 +283,11 @@ def swav(
     blur: bool = True,
     global_scale: Sequence[float] = (0.14, 1.0),
     local_scale: Sequence[float] = (0.05, 0.14),
+    color: bool = True,
 ) -> MultiCrop:
     """SwAV's crops, two global and six local, all alike but for size and scale.
 
-    Bilinear crop, flip, jitter (.8 .8 .8 .2) at 0.8, grey at 0.2, blur at 0.5. On ImageNet the paper's sizes are
+    Bilinear crop, flip, jitter (.8 .8 .8 .2) at 0.8, gray at 0.2, blur at 0.5. On ImageNet the paper's sizes are
     `size=224, local_size=96`.
 
     Args:
@@ -267,6 +298,8 @@ def swav(
         blur: whether to blur at all; default True.
         global_scale: range of the global crops' area as a fraction of the image's; default (0.14, 1.0).
         local_scale: that of the local crops; default (0.05, 0.14).
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiCrop`, the two global pipelines first.
@@ -284,10 +317,10 @@ def swav(
     https://arxiv.org/abs/2006.09882), section 3.2 and appendix A; scales as in the authors' code.
     """
     local_copies = check_integer("local_copies", local_copies, 0)
-    jitter = _scaled((0.8, 0.8, 0.8, 0.2), strength)
+    jitter = _scaled((0.8, 0.8, 0.8, 0.2), strength, color)
 
     def pipeline(side: int | None, scale: Sequence[float]) -> Compose:
-        return _pipeline(side, scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear")
+        return _pipeline(side, scale, jitter, blur=0.5 if blur else 0.0, interpolation="bilinear", color=color)
 
     return MultiCrop([pipeline(size, global_scale)] * 2, [pipeline(local_size, local_scale)] * local_copies)
 
@@ -300,8 +333,9 @@ def dino(
     blur: bool = True,
     global_scale: Sequence[float] = (0.4, 1.0),
     local_scale: Sequence[float] = (0.05, 0.4),
+    color: bool = True,
 ) -> MultiCrop:
-    """DINO's crops, two global and eight local: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, grey at 0.2.
+    """DINO's crops, two global and eight local: bicubic crop, flip, jitter (.4 .4 .2 .1) at 0.8, gray at 0.2.
 
     The first global view is always blurred, the second blurred at 0.1 and solarized at 0.2, the local ones blurred
     at 0.5. On ImageNet the authors' sizes are `size=224, local_size=96`; they take the global scale (0.25, 1.0) and
@@ -315,6 +349,8 @@ def dino(
         blur: whether to blur at all; default True.
         global_scale: range of the global crops' area as a fraction of the image's; default (0.4, 1.0).
         local_scale: that of the local crops; default (0.05, 0.4).
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiCrop`, the two global pipelines first.
@@ -332,12 +368,14 @@ def dino(
     section 3.2; probabilities as in the authors' code.
     """
     local_copies = check_integer("local_copies", local_copies, 0)
-    jitter = _scaled(_BYOL_JITTER, strength)
-    local = _pipeline(local_size, local_scale, jitter, blur=0.5 if blur else 0.0)
-    return MultiCrop(_pipelines(size, global_scale, jitter, _byol_ends(blur)), [local] * local_copies)
+    jitter = _scaled(_BYOL_JITTER, strength, color)
+    local = _pipeline(local_size, local_scale, jitter, blur=0.5 if blur else 0.0, color=color)
+    return MultiCrop(_pipelines(size, global_scale, jitter, _byol_ends(blur), color=color), [local] * local_copies)
 
 
-def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.2) -> MultiView:
+def ressl(
+    size: int | None = None, strength: float = 1.0, blur: bool = True, min_scale: float = 0.2, color: bool = True
+) -> MultiView:
     """ReSSL's two views: the student's, which is MoCo v2's, and the teacher's, which is only cropped and flipped.
 
     Args:
@@ -345,6 +383,8 @@ def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min
         strength: multiplies the jitter; default 1.
         blur: whether to blur the first view at all; default True.
         min_scale: the smallest crop's area as a fraction of the image's, in both views; default 0.2.
+        color: whether saturation and hue are changed and images made gray; default True. False is for images
+            whose channels are not red, green and blue.
 
     Returns:
         A `MultiView` of two pipelines, strong and weak.
@@ -355,35 +395,35 @@ def ressl(size: int | None = None, strength: float = 1.0, blur: bool = True, min
     Example:
 
     >>> from keras_ssl.views import ressl
-    >>> [len(pipeline) for pipeline in ressl(size=32)]
+    >>> [len(pipeline) for pipeline in ressl(size=32).views]
     [5, 2]
 
     Reference: [ReSSL: Relational Self-Supervised Learning with Weak Augmentation](https://arxiv.org/abs/2107.09282).
     """
-    strong = moco(2, size, strength, blur, min_scale).views[0]
+    strong = moco(2, size, strength, blur, min_scale, color).views[0]
     weak = [RandomResizedCrop(size, scale=(min_scale, 1.0), interpolation="bilinear"), RandomFlip(0.5)]
     return MultiView([strong, Compose(weak)])
 
 
-def coloured_digits(
+def colored_digits(
     strength: float = 1.0,
     min_scale: float = 0.5,
-    grey: float = 0.5,
+    gray: float = 0.5,
     invert: float = 0.5,
     copies: int = 2,
     local_copies: int = 0,
     local_size: int | None = None,
     local_scale: Sequence[float] = (0.2, 0.5),
 ) -> MultiView:
-    """Views for `keras_ssl.data.coloured_digits`: they remove what the data varies.
+    """Views for `keras_ssl.data.colored_digits`: they remove what the data varies.
 
-    Place and scale go by bilinear crops, colour by a jitter that turns the hue fully, light on dark by inversion
+    Place and scale go by bilinear crops, color by a jitter that turns the hue fully, light on dark by inversion
     (solarizing from 0 up). There is no flip: it would make other characters of digits.
 
     Args:
         strength: multiplies the jitter of brightness, contrast and saturation (.8 each); default 1.
         min_scale: the smallest crop's area as a fraction of the image's; default 0.5.
-        grey: probability of a grey image; default 0.5.
+        gray: probability of a gray image; default 0.5.
         invert: probability of an inverted image; default 0.5.
         copies: number of views; default 2.
         local_copies: number of local views after them (multi-crop); default 0.
@@ -399,8 +439,8 @@ def coloured_digits(
 
     Example:
 
-    >>> from keras_ssl.views import coloured_digits
-    >>> len(coloured_digits(copies=4))
+    >>> from keras_ssl.views import colored_digits
+    >>> len(colored_digits(copies=4))
     4
     """
     copies = check_integer("copies", copies, 1)
@@ -408,7 +448,7 @@ def coloured_digits(
     jitter = 0.8 * strength
     ops: list[View] = [
         ColorJitter(jitter, jitter, jitter, 0.5),
-        RandomGrayscale(grey),
+        RandomGrayscale(gray),
         RandomApply(Solarize(0.0), invert),
     ]
     pipelines = [Compose([RandomResizedCrop(scale=(min_scale, 1.0)), *ops])] * copies

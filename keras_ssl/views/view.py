@@ -8,17 +8,17 @@ from typing import Any, Self
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_ssl.layers.pixel_scale import to_unit_range
 from keras_ssl.random import Stream
 from keras_ssl.typing import Tensor
 
 
 def to_unit_float(images: Tensor) -> Tensor:
-    """uint8 images as float32 in [0, 1]; float images as float32, their values unchanged.
+    """uint8 and uint16 images as float32 in [0, 1]; float images as float32, their values unchanged.
 
     Args:
-        images: array or tensor `[N, H, W, C]` of dtype uint8 or of a floating dtype; only N may be unknown.
+        images: array or tensor `[N, H, W, C]` of dtype uint8, uint16 or of a floating dtype; only N may be unknown.
 
     Returns:
         float32 tensor `[N, H, W, C]`.
@@ -34,14 +34,7 @@ def to_unit_float(images: Tensor) -> Tensor:
             "Argument `images` must be a batch [N, H, W, C] of known height, width and channels. "
             f"Received: images.shape={shape}"
         )
-    dtype = keras.backend.standardize_dtype(images.dtype)
-    if dtype == "uint8":
-        return ops.cast(images, "float32") / np.float32(255.0)
-    if "float" not in dtype:
-        raise ValueError(
-            f"Argument `images` must be uint8 (0 to 255) or floating point (0 to 1). Received: images.dtype={dtype}"
-        )
-    return ops.cast(ops.convert_to_tensor(images), "float32")
+    return to_unit_range(images)
 
 
 class View:
@@ -60,6 +53,7 @@ class View:
         unit_range: whether images in [0, 1] stay in [0, 1].
         makes_list: whether the result is a list of views instead of one.
         whole_batch: whether an image's result depends on the other images of the batch.
+        colors: whether the view takes the channels for red, green and blue, so that images must have 1 or 3 of them.
         sums_neighbors: whether each pixel of the result is a sum over many of the image (a resize, a blur). It is only
             about speed: a program of its own begins with such a view (see `ViewPrograms`).
 
@@ -82,6 +76,7 @@ class View:
     makes_list: bool = False
     whole_batch: bool = False
     sums_neighbors: bool = False
+    colors: bool = False
 
     @property
     def is_random(self) -> bool:
@@ -95,7 +90,7 @@ class View:
         """Applies the view.
 
         Args:
-            images: `[N, H, W, C]`, uint8 (divided by 255) or floating point (taken as it is).
+            images: `[N, H, W, C]`, uint8 (divided by 255), uint16 (by 65535) or floating point (taken as it is).
             stream: the numbers of these N samples.
 
         Returns:

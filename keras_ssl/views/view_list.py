@@ -34,6 +34,7 @@ class ViewList(View):
         self.supports_jit = all(view.supports_jit for view in self.views)
         self.whole_batch = any(view.whole_batch for view in self.views)
         self.sums_neighbors = any(view.sums_neighbors for view in self.views)
+        self.colors = any(view.colors for view in self.views)
 
     @property
     def is_random(self) -> bool:

@@ -28,7 +28,7 @@ class ViewPrograms:
 
     - each pipeline of a `MultiView` has programs of its own, and pipelines that are one object share them: SimCLR's two
       views are compiled once, SwAV's eight as two;
-    - a pipeline is cut where a view sums over neighbours (a crop, a blur), because XLA would compute again what lies
+    - a pipeline is cut where a view sums over neighbors (a crop, a blur), because XLA would compute again what lies
       before it for each of them. So such sums can be taken over the pixels that count alone. It is also cut where two
       pipelines that begin with the same objects part: BYOL's differ only at their ends;
     - the batch goes through in chunks that fit into the caches. A batch of another size needs no new program then,
@@ -155,7 +155,7 @@ def _leaves(pipeline: View) -> list[View]:
 
 
 def _parts(views: list[View], others: Sequence[list[View]]) -> list[list[View]]:
-    """Views cut before those that sum over neighbours, where compilation begins or ends, and where other views that
+    """Views cut before those that sum over neighbors, where compilation begins or ends, and where other views that
     begin alike go on differently."""
     alike = {sum(1 for _ in itertools.takewhile(_same, zip(views, other, strict=False))) for other in others}
     parts = [[views[0]]]

@@ -51,7 +51,7 @@ def make_model():
 
 @pytest.fixture
 def images():
-    """60 images and labels of 3 classes that differ in colour, sorted by class."""
+    """60 images and labels of 3 classes that differ in color, sorted by class."""
     labels = np.arange(60) // 20
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 120, (60, 4, 4, 3)) + 120 * np.eye(3, dtype=int)[labels][:, np.newaxis, np.newaxis]

@@ -21,7 +21,7 @@ COUNT = 64
 @pytest.fixture(scope="module")
 def digits():
     """Two views of the digits, made by noise, which costs nothing to compile; and the labels."""
-    x, y = keras_ssl.data.coloured_digits("train", count=COUNT, size=16)
+    x, y = keras_ssl.data.colored_digits("train", count=COUNT, size=16)
     rng = np.random.default_rng(0)
     noisy = [np.clip(x + rng.normal(0, 20, x.shape), 0, 255).astype("uint8") for _ in range(2)]
     return *noisy, y
@@ -57,8 +57,8 @@ def names(doctor):
 class WithoutStopGradient(keras_ssl.BYOL):
     """BYOL that has neither a predictor nor a teacher of its own."""
 
-    def embed(self, batch, training):
-        z1, z2 = self.project(self.used_views(batch), training)
+    def embed(self, batch, step):
+        z1, z2 = self.project(self.used_views(batch, step), step.training)
         return {"z1": z1, "z2": z2, "p1": z1, "p2": z2, "t1": z1, "t2": z2}
 
 
@@ -72,15 +72,15 @@ class WithoutEvening(keras_ssl.SwAV):
 class WrongSign(keras_ssl.BarlowTwins):
     """Barlow Twins that rewards dimensions for repeating each other."""
 
-    def objective(self, embeddings):
-        _, logs = super().objective(embeddings)
+    def objective(self, embeddings, step):
+        _, logs = super().objective(embeddings, step)
         return logs["invariance"] - 0.1 * logs["redundancy"], logs
 
 
 class OtherTemperature(keras_ssl.SimCLR):
     """SimCLR that computes with a temperature other than it says."""
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         return keras_ssl.losses.nt_xent_loss(embeddings["z1"], embeddings["z2"], 0.05), {}
 
 
@@ -212,7 +212,7 @@ def test_loss_that_stays_at_chance():
 @pytest.mark.slow
 def test_training_is_not_disturbed():
     """With views that are drawn, batch norm, a teacher and a queue."""
-    x, y = keras_ssl.data.coloured_digits("train", count=96, size=16)
+    x, y = keras_ssl.data.colored_digits("train", count=96, size=16)
     views = keras_ssl.views.MultiView([keras_ssl.views.RandomFlip(0.5)] * 2)
     weights, losses, doctors = [], [], []
     for every in (None, 2):

@@ -1,6 +1,7 @@
 """Event files read back by TensorBoard's own reader."""
 
 import io
+import shutil
 import time
 from itertools import count
 
@@ -13,6 +14,7 @@ from tensorboard.util.tensor_util import make_ndarray
 
 from keras_ssl.callbacks import event_writer
 from keras_ssl.callbacks.event_writer import EventWriter, check_local_folder, encode_png
+from keras_ssl.data.utf8_name import utf8_name
 
 
 def events(folder):
@@ -74,6 +76,18 @@ def test_settings_keep_their_types(tmp_path):
     assert kinds == {**expected, "d": ("string_value", "x")}
 
 
+@pytest.mark.parametrize("name", ["caf\udce9", "a\ud800"])
+def test_names_that_are_no_utf8_do_not_end_a_run(tmp_path, name):
+    value, _ = written(tmp_path, lambda writer: writer.hparams({name: name, "rate": 0.5}))
+    found = hparams.parse_session_start_info_plugin_data(value.metadata.plugin_data.content).hparams
+    assert found[utf8_name(name)].string_value == utf8_name(name)
+
+
+def test_a_metric_whose_name_is_no_utf8(tmp_path):
+    value, _ = written(tmp_path, lambda writer: writer.scalar("caf\udce9", 0.5, 1))
+    assert value.tag == "caf\\xe9"
+
+
 def test_what_is_flushed_can_be_read_before_the_end(tmp_path):
     writer = EventWriter(tmp_path)
     writer.scalar("loss", 1.0, step=0)
@@ -86,6 +100,102 @@ def test_two_writers_share_a_folder(tmp_path):
     for _ in range(2):
         EventWriter(tmp_path).close()
     assert len(list(tmp_path.glob("events.*"))) == 2
+
+
+def test_files_come_in_order_when_the_clock_goes_back(tmp_path, monkeypatch):
+    (tmp_path / "events.out.tfevents.notes").touch()
+    made = []
+    for now, first in ((1.7e9, 3), (1.7e9 - 86400, 0), (1.7e9 - 86400, 0), (1.7e9 + 0.5, 0), (1.8e9, 0)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        monkeypatch.setattr(event_writer, "_FILES", count(first))  # as in a new process
+        EventWriter(tmp_path).close()
+        made += sorted(path.name for path in tmp_path.glob("*.0*") if path.name not in made)
+    assert len(made) == 5 and made == sorted(made)
+
+
+class FullDisk:
+    """Stands in for the file system: files take so many bytes."""
+
+    def __init__(self, room):
+        self.room = room
+
+    def open(self, path, mode="r", **options):
+        file = open(path, mode, **options)
+        if mode != "r+b":
+            return file
+        write = file.write
+
+        class File:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *error):
+                file.close()
+
+            def __getattr__(self, name):
+                return getattr(file, name)
+
+            def write(_, content):
+                if self.room == 0:
+                    raise OSError(28, "No space left on device")
+                done = write(content[: self.room])
+                self.room -= done
+                return done
+
+        return File()
+
+
+def test_a_full_disk_is_said_once_and_what_waits_is_written_later(tmp_path, monkeypatch):
+    writer = EventWriter(tmp_path)
+    disk = FullDisk(room=100)  # less than two records
+    monkeypatch.setattr(event_writer, "open", disk.open, raising=False)
+    with pytest.warns(UserWarning, match=r"cannot be written: .*events.out.*\(No space left on device\)") as said:
+        for step in range(500):
+            writer.scalar("loss", step, step)
+            if step % 10 == 9:
+                writer.flush()
+    assert len(said) == 1
+    assert len(events(tmp_path)) == 1  # no half of a record, at which a reader would stop for good
+    disk.room = 10**9
+    writer.scalar("loss", 500, 500)
+    writer.close()
+    assert [event.step for event in events(tmp_path)[1:]] == list(range(501))
+
+
+def test_what_waits_has_a_bound(tmp_path, monkeypatch):
+    writer = EventWriter(tmp_path)
+    monkeypatch.setattr(event_writer, "open", FullDisk(room=0).open, raising=False)
+    monkeypatch.setattr(event_writer, "_MOST_WAITING", 1000)
+    with pytest.warns(UserWarning, match="cannot be written"):
+        for step in range(100):
+            writer.scalar("loss", step, step)
+            writer.flush()
+    assert writer._waiting.tell() <= 1000
+    writer.close()
+
+
+def test_a_folder_that_is_gone_is_made_again(tmp_path):
+    writer = EventWriter(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    writer.scalar("loss", 0.5, 3)
+    writer.close()
+    assert [event.step for event in events(tmp_path / "run")] == [3]
+
+
+def test_a_folder_that_cannot_be_made_ends_nothing(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.warns(UserWarning, match=r"cannot be written: .*file.run \(Not a directory\)"):
+        writer = EventWriter(tmp_path / "file" / "run")
+        writer.scalar("loss", 0.5, 3)
+        writer.close()
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    value, _ = written(tmp_path / "a", lambda writer: writer.scalar("loss\udce9", 0.5, step=0))
+    assert value.tag == "loss\\xe9"
+    value, _ = written(tmp_path / "b", lambda writer: writer.hparams({"\udce9": "\ud800"}))
+    found = hparams.parse_session_start_info_plugin_data(value.metadata.plugin_data.content).hparams
+    assert {name: field.string_value for name, field in found.items()} == {"\\xe9": "\\ud800"}
 
 
 def test_addresses_are_refused(tmp_path, monkeypatch):

@@ -113,7 +113,8 @@ def test_given_test_part(images):
     ("change", "message"),
     [
         ({"y_train": np.zeros(9, int)}, r"`y_train`.*Received: len\(x_train\)=10, y_train.shape=\(9,\)"),
-        ({"y_train": np.r_[-1, np.zeros(9, int)]}, r"no -1.*Received: y_train with 1 of 10 unlabelled"),
+        ({"y_train": np.full(10, -1)}, r"other than -1.*Received: y_train with 10 of 10 unlabeled"),
+        ({"y_train": np.eye(10, 3)}, r"argmax.*Received: y_train.shape=\(10, 3\)"),
         ({"x_train": np.zeros((0, 4)), "y_train": []}, r"`x_train` must be a batch.*Received: x_train.shape"),
         (
             {"x_train": np.zeros((4, 4)), "y_train": [0] * 4},

@@ -18,7 +18,7 @@ def test_equals_offline(make_model, images):
     assert history["knn_accuracy"][-1] == knn_accuracy(train, y_train, test, y_test, 5, 0.5)
     features = extract_features(model, images[0])
     assert history["other"][-1] == knn_accuracy(features[::2], images[1][::2], features[1::2], images[1][1::2], 3)
-    assert history["knn_accuracy"][-1] > 0.6  # the colours of the classes show through any encoder
+    assert history["knn_accuracy"][-1] > 0.6  # the colors of the classes show through any encoder
 
 
 def test_labels_that_say_nothing_are_at_chance(make_model, images):

@@ -2,12 +2,14 @@
 
 import csv
 
+import keras
 import numpy as np
 import pytest
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
+from keras_ssl.callbacks import TensorBoard, projector_files
 from keras_ssl.callbacks.projector_files import sprite, write_projector
 
 
@@ -57,3 +59,23 @@ def test_written_again_it_replaces_what_was_there(tmp_path):
 def test_thumbnails_are_at_most_64_pixels_wide(count, columns, shape, thumbnail):
     picture, size = sprite(noise(count, *shape))
     assert size == thumbnail and picture.shape == (columns * thumbnail[0], columns * thumbnail[1], 3)
+
+
+def test_a_full_disk_leaves_what_was_there_and_ends_no_run(tmp_path, monkeypatch):
+    def full(*arguments, **options):
+        arguments[0].write_text("half")
+        raise OSError(28, "No space left on device")
+
+    features = np.eye(4, dtype="float32")
+    write_projector(tmp_path, features, noise(4))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(projector_files.np, "savetxt", full)
+    layers = [keras.layers.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential(layers)
+    model.compile("sgd", "mse")
+    board = TensorBoard(tmp_path, noise(4), every=1)
+    with pytest.warns(UserWarning, match=r"cannot be written: .*projector \(No space left on device\)") as said:
+        model.fit(noise(4), np.zeros((4, 2)), epochs=2, verbose=0, callbacks=[board])
+    assert len([one for one in said if "cannot be written" in str(one.message)]) == 1
+    assert {path: path.read_bytes() for path in before} == before
+    assert not [path for path in (tmp_path / "projector").iterdir() if path.name.startswith(".")]

@@ -38,11 +38,8 @@ def spoil(model):
 @pytest.mark.parametrize(
     ("name", "count"),
     [
-        ("moco", 3),
-        *[
-            pytest.param(name, 20, marks=pytest.mark.long)
-            for name in ("barlow_twins", "simclr", "byol", "moco", "swav")
-        ],
+        pytest.param("moco", 3, marks=pytest.mark.slow),
+        *[pytest.param(name, 8, marks=pytest.mark.long) for name in ("barlow_twins", "simclr", "byol", "moco", "swav")],
     ],
 )
 def test_resumed_at_random_steps(tmp_path, monkeypatch, name, count):

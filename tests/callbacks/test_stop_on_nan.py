@@ -30,14 +30,14 @@ class Faulty(Tiny):
         bad = keras.ops.where(keras.ops.convert_to_tensor(self.step) >= 2, float("nan"), 0.0)
         return value + bad if place == self.place else value
 
-    def embed(self, batch, training):
-        embeddings = super().embed(batch, training)
+    def embed(self, batch, step):
+        embeddings = super().embed(batch, step)
         return {**embeddings, "z2": self.spoiled("z2", embeddings["z2"])}
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         if self.place == "gradient":
             embeddings = {**embeddings, "z1": _fine_but_for_its_gradient(embeddings["z1"])}
-        loss, logs = super().objective(embeddings)
+        loss, logs = super().objective(embeddings, step)
         return loss, {"near": self.spoiled("near", logs["near"])}
 
 

@@ -23,17 +23,17 @@ class Tiny(keras_ssl.SSLModel):
     def default_views(self):
         return _noise
 
-    def embed(self, batch, training):
-        first, second = self.make_views(batch)
-        return {"z1": self.encoder(first, training=training), "z2": self.encoder(second, training=training)}
+    def embed(self, batch, step):
+        first, second = self.make_views(batch, step)
+        return {"z1": self.encoder(first, training=step.training), "z2": self.encoder(second, training=step.training)}
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         z1, z2 = embeddings["z1"], embeddings["z2"]
         far = keras.ops.mean(keras.ops.square(keras.ops.matmul(z1, keras.ops.transpose(self.queue.contents))))
         near = keras.ops.mean(keras.ops.square(z1 - z2))
         return near + far, {"near": near}
 
-    def after_step(self, embeddings, updated):
+    def after_step(self, embeddings, updated, step):
         self.queue.enqueue(embeddings["z2"], updated)
 
     def get_config(self):

@@ -63,7 +63,7 @@ def test_a_damaged_checkpoint_is_refused(prefix, tmp_path):
     with pytest.raises(CheckpointError, match="damaged.*Received: path=.*model"):
         read_tf_variables(prefix)
     data.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="numbers cannot be in its 0 bytes"):
+    with pytest.raises(CheckpointError, match="ends at .* of its file's 0 bytes"):
         read_tf_variables(prefix)
     data.unlink()
     with pytest.raises(CheckpointError, match="Received: path=.*model"):
@@ -71,7 +71,7 @@ def test_a_damaged_checkpoint_is_refused(prefix, tmp_path):
     index = tmp_path / "model.index"
     data.write_bytes(content)
     index.write_bytes(bytes(100) + index.read_bytes()[-8:])
-    with pytest.raises(CheckpointError, match="cannot read the checkpoint.*Received: path=.*model"):
+    with pytest.raises(CheckpointError, match="index is not in the file.*Received: path=.*model"):
         read_tf_variables(prefix)
 
 

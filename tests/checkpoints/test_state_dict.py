@@ -60,3 +60,12 @@ def test_what_holds_no_weights(tree, message):
 def test_one_text_or_an_empty_one_is_refused(name, texts):
     with pytest.raises(ValueError, match=f"`{name}` must be a sequence of texts, none empty. Received: {name}="):
         state_dict({"a": A}, **{name: texts})
+
+
+def test_keys_that_would_lead_to_weights_are_named():
+    weights = {"conv1.weight": np.ones(2)}
+    with pytest.raises(CheckpointError, match=r"lead to them: pass keys=\('net',\). Received: keys="):
+        state_dict({"epoch": 1, "net": weights})
+    with pytest.raises(CheckpointError, match=r"lead to them: pass keys=\('model', 'ema'\). Received: keys="):
+        state_dict({"model": {"step": 3, "ema": weights}})
+    assert list(state_dict({"model": {"step": 3, "ema": weights}}, ("model", "ema"))) == ["conv1.weight"]

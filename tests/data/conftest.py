@@ -4,7 +4,7 @@ import pytest
 
 @pytest.fixture
 def write_images():
-    """A function that writes `count` images, each of one grey level of its own, below a folder."""
+    """A function that writes `count` images, each of one gray level of its own, below a folder."""
 
     def write(folder, count, extension="png", size=(6, 4), first=0):
         image = pytest.importorskip("PIL.Image")

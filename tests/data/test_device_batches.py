@@ -133,6 +133,6 @@ def test_replicas_of_tensorflow_are_refused(monkeypatch):
     model = tiny()
     monkeypatch.setattr(type(model), "distribute_strategy", SimpleNamespace(num_replicas_in_sync=2))
     with pytest.raises(ValueError, match="Received: on_device=True with 2 replicas"):
-        model._step_data(pair(vectors())[1])
+        model.backend.step_data(model, pair(vectors())[1])
     host = pair(vectors())[0]
-    assert model._step_data(host) is host
+    assert model.backend.step_data(model, host) is host

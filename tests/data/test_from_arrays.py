@@ -45,7 +45,7 @@ def test_own_numbers_and_types():
     assert from_arrays(images(dtype="float16") / 255, batch_size=4)[0]["x"].dtype == np.float16
 
 
-def test_unlabelled_samples_keep_their_mark():
+def test_unlabeled_samples_keep_their_mark():
     batch = from_arrays(images(), y=[-1] * 10, batch_size=4)[0]
     np.testing.assert_array_equal(batch["y"], [-1] * 4)
 
@@ -81,7 +81,7 @@ def test_not_a_number_is_named_wherever_it_is(monkeypatch):
         ({"x": np.zeros(10)}, r"`x` must have rank 2 or more.*Received: x.shape=\(10,\)"),
         ({"x": np.array([[None]] * 10)}, r"array of numbers. Received: x.dtype=object"),
         ({"x": np.array([["a"]] * 10)}, r"array of numbers. Received: x.dtype=<U1"),
-        ({"x": images(), "y": np.zeros((10, 1), int)}, r"`y` must have rank 1. Received: y.shape=\(10, 1\)"),
+        ({"x": images(), "y": np.zeros((10, 1, 1), int)}, r"`y` must have rank 1. Received: y.shape=\(10, 1, 1\)"),
         ({"x": images(), "y": np.full(10, np.nan)}, r"`y` must be finite"),
         ({"x": images(), "y": ["a"] * 10}, r"Received: y.dtype=<U1"),
         (
@@ -107,7 +107,7 @@ sys.modules["tensorflow"] = None  # importing it raises ImportError
 import numpy as np
 import keras
 import keras_ssl.callbacks, keras_ssl.data, keras_ssl.evaluation
-images, labels = keras_ssl.data.coloured_digits("test", count=64)
+images, labels = keras_ssl.data.colored_digits("test", count=64)
 model = keras.Sequential([keras.layers.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
 keras_ssl.evaluation.extract_features(model, images)
 next(iter(keras_ssl.data.from_arrays(images, labels, batch_size=32)))
@@ -119,3 +119,26 @@ except ImportError as error:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "pip install tensorflow" in done.stdout and "Received: backend='jax'" in done.stdout
+
+
+def test_labels_in_a_column_and_one_hot():
+    x = np.zeros((4, 2), "float32")
+    np.testing.assert_array_equal(
+        from_arrays(x, y=[[3], [5], [7], [-1]], batch_size=4, shuffle=False)[0]["y"], [3, 5, 7, -1]
+    )
+    with pytest.raises(ValueError, match=r"argmax\(axis=1\)`. Received: y.shape=\(4, 4\)"):
+        from_arrays(x, y=np.eye(4), batch_size=4)
+
+
+def test_fields_of_any_rank_come_with_their_rows():
+    mask = np.arange(40.0).reshape(10, 2, 2)
+    batch = from_arrays(np.zeros((10, 3)), batch_size=4, fields={"mask": mask, "count": np.arange(10)})[0]
+    assert batch["mask"].dtype == np.float32 and batch["count"].dtype == np.int32
+    np.testing.assert_array_equal(batch["mask"], mask[batch["index"]])
+    for value, message in (
+        (np.zeros(9), "same number of samples"),
+        (np.full(10, np.nan), "finite"),
+        (1.0, "each samp"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            from_arrays(np.zeros((10, 3)), batch_size=4, fields={"mask": value})

@@ -48,11 +48,11 @@ def interpolated(table, rows, columns, offset, antialias):
 
     def weights(output, size):
         scale = grid / (size + offset)
-        centre = (output + 0.5) * scale - 0.5
+        center = (output + 0.5) * scale - 0.5
         if not antialias:
-            taps = [int(np.floor(centre)) + step for step in (-1, 0, 1, 2)]
-            return [(min(max(tap, 0), grid - 1), kernel(centre - tap, -0.75)) for tap in taps]
-        taps = [(tap, kernel((centre - tap) / max(scale, 1.0), -0.5)) for tap in range(grid)]
+            taps = [int(np.floor(center)) + step for step in (-1, 0, 1, 2)]
+            return [(min(max(tap, 0), grid - 1), kernel(center - tap, -0.75)) for tap in taps]
+        taps = [(tap, kernel((center - tap) / max(scale, 1.0), -0.5)) for tap in range(grid)]
         total = sum(weight for _, weight in taps)
         return [(tap, weight / total) for tap, weight in taps]
 

@@ -26,8 +26,8 @@ def draw_weights(model):
     """Weights far from their initial values, where scales are 1 and shifts 0."""
     rng = np.random.default_rng(0)
     for weight in model.weights:
-        centre = 1.0 if weight.path.endswith("gamma") else 0.0
-        weight.assign(rng.normal(centre, 0.3, weight.shape))
+        center = 1.0 if weight.path.endswith("gamma") else 0.0
+        weight.assign(rng.normal(center, 0.3, weight.shape))
     return {weight.path: keras.ops.convert_to_numpy(weight).astype("float64") for weight in model.weights}
 
 

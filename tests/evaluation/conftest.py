@@ -7,10 +7,13 @@ import pytest
 
 _FOLDER = Path(__file__).parent
 _USE_A_MODEL = {
+    "test_data_to_features.py",
     "test_extract_features.py",
     "test_finetune.py",
     "test_predict_alone.py",
     "test_rank_checkpoints.py",
+    "test_robustness_report.py",
+    "test_tangent_kernel.py",
     "test_view_features.py",
 }
 

@@ -8,9 +8,9 @@ def mixture(samples=300, dimensions=6, classes=4, seed=0, offset=0.0, dtype="flo
     rng = np.random.default_rng(seed)
     labels = rng.choice(classes, samples, p=np.arange(1, classes + 1) / np.arange(1, classes + 1).sum())
     labels[:classes] = np.arange(classes)
-    centres = np.random.default_rng(99).standard_normal((classes, dimensions)) * 1.5
+    centers = np.random.default_rng(99).standard_normal((classes, dimensions)) * 1.5
     spread = np.random.default_rng(98).uniform(0.3, 2, (classes, dimensions))
-    features = centres[labels] + spread[labels] * rng.standard_normal((samples, dimensions)) + offset
+    features = centers[labels] + spread[labels] * rng.standard_normal((samples, dimensions)) + offset
     return features.astype(dtype), labels
 
 

@@ -9,12 +9,12 @@ from keras_ssl.evaluation import cka
 def slow_cka(x, y, debiased):
     """From the Gram matrices of the samples."""
     n = len(x)
-    centre = np.eye(n) - 1 / n
+    center = np.eye(n) - 1 / n
 
     def inner(a, b):
         k, l = a @ a.T, b @ b.T
         if not debiased:
-            return np.trace(centre @ k @ centre @ l)
+            return np.trace(center @ k @ center @ l)
         k, l = k - np.diag(np.diag(k)), l - np.diag(np.diag(l))
         ones = np.ones(n)
         rest = (ones @ k @ ones) * (ones @ l @ ones) / (n - 1) / (n - 2) - 2 / (n - 2) * (ones @ k @ l @ ones)

@@ -4,7 +4,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.evaluation import finetune, stratified_subset
-from keras_ssl.evaluation.finetune import _features_model
+from keras_ssl.evaluation.finetuned_classifier import features_model
 
 
 def encoder(widths=(4, 8)):
@@ -87,7 +87,7 @@ def test_the_copy_computes_what_the_model_does(kind, tmp_path):
         model = keras_ssl.encoders.ResNet(18, stem="cifar", width=0.0625, input_shape=(8, 8, 3))
     else:
         model = keras_ssl.encoders.ViT("Ti", patch_size=4, image_size=8, depth=2, width=8, heads=2)
-    features = _features_model(model)
+    features = features_model(model, "uint8")
     copy = keras.models.clone_model(features)
     copy.set_weights(features.get_weights())
     np.testing.assert_allclose(copy.predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-4, atol=1e-5)

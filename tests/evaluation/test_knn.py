@@ -6,28 +6,28 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from keras_ssl.evaluation import knn_accuracy, knn_predict
-from keras_ssl.evaluation.knn import nearest_neighbours
+from keras_ssl.evaluation.knn import nearest_neighbors
 
 
 def data(train=300, test=120, dimensions=8, classes=5, seed=0):
     rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((classes, dimensions))
+    centers = rng.standard_normal((classes, dimensions))
     labels, truth = rng.integers(0, classes, train), rng.integers(0, classes, test)
-    features = centres[labels] + rng.standard_normal((train, dimensions))
-    queries = centres[truth] + rng.standard_normal((test, dimensions))
+    features = centers[labels] + rng.standard_normal((train, dimensions))
+    queries = centers[truth] + rng.standard_normal((test, dimensions))
     return features.astype("float32"), labels, queries.astype("float32"), truth
 
 
 def slow_predict(features, labels, queries, k, temperature):
-    """One query, one neighbour at a time, straight from the definition."""
+    """One query, one neighbor at a time, straight from the definition."""
     predictions = []
     for query in queries.astype("float64"):
         similarity = [
             float(query @ key / np.linalg.norm(query) / np.linalg.norm(key)) for key in features.astype("float64")
         ]
         votes = dict.fromkeys(sorted(set(labels.tolist())), 0.0)
-        for neighbour in sorted(range(len(features)), key=lambda i: (-similarity[i], i))[:k]:
-            votes[labels.tolist()[neighbour]] += np.exp(similarity[neighbour] / temperature)
+        for neighbor in sorted(range(len(features)), key=lambda i: (-similarity[i], i))[:k]:
+            votes[labels.tolist()[neighbor]] += np.exp(similarity[neighbor] / temperature)
         predictions.append(max(votes, key=votes.get))
     return np.array(predictions)
 
@@ -47,7 +47,7 @@ def test_equals_the_definition_and_scikit_learn(k, temperature, dtype):
     assert accuracy > 0.6
 
 
-def test_temperature_between_nearest_neighbour_and_plain_vote():
+def test_temperature_between_nearest_neighbor_and_plain_vote():
     features, labels, queries, _ = data(seed=1)
     nearest = knn_predict(features, labels, queries, k=1)
     np.testing.assert_array_equal(knn_predict(features, labels, queries, 20, temperature=1e-4), nearest)
@@ -56,7 +56,7 @@ def test_temperature_between_nearest_neighbour_and_plain_vote():
     assert np.mean(vote == hot) > 0.95  # equal but for tied votes, which closeness then decides
 
 
-def test_a_close_neighbour_outweighs_two_far_ones():
+def test_a_close_neighbor_outweighs_two_far_ones():
     """exp(1 / 0.5) = 7.39 against 2 * exp(0 / 0.5) = 2, and 2.72 against 2 * 1.65 = 3.30 at tau = 1."""
     features = [[1.0, 0.0], [0.5, 0.75**0.5], [0.5, -(0.75**0.5)]]
     assert knn_predict(features, [0, 1, 1], [[1.0, 0.0]], k=3, temperature=0.5) == [0]
@@ -75,21 +75,21 @@ def test_blocks_change_nothing(monkeypatch, block, rows):
 
 @pytest.mark.parametrize("order", ["random", "ascending", "descending"])
 @pytest.mark.parametrize("k", [1, 3, 10])
-def test_neighbours_of_many_tiles(monkeypatch, order, k):
+def test_neighbors_of_many_tiles(monkeypatch, order, k):
     """Small integers: exact products, most of them equal to another."""
     rng = np.random.default_rng(0)
     keys, queries = rng.integers(-2, 3, (200, 3)).astype("float32"), rng.integers(-2, 3, (15, 3)).astype("float32")
     if order != "random":  # the worst case: in every tile, much exceeds what was found before
         keys = keys[np.argsort(keys @ queries[0] * (1 if order == "ascending" else -1), kind="stable")]
     monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", 12 * 256)
-    near, nearest = nearest_neighbours(queries, keys, k)
+    near, nearest = nearest_neighbors(queries, keys, k)
     expected = np.argsort(-(queries @ keys.T), axis=1, kind="stable")[:, :k]
     np.testing.assert_array_equal(nearest, expected)
     np.testing.assert_array_equal(near, np.take_along_axis(queries @ keys.T, expected, axis=1))
 
 
 def test_no_matrix_of_all_distances():
-    """60,000 x 1,500 similarities would be 360 MB; a normalised copy of the features and a tile are 19."""
+    """60,000 x 1,500 similarities would be 360 MB; a normalized copy of the features and a tile are 19."""
     rng = np.random.default_rng(0)
     features, queries = rng.standard_normal((60_000, 8), "float32"), rng.standard_normal((1500, 8), "float32")
     labels = rng.integers(0, 10, 60_000)

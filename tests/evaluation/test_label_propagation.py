@@ -10,7 +10,7 @@ def video(frames=4, height=5, width=6, dimensions=3, seed=0, dtype="float64"):
 
 
 def slow_propagation(features, first, context, k, radius, temperature):
-    """Place by place, neighbour by neighbour."""
+    """Place by place, neighbor by neighbor."""
     frames, height, width, _ = features.shape
     unit = features / np.linalg.norm(features, axis=-1, keepdims=True)
     shares = np.zeros((frames, *first.shape))

@@ -9,13 +9,13 @@ from keras_ssl.evaluation import lidar, rankme
 
 def views(samples=12, count=5, dimensions=4, noise=0.3, seed=0):
     rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((samples, dimensions))
-    features = np.repeat(centres, count, axis=0) + noise * rng.standard_normal((samples * count, dimensions))
+    centers = rng.standard_normal((samples, dimensions))
+    features = np.repeat(centers, count, axis=0) + noise * rng.standard_normal((samples * count, dimensions))
     return features, np.repeat(np.arange(samples), count)
 
 
 def slow_lidar(features, groups, delta):
-    """The generalised eigenvalues of the two scatter matrices, sample by sample."""
+    """The generalized eigenvalues of the two scatter matrices, sample by sample."""
     names = sorted(set(groups.tolist()))
     means = np.array([features[groups == name].mean(axis=0) for name in names])
     between = sum(np.outer(m, m) for m in means - means.mean(axis=0)) / (len(names) - 1)
@@ -43,8 +43,8 @@ def test_equals_the_definition(dtype, delta):
 def test_without_noise_the_rank_of_the_means():
     """All views equal: `S_w = delta I`, so the eigenvalues are those of the means' covariance."""
     features, groups = views(noise=0)
-    centred = features[::5] - features[::5].mean(axis=0)
-    values = np.linalg.svd(centred, compute_uv=False) ** 2
+    centerd = features[::5] - features[::5].mean(axis=0)
+    values = np.linalg.svd(centerd, compute_uv=False) ** 2
     shares = values / values.sum()
     assert lidar(features, groups) == pytest.approx(np.exp(-np.sum(shares * np.log(shares))), abs=1e-4)
 

@@ -31,10 +31,10 @@ def slow_probe(train, labels, test, truth, regularization):
 @pytest.mark.parametrize("regularization", [1e-3, 0.1, 3.0])
 def test_equals_the_formula(regularization):
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((4, 6))
+    centers = rng.standard_normal((4, 6))
     labels, truth = rng.integers(0, 4, 200), rng.integers(0, 4, 500)
-    train = (centres[labels] + rng.standard_normal((200, 6))) * [1, 10, 0.1, 1, 5, 1] + 3
-    test = (centres[truth] + rng.standard_normal((500, 6))) * [1, 10, 0.1, 1, 5, 1] + 3
+    train = (centers[labels] + rng.standard_normal((200, 6))) * [1, 10, 0.1, 1, 5, 1] + 3
+    test = (centers[truth] + rng.standard_normal((500, 6))) * [1, 10, 0.1, 1, 5, 1] + 3
     accuracy = linear_probe(train, labels, test, truth, regularization)
     assert accuracy == pytest.approx(slow_probe(train, labels, test, truth, regularization), abs=0.0021)
     assert 0.5 < accuracy < 0.95

@@ -7,7 +7,7 @@ from keras_ssl.evaluation.linear_probe_grid import hold_out
 
 
 def noisy_digits(dtype="float32"):
-    """Few labels and many useless dimensions, so that the regularisation matters."""
+    """Few labels and many useless dimensions, so that the regularization matters."""
     digits = load_digits()
     noise = np.random.default_rng(0).standard_normal((900, 200)) * 4
     return np.concatenate([digits.data[:900], noise], axis=1).astype(dtype), digits.target[:900]

@@ -44,7 +44,7 @@ def test_shared_variance_equals_the_definition(dtype):
 def test_equal_variances_and_frequencies_give_the_nearest_mean():
     rng = np.random.default_rng(0)
     noise = np.concatenate([np.eye(5), -np.eye(5)])  # the same spread in all dimensions
-    features = np.concatenate([noise + centre for centre in rng.standard_normal((3, 5))])
+    features = np.concatenate([noise + center for center in rng.standard_normal((3, 5))])
     labels = np.repeat([0, 1, 2], 10)
     queries = rng.standard_normal((200, 5))
     expected = NearestMeanClassifier().fit(features, labels).predict(queries)

@@ -20,7 +20,7 @@ def recipe(**data):
             "views": {"name": "pipeline", "ops": [{"name": "RandomFlip"}]},
             "optimizer": {"name": "Adam", "learning_rate": 1e-3},
             "training": {"batch_size": 32, "epochs": 1},
-            "data": {"name": "coloured_digits", "size": 16, "count": 90, **data},
+            "data": {"name": "colored_digits", "size": 16, "count": 90, **data},
         }
     )
 
@@ -85,7 +85,7 @@ def test_orders_runs_and_entries_and_measures_what_the_functions_do(runs):
 def test_one_run_a_list_of_runs_and_images_of_the_users(runs):
     (row,) = rank_checkpoints(runs / "a", **QUICK)
     assert row.path == runs / "a" / "model.weights.h5" and row.lidar is None
-    images = keras_ssl.data.coloured_digits("test", count=40, size=16)[0]
+    images = keras_ssl.data.colored_digits("test", count=40, size=16)[0]
     rows = rank_checkpoints([str(runs / "b"), runs / "a"], images, **QUICK)
     assert names(rows) == ["a", "b"]
     assert rows[0].rankme == pytest.approx(rankme(with_rank(4).predict(images, verbose=0)), rel=1e-3)
@@ -128,7 +128,7 @@ def broken(name, folder):
         return "The weights cannot be read"
     if name == "results":
         (folder / "results.json").write_text('{"loss": ')
-        return "The results are not JSON"
+        return "A JSON file cannot be read"
     (folder / "recipe.toml").write_text("[objective]\nname = ")
     return "recipe.toml"
 

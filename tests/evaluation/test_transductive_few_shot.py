@@ -114,7 +114,7 @@ def test_order_scale_blocks_and_precision(monkeypatch):
 
 def test_odd_input():
     assert TransductiveFewShot().fit(np.ones((2, 2)), ["a", "a"]).predict([[0.0, 0.0]]).tolist() == ["a"]
-    many = TransductiveFewShot(neighbors=50).fit(np.eye(2), [0, 1])  # more neighbours than samples
+    many = TransductiveFewShot(neighbors=50).fit(np.eye(2), [0, 1])  # more neighbors than samples
     assert many.predict([[0.9, 0.1], [0.1, 0.9]]).tolist() == [0, 1]
     alike = TransductiveFewShot().fit(np.zeros((2, 2)), [0, 1]).predict(np.zeros((3, 2)))
     assert set(alike) <= {0, 1}

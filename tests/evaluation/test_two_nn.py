@@ -8,7 +8,7 @@ from keras_ssl.evaluation import two_nn
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_equals_scikit_learns_neighbours(dtype, monkeypatch):
+def test_equals_scikit_learns_neighbors(dtype, monkeypatch):
     features = (np.random.default_rng(0).standard_normal((300, 5)) + 20).astype(dtype)
     distances = NearestNeighbors(n_neighbors=3).fit(features.astype("float64")).kneighbors()[0]
     expected = 300 / np.sum(np.log(distances[:, 1] / distances[:, 0]))

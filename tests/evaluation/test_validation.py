@@ -35,7 +35,7 @@ def test_too_few_samples():
         as_features("f", np.ones((2, 1)), least=3)
 
 
-@pytest.mark.parametrize("labels", [[1], [[1], [2]], [0.5, 1.5], [None, None], np.array(["a", 1], object)])
+@pytest.mark.parametrize("labels", [[1], [[1, 0], [0, 1]], [0.5, 1.5], [None, None], np.array(["a", 1], object)])
 def test_bad_labels(labels):
     with pytest.raises(ValueError, match=r"`y` must hold .*Received: y\."):
         as_labels("y", labels, 2)
@@ -46,7 +46,7 @@ def test_widths():
         same_width("a", np.ones((1, 2)), "b", np.ones((1, 3)))
 
 
-def test_normalisation():
+def test_normalization():
     rows = np.array([[3, 4], [0, 0], [3e30, 4e30], [3e-30, 4e-30]], np.float32)
     expected = [[0.6, 0.8], [0, 0], [0.6, 0.8], [0.6, 0.8]]
     np.testing.assert_allclose(l2_normalized(rows), expected, rtol=1e-6)

@@ -17,6 +17,8 @@ class Fault:
     flip: int | None = None  # byte of the file whose lowest bit is turned
     ranges: bool = True
     content_range: str | None = None
+    raw: bytes | None = None  # what is sent instead of an answer
+    drip: float = 0.0  # seconds between two bytes of it
 
 
 class FaultyServer:
@@ -25,6 +27,7 @@ class FaultyServer:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.script: list[Fault] = []
+        self.always: Fault | None = None  # after the script
         self.ranges: list[str | None] = []  # what each request asked for
         self.paths: list[str] = []
         self.tag: str | None = '"one"'
@@ -58,10 +61,13 @@ class FaultyServer:
         self.http.server_close()
 
     def answer(self, handler) -> None:
-        fault = self.script.pop(0) if self.script else Fault()
+        fault = self.script.pop(0) if self.script else self.always or Fault()
         asked = handler.headers.get("Range")
         self.paths.append(handler.path)
         self.ranges.append(asked)
+        if fault.raw is not None:
+            self.send_raw(handler, fault)
+            return
         content = self.files.get(handler.path)
         if content is None and fault.status == 200:
             fault = Fault(status=404)
@@ -93,5 +99,16 @@ class FaultyServer:
                 handler.wfile.write(body[start : start + self.piece])
                 handler.wfile.flush()
                 self.pause.wait(self.seconds)
+        except OSError:
+            pass  # the client is gone
+
+    def send_raw(self, handler, fault) -> None:
+        handler.close_connection = True
+        pieces = [fault.raw] if not fault.drip else [bytes([byte]) for byte in fault.raw]
+        try:
+            for piece in pieces:
+                handler.wfile.write(piece)
+                handler.wfile.flush()
+                self.pause.wait(fault.drip)
         except OSError:
             pass  # the client is gone

@@ -48,3 +48,36 @@ def test_an_error_inside_frees_it(tmp_path):
     start = time.monotonic()
     with advisory_lock(tmp_path / "a"):
         assert time.monotonic() - start < 5
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_who_waits_says_so_once_and_not_for_ever(tmp_path, monkeypatch, capsys, shown):
+    monkeypatch.setattr(module, "IDLE", 0.3)
+    with advisory_lock(tmp_path / "a"):
+        start = time.monotonic()
+        with advisory_lock(tmp_path / "a", shown=shown):
+            assert 0.2 < time.monotonic() - start < 5
+    assert capsys.readouterr().err == ("Waiting for another process that downloads a\n" if shown else "")
+
+
+def test_it_waits_longer_while_the_other_writes(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "IDLE", 0.4)
+    monkeypatch.setattr(module, "_LOOK", 0.02)
+    entered = threading.Event()
+
+    def first():
+        with advisory_lock(tmp_path / "a"):
+            entered.set()
+            for size in range(1, 11):
+                (tmp_path / f".{'0' * 32}-a").write_bytes(bytes(size))
+                time.sleep(0.1)
+            order.append("first")
+
+    order = []
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait()
+    with advisory_lock(tmp_path / "a"):
+        order.append("second")
+    thread.join()
+    assert order == ["first", "second"]

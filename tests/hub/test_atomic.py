@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -96,3 +97,34 @@ def test_a_killed_process_leaves_nothing_at_the_target(tmp_path):
     result = subprocess.run([sys.executable, "-c", code, str(tmp_path / "x"), source])
     assert result.returncode == -signal.SIGKILL
     assert not (tmp_path / "x").exists()
+
+
+def test_many_may_overwrite_a_folder_at_once(tmp_path):
+    target = tmp_path / "x"
+    problems = []
+
+    def overwrite(number):
+        try:
+            for turn in range(20):
+                with atomic_folder(target, overwrite=True) as staging:
+                    for name in ("a", "b"):
+                        (staging / name).write_text(f"{number} {turn}")
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=overwrite, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == [] and tree(tmp_path) == ["x", "x/a", "x/b"]
+    assert (target / "a").read_text() == (target / "b").read_text()
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "f").write_text("kept")
+    (tmp_path / "x").symlink_to("other")
+    with atomic_folder(tmp_path / "x", overwrite=True) as staging:
+        (staging / "new").write_text("new")
+    assert tree(tmp_path) == ["other", "other/f", "x", "x/new"] and not (tmp_path / "x").is_symlink()

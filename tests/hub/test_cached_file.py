@@ -64,7 +64,9 @@ def test_a_read_only_cache_serves_what_it_has(server, file, target, tmp_path, mo
 
     # The superuser may write anywhere, so modes would not do.
     monkeypatch.setattr(Path, "mkdir", refuse)
-    monkeypatch.setattr(os, "open", refuse)
+    open_file = os.open
+    writes = os.O_WRONLY | os.O_RDWR
+    monkeypatch.setattr(os, "open", lambda *args: refuse() if args[1] & writes else open_file(*args))
     monkeypatch.setattr(os, "replace", refuse)
     assert fetch(file, progress=False) == target
     damage(target, "flip")

@@ -3,7 +3,7 @@ import pytest
 from keras_ssl.encoders import ConvNet
 from keras_ssl.hub import Card, CardFile
 
-WEIGHTS = CardFile("encoder.safetensors", 3, "0" * 64)
+WEIGHTS = CardFile("encoder.safetensors", 3000, "0" * 64)
 CONVNET = {"name": "ConvNet", "arguments": {"widths": [4], "input_shape": [None, None, 1]}}
 
 
@@ -78,7 +78,7 @@ def test_an_argument_that_the_class_lacks_is_named():
     "text, message",
     [
         ("format = 9", "reads cards of format 1. Received: format=9"),
-        ("format = 1\ncolour = 3", "Received: colour"),
+        ("format = 1\ncolor = 3", "Received: color"),
         ("format = 1\nname = 'e'", "must say architecture, files"),
         ("format = 1\nname = 3\nfiles = []\narchitecture = {name = 'ConvNet'}", "`name` must be of type str"),
         ("format = 1\nname = 'e'\nfiles = []\narchitecture = {name = 'ConvNet'}", "one .safetensors file"),

@@ -26,20 +26,20 @@ def test_a_card_says_all_that_it_knows():
             )
         )
     )
-    assert title == "e: Tiny." and said["licence"] == "MIT" and said["trained on"] == "digits"
+    assert title == "e: Tiny." and said["license"] == "MIT" and said["trained on"] == "digits"
     assert said["architecture"] == "ConvNet(widths=[4])" and said["objective"] == "SimCLR(temperature=0.1)"
     assert said["pixels"] == "224 pixels, resize 256, crop center, mean 0.5, std 0.25"
     assert said["measured"] == "knn 0.75" and said["paper"] == "On digits, https://example.org"
-    assert said["made by"] == "keras 3" and said["file"] == f"encoder.safetensors, 3 bytes, sha256 {'0' * 64}"
+    assert said["made by"] == "keras 3" and said["file"] == f"encoder.safetensors, 3.0 kB, sha256 {'0' * 64}"
 
 
 def test_what_it_does_not_know_it_leaves_out_or_says_so():
     title, said = lines(card_text(card()))
-    assert title == "e" and set(said) == {"licence", "architecture", "pixels", "file"}
-    assert said["licence"] == "not stated" and said["pixels"].startswith("none")
+    assert title == "e" and set(said) == {"license", "architecture", "pixels", "file"}
+    assert said["license"] == "not stated" and said["pixels"].startswith("none")
 
 
-def test_a_licence_that_must_be_accepted_says_how():
+def test_a_license_that_must_be_accepted_says_how():
     assert 'load(..., accept_license="CC-BY-NC-4.0")' in card_text(card(license="CC-BY-NC-4.0"))
 
 

@@ -72,3 +72,21 @@ def test_paths_of_all_kinds(house, monkeypatch):
     assert catalogue.find(".").name == "resnet_digits"
     assert catalogue.find(house / "saved_models" / "resnet_digits").read_card().name == "tiny"
     assert catalogue.find(str(house / "saved_models" / "resnet_digits")).folder.is_dir()
+
+
+def test_models_are_listed_by_license_channels_and_claim():
+    every = hub.list_models(non_commercial=True)
+    permissive = hub.list_models(license="permissive")
+    assert set(permissive) < set(every) and "barlow_digits" in permissive
+    assert set(hub.list_models(license="CC-BY-NC-4.0")) == set(every) - set(permissive)
+    assert hub.list_models(license="WTFPL") == []
+    good = hub.list_models(min_knn=74.5)
+    assert "dino_vits16" in good and "barlow_digits" not in good
+    assert hub.list_models(min_knn=100) == []
+    assert hub.list_models(channels=3) and "barlow_digits" not in hub.list_models(channels=4)
+
+
+@pytest.mark.parametrize("wrong", [{"license": 3}, {"channels": 0}, {"min_knn": -1}, {"min_knn": float("nan")}])
+def test_filters_of_another_kind_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*Received: "):
+        hub.list_models(**wrong)

@@ -12,7 +12,7 @@ def test_names_of_the_library_and_of_keras():
     assert component("optimizer", {"name": "AdamW"}).target is keras.optimizers.AdamW
     for name in ("simclr", "barlow_twins", "byol", "moco"):
         assert component("views", {"name": name}).target is getattr(views, name)
-    assert component("views", {"name": "pipeline"}).known == ("ops", "copies", "local_ops", "local_copies")
+    assert component("views", {"name": "pipeline"}).known == ("ops", "copies", "local_ops", "local_copies", "weak_ops")
 
 
 def test_known_keys_are_the_arguments_less_what_other_sections_say():
@@ -20,9 +20,10 @@ def test_known_keys_are_the_arguments_less_what_other_sections_say():
     assert component("encoder", {"name": "ConvNet"}).known == ("widths", "input_shape", "pooling")
     assert component("encoder", {"name": "ViT"}).known[:4] == ("variant", "patch_size", "width", "depth")
     assert component("schedule", {"name": "WarmupCosine"}).known == ("warmup_epochs", "start", "final")
-    assert component("data", {"name": "coloured_digits"}).known == ("seed", "size", "count", "textured", "on_device")
-    assert component("views", {"name": "byol"}).known == ("size", "strength", "blur", "min_scale")
-    assert component("preprocessing", {}).known == ("mean", "std")
+    known = ("seed", "size", "count", "textured", "on_device", "labels", "ratio")
+    assert component("data", {"name": "colored_digits"}).known == known
+    assert component("views", {"name": "byol"}).known == ("size", "strength", "blur", "min_scale", "color")
+    assert component("preprocessing", {}).known == ("mean", "std", "value_range")
     assert "clipnorm" in component("optimizer", {"name": "LARS"}).known
 
 
@@ -36,8 +37,8 @@ def test_unknown_names_are_errors(section, name):
 def test_the_closest_name_is_offered():
     with pytest.raises(ValueError, match="Closest: .*SimCLR.* Received: objective.name='SimCRL'"):
         component("objective", {"name": "SimCRL"})
-    with pytest.raises(ValueError, match="Closest: .*coloured_digits.*Received: data='colored_digits'"):
-        component("data", {"name": "colored_digits"})
+    with pytest.raises(ValueError, match="Closest: .*colored_digits.*Received: data='coloured_digits'"):
+        component("data", {"name": "coloured_digits"})
 
 
 def test_unknown_keys_list_the_known_ones():

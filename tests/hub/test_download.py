@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import io
 import os
 import shlex
 import signal
@@ -15,6 +16,8 @@ import pytest
 
 import keras_ssl
 from keras_ssl.hub import download, fetch
+from keras_ssl.hub.download import LEFTOVER_AGE
+from keras_ssl.hub.download_error import SourceError
 from tests.hub.downloads import CONTENT, NAME, SHA256, fails, leftovers, without_backend
 from tests.hub.faulty_server import Fault
 from tests.mounting import before_command
@@ -104,8 +107,7 @@ def test_offline_touches_no_network(file, target, tmp_path, monkeypatch):
 
     for name in ("socket", "create_connection", "getaddrinfo"):
         monkeypatch.setattr(socket, name, refuse)
-    with pytest.raises(RuntimeError, match="was touched"):  # the guard stands
-        fetch(file, progress=False)
+    fails(file, "was touched")  # the guard stands
     monkeypatch.setenv("KERAS_SSL_OFFLINE", "1")
     message = fails(file, "tiny/encoder.safetensors .300000 bytes, sha256 .* is not in the cache, and KERAS_SSL_OFF")
     assert f"put the file at '{target}'" in message and SHA256 in message and f"url='{file.url}'" in message
@@ -266,3 +268,106 @@ def test_an_interrupted_download_leaves_nothing(file, target, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fetch(file)
     assert not target.exists() and leftovers(target) == []
+
+
+@pytest.mark.parametrize("kind", ["mirror folder", "mirror server", "publisher", "cache"])
+def test_an_empty_file_is_no_first_download(server, file, target, tmp_path, kind):
+    unknown = replace(file, size=None, sha256="first-use")
+    mirrors = []
+    if kind == "mirror folder":
+        (tmp_path / "mirror" / "tiny").mkdir(parents=True)
+        (tmp_path / "mirror" / NAME).write_bytes(b"")
+        mirrors = [tmp_path / "mirror"]
+    if kind == "mirror server":
+        server.files[f"/empty/{NAME}"] = b""
+        mirrors = [f"{server.address}/empty"]
+    if kind == "cache":
+        target.parent.mkdir(parents=True)
+        target.write_bytes(b"")
+    if kind == "publisher":
+        server.files[f"/{NAME}"] = b""
+        fails(unknown, "the file is empty there")
+        assert leftovers(target) == []
+    else:
+        assert fetch(unknown, mirrors=mirrors, progress=False).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero", "grows", "folder", "home"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_mirror_s_file_that_is_none_is_passed_over(server, file, tmp_path, kind, known):
+    wanted = file if known else replace(file, size=None, sha256="first-use")
+    mirror, name = tmp_path / "mirror", tmp_path / "mirror" / NAME
+    name.parent.mkdir(parents=True)
+    if kind == "fifo":
+        os.mkfifo(name)
+    elif kind == "zero":
+        name.symlink_to("/dev/zero")
+    elif kind == "grows":  # a file of size 0 that has bytes
+        name.symlink_to("/proc/self/maps")
+    elif kind == "folder":
+        name.mkdir()
+    else:
+        mirror = "~nosuchuser/zoo"
+    assert fetch(wanted, mirrors=[mirror], progress=False).read_bytes() == CONTENT
+
+
+def test_a_mirror_s_file_is_read_no_further_than_its_size(file, tmp_path, monkeypatch):
+    name = tmp_path / "mirror" / NAME
+    name.parent.mkdir(parents=True)
+    name.write_bytes(CONTENT)
+    written = []
+
+    def growing(path):
+        stream = open(path, "rb")
+        with open(path, "ab") as more:
+            os.truncate(path, len(CONTENT))
+            found = os.fstat(stream.fileno())
+            monkeypatch.setattr(download.os, "fstat", lambda descriptor: found)
+            more.write(bytes(50_000_000))
+        return stream
+
+    monkeypatch.setattr(download, "open_regular", growing)
+    with io.BytesIO() as stream, pytest.raises(SourceError, match="grew beyond its 300000 bytes"):
+        download._read_path(name, len(CONTENT), stream, written.append)
+    assert max(written, default=0) <= len(CONTENT)
+
+
+def test_whatever_a_source_raises_the_next_one_is_asked(file, target, tmp_path, monkeypatch):
+    def failing(path, *others):
+        raise RuntimeError("a source that nobody thought of")
+
+    monkeypatch.setattr(download, "_read_path", failing)
+    assert fetch(file, mirrors=[tmp_path], progress=False) == target
+
+
+def test_without_a_home_the_cache_must_be_named(file, monkeypatch):
+    def unknown(user):
+        raise KeyError(user)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    for name in ("HOME", "XDG_CACHE_HOME", "KERAS_SSL_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    fails(file, "home folder.*KERAS_SSL_CACHE.*Received: path='~/.cache'")
+    monkeypatch.setenv("KERAS_SSL_CACHE", "~nosuchuser/x")
+    fails(file, "home folder.*Received: path='~nosuchuser/x'")
+
+
+@pytest.mark.parametrize("offline", ["0", "1"])
+def test_a_home_that_is_a_file_is_named_and_no_lock_file(file, tmp_path, monkeypatch, offline):
+    (tmp_path / "home").write_text("no folder")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("KERAS_SSL_CACHE")
+    monkeypatch.setenv("KERAS_SSL_OFFLINE", offline)
+    unknown = replace(file, size=None, sha256="first-use")
+    assert "lock file" not in fails(unknown, "KERAS_SSL_OFFLINE forbids" if offline == "1" else "Not a directory")
+
+
+def test_a_clock_that_is_ahead_takes_nobody_s_download(file, target, monkeypatch):
+    target.parent.mkdir(parents=True)
+    theirs = target.with_name(f".{'0' * 32}-{target.name}")
+    theirs.write_bytes(b"half")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 2 * LEFTOVER_AGE)
+    fetch(file, progress=False)
+    assert theirs.read_bytes() == b"half" and leftovers(target) == [theirs.name]

@@ -1,6 +1,8 @@
 """Entries whose file is another project's checkpoint, on a server of this machine."""
 
+import os
 import shutil
+import sys
 
 import keras
 import numpy as np
@@ -19,7 +21,7 @@ def pixels():
     return np.random.default_rng(3).integers(0, 256, (2, 32, 40, 3)).astype("uint8")
 
 
-def normalised(images):
+def normalized(images):
     return (images / 255 - IMAGENET["mean"]) / IMAGENET["std"]
 
 
@@ -31,7 +33,7 @@ def run(model, images):
 def test_it_loads_by_name_from_its_publisher_and_then_from_the_cache(house, server):
     weights, _ = resnet()
     target = publish(house, server, "far", {"net.pth": RESNETS["moco v3"](weights)})
-    expected = resnet_features(weights, normalised(pixels()))
+    expected = resnet_features(weights, normalized(pixels()))
     assert hub.list_models() == ["far"]
     np.testing.assert_allclose(run(keras_ssl.load("far", progress=False), pixels()), expected, atol=1e-4)
     assert target.is_file() and server.paths == ["/far/net.pth"]
@@ -94,7 +96,7 @@ def test_pretraining_goes_on_with_the_published_projector(house, server):
     assert server.paths == ["/far/net.pth"]
     model = hub.load("far", heads=True, progress=False)
     assert server.paths == ["/far/net.pth", "/far/whole.pth"] and isinstance(model, keras_ssl.BarlowTwins)
-    expected = resnet_features(weights, normalised(pixels()))
+    expected = resnet_features(weights, normalized(pixels()))
     np.testing.assert_allclose(run(model, pixels()), expected, atol=1e-4)
     x = np.random.default_rng(0).normal(size=(5, 16)).astype("float32")
     actual = keras.ops.convert_to_numpy(model.projector(x, training=False))
@@ -108,3 +110,27 @@ def test_an_entry_without_heads_says_so_before_it_is_downloaded(house, server):
     with pytest.raises(ValueError, match="no heads.*Received: heads=True, entry='far'"):
         hub.load("far", heads=True)
     assert server.paths == []
+
+
+@pytest.mark.parametrize("how", ["replaced", "written to"])
+def test_a_file_that_changes_while_it_is_read_is_refused(house, server, monkeypatch, how):
+    """Else the weights could be others than those whose hash was compared."""
+    target = publish(house, server, "far", {"net.pth": resnet()[0]})
+    hub.load("far", progress=False)
+    module = sys.modules["keras_ssl.hub.entry_weights"]
+    right = module.mapped_checkpoint
+
+    def exchanged(*args, **more):
+        result = right(*args, **more)
+        if how == "replaced":
+            shutil.copy(target, house / "other")
+            os.replace(house / "other", target)
+        else:
+            with target.open("r+b") as stream:
+                stream.write(b"P")
+        return result
+
+    monkeypatch.setattr(module, "mapped_checkpoint", exchanged)
+    monkeypatch.setattr(module, "assign_mapped", lambda *args: pytest.fail("weights were assigned"))
+    with pytest.raises(ValueError, match="was written to while it was read. Received: path="):
+        hub.load("far", progress=False)

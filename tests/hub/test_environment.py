@@ -45,3 +45,9 @@ def test_a_switch_is_off_if_missing_empty_or_0(monkeypatch):
     for text, on in (("", False), ("0", False), ("1", True), ("yes", True)):
         monkeypatch.setenv("KERAS_SSL_OFFLINE", text)
         assert is_set("KERAS_SSL_OFFLINE") is on
+
+
+def test_a_folder_with_a_comma_stands_alone(tmp_path, monkeypatch):
+    (tmp_path / "a,b").mkdir()
+    monkeypatch.setenv("KERAS_SSL_ZOO", str(tmp_path / "a,b"))
+    assert environment_mirrors() == [str(tmp_path / "a,b")]

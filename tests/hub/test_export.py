@@ -9,6 +9,7 @@ from keras_ssl import hub
 from keras_ssl.encoders import ConvNet
 from keras_ssl.layers import ImagePreprocessing
 from keras_ssl.objectives import SimCLR
+from keras_ssl.optimizers import LARS
 from tests.hub.entries import ON_TENSORFLOW, export_quietly, randomise, run
 
 tensorflow_only = pytest.mark.skipif(not ON_TENSORFLOW, reason="a SavedModel needs the TensorFlow backend")
@@ -30,7 +31,7 @@ def saved_model(path, training=False):
 
 
 def test_what_is_written(shared_entry):
-    weights = ["card.toml", "encoder.safetensors", "golden.safetensors"]
+    weights = ["README.md", "card.toml", "encoder.safetensors", "golden.safetensors"]
     graph = [
         "fingerprint.pb",
         "saved_model.pb",
@@ -42,6 +43,9 @@ def test_what_is_written(shared_entry):
     assert sorted(file.name for file in card.files) == [name for name in names(shared_entry) if name != "card.toml"]
     for file in card.files:
         assert len(file.read(shared_entry)) == file.size
+    page = (shared_entry / "README.md").read_text()
+    assert page.startswith("---\nlicense: unknown\nlibrary_name: keras_ssl\n") and "keras_ssl.load('tiny')" in page
+    assert "| knn | 0.5 |" in page and "- trained on: noise" in page
     assert card.name == "tiny" and card.data == "noise" and card.results == {"knn": 0.5}
     assert card.saved_model is ON_TENSORFLOW
     assert card.license == ""  # nobody has said it
@@ -68,8 +72,8 @@ def test_an_objective_gives_its_encoder_preprocessing_and_arguments(tmp_path, en
 
 @pytest.mark.usefixtures("without_saved_model")
 def test_a_plain_encoder_gets_what_an_objective_would_give_it(tmp_path):
-    export_quietly(ConvNet(widths=(4,), input_shape=(8, 8, 1)), tmp_path / "grey")
-    assert hub.Card.read(tmp_path / "grey" / "card.toml").preprocessing == {
+    export_quietly(ConvNet(widths=(4,), input_shape=(8, 8, 1)), tmp_path / "gray")
+    assert hub.Card.read(tmp_path / "gray" / "card.toml").preprocessing == {
         "mean": 0.5, "std": 0.25, "scale": 255, "size": 8,
     }  # fmt: skip
     export_quietly(ConvNet(widths=(4,)), tmp_path / "own", preprocessing=ImagePreprocessing(0.1, 0.2))
@@ -149,6 +153,29 @@ def test_the_saved_model_fine_tunes_with_live_batch_statistics(shared_entry, ima
 
 
 @tensorflow_only
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: keras.optimizers.Adam(1e-3),
+        lambda: keras.optimizers.AdamW(1e-3),
+        lambda: keras.optimizers.SGD(1e-3, momentum=0.9),
+        lambda: LARS(1e-2),
+    ],
+)
+def test_the_saved_model_fine_tunes_with_every_optimizer(shared_entry, images, optimizer, tmp_path):
+    layer = hub.SavedModelLayer(shared_entry)
+    np.testing.assert_allclose(layer(images), run(hub.load(shared_entry), images), atol=1e-5, rtol=0)
+    names = [variable.path for variable in layer.weights]
+    assert len(set(names)) == len(names) and not any(":" in name for name in names)
+    before = [np.array(variable) for variable in layer.trainable_weights]
+    model = keras.Sequential([keras.Input((8, 8, 3), dtype="uint8"), layer, keras.layers.Dense(2)])
+    model.compile(optimizer(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(images, np.arange(6) % 2, epochs=2, verbose=0)
+    after = [np.array(variable) for variable in layer.trainable_weights]
+    assert all(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+
+
+@tensorflow_only
 def test_train_and_serve_differ_by_batch_statistics(entry, images):
     model = hub.load(entry)
     np.testing.assert_allclose(
@@ -173,14 +200,28 @@ def test_an_encoder_of_mirrored_variables(tmp_path, images):
 def test_without_tensorflow_a_warning_says_what_is_missing(tmp_path, encoder):
     with pytest.warns(UserWarning, match="SavedModel is TensorFlow's format.*KERAS_BACKEND=tensorflow"):
         hub.export(encoder, tmp_path / "e")
-    assert names(tmp_path / "e") == ["card.toml", "encoder.safetensors", "golden.safetensors"]
+    assert names(tmp_path / "e") == ["README.md", "card.toml", "encoder.safetensors", "golden.safetensors"]
     assert not hub.Card.read(tmp_path / "e" / "card.toml").saved_model
 
 
-def test_an_encoder_of_another_make_is_written_but_not_rebuilt(tmp_path):
+class Block(keras.layers.Layer):
+    """A layer that is not registered, so that Keras does not find its class."""
+
+    def call(self, inputs):
+        return 2 * inputs
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (Block(), "needs classes that Keras does not know.*Block"),
+        (keras.layers.Lambda(lambda inputs: 2 * inputs), "runs code.*Lambda"),
+    ],
+)
+def test_an_encoder_that_cannot_be_rebuilt_is_written_with_the_reason(tmp_path, layer, words):
     inputs = keras.Input((5,))
-    foreign = keras.Model(inputs, keras.layers.Dense(3, name="out")(inputs), name="foreign")
-    with pytest.warns(UserWarning, match="Functional is not one of keras_ssl.encoders.*model.save"):
+    foreign = keras.Model(inputs, layer(keras.layers.Dense(3, name="out")(inputs)), name="foreign")
+    with pytest.warns(UserWarning, match=f"cannot rebuild this encoder.*{words}.*model.save"):
         hub.export(foreign, tmp_path / "e")
     x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
     if ON_TENSORFLOW:
@@ -190,7 +231,7 @@ def test_an_encoder_of_another_make_is_written_but_not_rebuilt(tmp_path):
     assert card.preprocessing == {}
     with pytest.raises(ValueError, match="not one of keras_ssl.encoders.*load_weights.*TFSMLayer"):
         hub.load(tmp_path / "e")
-    copy = keras.models.clone_model(foreign)
+    copy = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3, name="out"), layer])
     hub.load_weights(copy, tmp_path / "e" / "encoder.safetensors")
     np.testing.assert_array_equal(run(copy, x), run(foreign, x))
 
@@ -200,7 +241,7 @@ def test_a_subclass_of_a_library_encoder_is_of_another_make(tmp_path):
     class Mine(ConvNet):
         pass
 
-    with pytest.warns(UserWarning, match="Mine is not one of keras_ssl.encoders"):
+    with pytest.warns(UserWarning, match="not one of keras_ssl.encoders.*Mine"):
         hub.export(Mine(widths=(4,)), tmp_path / "e")
 
 

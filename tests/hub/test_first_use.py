@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -87,7 +88,7 @@ def test_a_damaged_lock_file_is_not_passed_over(server, file, target, text):
     file = replace(file, sha256="first-use")
     fetch(file, progress=False)
     (target.parent / leftovers(target)[0]).write_text(text, encoding="latin-1")
-    fails(file, "lock file .* cannot be read.*delete the lock file. Received: path=")
+    fails(file, "lock file .* is damaged.*delete the lock file. Received: path=")
 
 
 def test_of_two_first_uses_at_once_one_decides(server, file, target, monkeypatch):
@@ -104,3 +105,13 @@ def test_of_two_first_uses_at_once_one_decides(server, file, target, monkeypatch
     monkeypatch.setattr("keras_ssl.hub.advisory_lock.fcntl", None)
     fails(file, "which was recorded meanwhile")
     assert target.read_bytes() == CONTENT[::-1]
+
+
+def test_a_lock_file_that_cannot_be_opened_is_not_called_damaged(server, file, target):
+    file = replace(file, sha256="first-use")
+    fetch(file, progress=False)
+    lock = target.parent / leftovers(target)[0]
+    lock.unlink()
+    os.mkfifo(lock)
+    text = fails(file, r"cannot be read \(Not a regular file but a FIFO\). Received: path=")
+    assert "delete" not in text

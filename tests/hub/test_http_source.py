@@ -2,13 +2,14 @@ import io
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from keras_ssl.hub import fetch
+from keras_ssl.hub import fetch, http_source, least_rate
 from tests.hub.downloads import CONTENT, NAME, fails, leftovers, without_backend
 from tests.hub.faulty_server import Fault, FaultyServer
 
@@ -161,3 +162,127 @@ def test_https_needs_a_certificate_that_is_trusted(server, file, target, certifi
 def test_a_server_without_encryption_is_not_spoken_to_by_https(server, file):
     fails(replace(file, url=file.url.replace("http:", "https:")), "no secure connection")
     assert server.paths == []
+
+
+@pytest.fixture
+def mirror(server, file):
+    """Another server, which comes first and always errs."""
+    with FaultyServer() as mirror:
+        mirror.files = server.files
+        yield mirror
+
+
+def answer(*headers, status=b"200 OK", body=b""):
+    return b"\r\n".join([b"HTTP/1.1 " + status, *headers, b"", body])
+
+
+DIGITS = b"9" * 5000
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        answer(b"Content-Length: " + DIGITS),
+        answer(b"Content-Length: 300000", b"Content-Length: 5"),
+        answer(b"Location: http://[::1/x", b"Content-Length: 0", status=b"302 Found"),
+        answer(b"Location: https://[zz]/x", b"Content-Length: 0", status=b"302 Found"),
+        answer("Location: https://exam\u2100ple.org/x".encode(), b"Content-Length: 0", status=b"302 Found"),
+        answer(b"Location: http://127.0.0.1:" + DIGITS, b"Content-Length: 0", status=b"301 Moved"),
+        answer(b"Location: //", b"Content-Length: 0", status=b"307 Again"),
+        answer(b"Retry-After: " + DIGITS, b"Content-Length: 0", status=b"503 Busy"),
+        answer(b"Content-Range: bytes 0-1/" + DIGITS, status=b"206 Part"),
+        answer(b"Content-Range: bytes " + DIGITS + b"-" + DIGITS + b"/" + DIGITS, status=b"206 Part"),
+        answer(b"Transfer-Encoding: chunked", body=DIGITS + b"\r\n"),
+        answer(b"Transfer-Encoding: chunked", body=b"f" * 5000 + b"\r\n"),
+        answer(b"Content-Type: text/html; charset=" + DIGITS, b"Content-Encoding: gzip, br, x", body=b"<title>"),
+        answer(b"ETag: \xff\x01", b"Last-Modified: \xff", b"Content-Length: 300000", body=b"x"),
+        answer(status=DIGITS + b" Many"),
+        answer(status=b"404 \x1b[31m\xff"),
+        b"\x00" * 100,
+        b"",
+    ],
+    ids=range(18),
+)
+def test_whatever_a_mirror_answers_the_next_source_is_asked(server, mirror, file, monkeypatch, raw):
+    monkeypatch.setattr(http_source, "LONGEST_WAIT", 0.001)
+    mirror.always = Fault(raw=raw)
+    assert fetch(file, mirrors=[mirror.address], progress=False).read_bytes() == CONTENT
+    assert mirror.paths and server.paths
+
+
+@pytest.mark.parametrize("error", [ValueError, LookupError, RecursionError, MemoryError, AttributeError, TypeError])
+@pytest.mark.parametrize("step", ["urljoin", "is_allowed", "is_loopback", "_start", "_version", "_title"])
+def test_whatever_a_parser_raises_the_next_source_is_asked(server, mirror, file, monkeypatch, step, error):
+    right = getattr(http_source, step)
+
+    def failing(first, *others, **more):
+        url = getattr(first, "url", first)
+        if url.startswith(mirror.address):
+            raise error("a text that nobody thought of")
+        return right(first, *others, **more)
+
+    mirror.always = {
+        "_title": Fault(body=b"x", headers={"Content-Type": "text/html"}),
+        "_start": Fault(),
+        "_version": Fault(),
+    }.get(step, Fault(status=302, headers={"Location": f"{mirror.address}/else"}))
+    monkeypatch.setattr(http_source, step, failing)
+    assert fetch(file, mirrors=[mirror.address], progress=False).read_bytes() == CONTENT
+    assert mirror.paths and server.paths
+
+
+def test_the_reason_of_a_server_is_shown_in_printable_characters(mirror, file, server):
+    server.always = Fault(raw=answer(status=b"404 \x1b[31mred" + b"x" * 500))
+    text = fails(file, "404 .31mredx")
+    assert "\x1b" not in text and "x" * 100 not in text
+
+
+def test_the_body_of_a_redirect_is_not_read(server, file, target):
+    server.files["/else"] = CONTENT
+    endless = b"100\r\n" + bytes(256) + b"\r\n"
+    server.script = [
+        Fault(
+            raw=answer(b"Location: /else", b"Transfer-Encoding: chunked", status=b"302 Found", body=endless * 40_000),
+        )
+    ]
+    start = time.monotonic()
+    assert fetch(file, progress=False).read_bytes() == CONTENT
+    assert time.monotonic() - start < 5
+
+
+SLOW = {
+    "body": Fault(raw=answer(b"Content-Length: 300000", body=bytes(2000)), drip=0.01),
+    "headers": Fault(raw=b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 400, drip=0.01),
+    "one header": Fault(raw=b"HTTP/1.1 200 OK\r\na: " + b"b" * 2000, drip=0.01),
+    "chunk's length": Fault(raw=answer(b"Transfer-Encoding: chunked", body=b"0" * 2000), drip=0.01),
+    "a byte a connection": Fault(cut=1),
+    "nothing": Fault(raw=b"H", drip=20.0),
+    "redirects": Fault(raw=answer(b"Location: /x", b"a: " + b"b" * 20, status=b"302 Found"), drip=0.01),
+    "busy": Fault(status=503, headers={"Retry-After": "20"}),
+}
+
+
+@pytest.mark.parametrize("how", SLOW)
+def test_a_source_that_brings_next_to_nothing_is_left(server, mirror, file, monkeypatch, how):
+    monkeypatch.setattr(least_rate, "WINDOW", 0.4)
+    monkeypatch.setattr(least_rate, "LEAST_RATE", 100_000.0)
+    monkeypatch.setattr(least_rate, "_AGAIN", 0.05)
+    mirror.always = SLOW[how]
+    start = time.monotonic()
+    assert fetch(file, mirrors=[mirror.address], progress=False).read_bytes() == CONTENT
+    assert time.monotonic() - start < 4 and server.paths
+    assert not [thread for thread in threading.enumerate() if "least rate" in thread.name]
+
+
+def test_a_slow_source_says_so(server, file, monkeypatch):
+    monkeypatch.setattr(least_rate, "WINDOW", 0.2)
+    server.always = SLOW["body"]
+    fails(file, "only 0 bytes came in 0.2 seconds")
+
+
+def test_a_source_that_is_fast_enough_may_take_many_windows(server, file, monkeypatch):
+    monkeypatch.setattr(least_rate, "WINDOW", 0.2)
+    monkeypatch.setattr(least_rate, "LEAST_RATE", 100_000.0)
+    server.piece, server.seconds = 30_000, 0.08
+    assert fetch(file, progress=False).read_bytes() == CONTENT
+    assert server.ranges == [None]

@@ -20,10 +20,10 @@ def test_what_is_not_for_commercial_use_is_not_loaded_unasked(house, server, giv
     with pytest.raises(ValueError, match=f"Received: accept_license={given!r}"):
         hub.load_heads(SimCLR(ConvNet(widths=(4,)), projector=(4, 3)), "gated", accept_license=given)
     assert server.paths == [] and not target.exists()
-    assert hub.preprocessing("gated").std == [0.229, 0.224, 0.225]  # no weights, no licence
+    assert hub.preprocessing("gated").std == [0.229, 0.224, 0.225]  # no weights, no license
 
 
-def test_who_accepts_the_licence_gets_the_weights(house, server):
+def test_who_accepts_the_license_gets_the_weights(house, server):
     target = publish(house, server, "gated", {"net.pth": resnet()[0]}, license="CC-BY-NC-4.0")
     assert hub.load("gated", accept_license="CC-BY-NC-4.0", progress=False).built and target.is_file()
 
@@ -41,7 +41,7 @@ def test_only_those_that_serve_any_use_are_listed_unasked(house, server):
     "license, forbids",
     [("CC-BY-NC-4.0", True), ("CC-BY-NC-SA-3.0", True), ("MIT", False), ("", False), ("NCSA", False)],
 )
-def test_a_licence_s_name_says_whether_it_forbids_commercial_use(tmp_path, license, forbids):
+def test_a_license_s_name_says_whether_it_forbids_commercial_use(tmp_path, license, forbids):
     file = hub.CardFile("encoder.safetensors", 1, "0" * 64)
     card = Card(name="e", architecture={"name": "ConvNet"}, files=(file,), license=license)
     assert is_non_commercial(card) == forbids

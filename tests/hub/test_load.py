@@ -1,4 +1,5 @@
 import builtins
+import os
 import pickle
 
 import keras
@@ -14,7 +15,7 @@ from tests.hub.entries import run
 
 def test_it_is_a_plain_functional_model_of_any_image_size(shared_entry, images):
     model = hub.load(shared_entry)
-    assert type(model) is keras.Model or type(model).__name__ == "Functional"
+    assert isinstance(model, keras.Model) and [layer.name for layer in model.layers[:2]] == ["images", "preprocessing"]
     assert model.input_shape == (None, None, None, 3) and model.output_shape == (None, 8)
     assert run(model, np.zeros((2, 11, 17, 3), "uint8")).shape == (2, 8)
 
@@ -30,14 +31,14 @@ def test_integers_and_floats_in_the_unit_range_are_the_same_images(shared_entry,
     unit = (images / 255).astype("float32")
     assert np.abs(run(model, images)).max() > 0.1
     np.testing.assert_allclose(run(model, unit), run(model, images), rtol=1e-5)
-    np.testing.assert_allclose(run(model, images.astype("int32")), run(model, images), rtol=1e-6)
+    np.testing.assert_allclose(run(model, images.astype("uint16") * 257), run(model, images), rtol=1e-5)
     np.testing.assert_allclose(model.predict(unit, verbose=0), run(model, images), rtol=1e-5)
 
 
 @pytest.mark.parametrize("trainable", [True, False])
 def test_it_fits_in_a_sequential(shared_entry, images, trainable):
     base = hub.load(shared_entry, trainable=trainable)
-    model = keras.Sequential([base, keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((None, None, 3), dtype="uint8"), base, keras.layers.Dense(2)])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(1e-3), loss)
     before = [np.array(keras.ops.convert_to_numpy(v)) for v in base.weights]
@@ -86,7 +87,7 @@ def test_weights_of_another_architecture_are_an_error(entry):
         hub.load(entry)
 
 
-def test_nothing_of_an_entry_is_deserialised(entry, monkeypatch):
+def test_nothing_of_an_entry_is_deserialized(entry, monkeypatch):
     def refuse(*args, **kwargs):
         raise RuntimeError("code or configuration was loaded")
 
@@ -123,3 +124,62 @@ def test_an_unknown_name_or_folder_is_an_error(tmp_path):
         hub.load("nothing")
     with pytest.raises(ValueError, match="not an entry: it has no card.toml"):
         hub.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("a" * 5000, "No pretrained encoder has this name"),
+        ("./nothing", "There is no such folder. Received: name_or_path='./nothing'"),
+        ("/nothing/at/all", "There is no such folder."),
+        ("no\0thing", "No pretrained encoder"),
+        ("barlow_digit", "Closest: barlow_digits"),
+        (b"barlow_digit", "Closest: barlow_digits"),
+        ("/" + "a" * 5000, "There is no such folder."),
+        ("~nosuchuser/x", "There is no such folder."),
+    ],
+)
+def test_what_does_not_exist_is_said_not_to(name, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        hub.load(name)
+    assert len(str(caught.value)) < 3000
+
+
+@pytest.mark.parametrize("kind", ["fifo", "zero", "folder", "missing"])
+@pytest.mark.parametrize("name", ["encoder.safetensors", "card.toml"])
+def test_files_that_are_none_are_refused_at_once(entry, kind, name):
+    path = entry / name
+    card = entry / "card.toml"
+    card.write_text(
+        card.read_text().replace(f"size = {(entry / 'encoder.safetensors').stat().st_size}\n", "size = 0\n")
+    )
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "zero":
+        path.symlink_to("/dev/zero")
+    elif kind == "folder":
+        path.mkdir()
+    with pytest.raises(ValueError, match="Received: "):
+        hub.load(entry)
+    if name != "card.toml":
+        with pytest.raises(ValueError, match="Received: path="):
+            hub.load_weights(ConvNet(widths=(4, 8)), path)
+        assert {finding.state for finding in hub.verify(entry) if finding.what == name} == {"bad"}
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ("format = 1", "format = " + "9" * 5000),
+        ("format = 1", "format = 1\nseed = " + "[" * 20_000),
+        ("format = 1", "format = 1\nfiles = 3"),
+        ("format = 1", "format = 1\ndata = {a = 1}"),
+    ],
+)
+def test_a_card_that_cannot_be_parsed_is_named(entry, old, new):
+    card = entry / "card.toml"
+    text = card.read_text()
+    card.write_text("\n".join(line for line in text.replace(old, new).splitlines() if line != 'data = "noise"'))
+    with pytest.raises(ValueError, match="Received: .*card.toml"):
+        hub.load(entry)

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from keras_ssl.checkpoints import CheckpointError, read_torch
-from keras_ssl.encoders import ConvNet, ResNet
+from keras_ssl.checkpoints import CheckpointError, read_torch, vit_table
+from keras_ssl.encoders import ConvNet, ResNet, ViT
 from keras_ssl.hub import load_checkpoint, named_weights
 from keras_ssl.objectives import SimSiam
 from tests.checkpoints import make_torch_files
@@ -131,3 +131,115 @@ def test_an_objective_with_more_than_a_projector_is_refused(tmp_path):
     model = SimSiam(ResNet(18, width=WIDTH), projector=(6, 5), predictor=(4, 5))
     with pytest.raises(ValueError, match="a projector's can be read and no others. Received: name='predictor/"):
         load_checkpoint(model, tmp_path / "weights.pth")
+
+
+def small_resnet(**arguments):
+    return ResNet(18, **{"width": WIDTH, "stem": "cifar", **arguments})
+
+
+PREFIXED = ["model.", "net.", "encoder.", "_orig_mod.", "trunk._feature_blocks.", "student.model.", "module.model."]
+
+
+@pytest.mark.parametrize("prefix", PREFIXED)
+@pytest.mark.parametrize("nested", [True, False])
+def test_a_prefix_that_all_weights_have_is_named_and_mends_it(tmp_path, prefix, nested):
+    encoder, path = small_resnet(), tmp_path / "weights"
+    arrays = published(encoder)
+    others = {"queue": np.ones(3, "float32"), "criterion.weight": np.ones(2, "float32")}
+    save_file({f"{prefix}{key}": array for key, array in arrays.items()} | extras(prefix) | others, path)
+    before = values(encoder)
+    with pytest.raises(CheckpointError, match="missing: .*Received: source=") as caught:
+        load_checkpoint(encoder, path)
+    assert f'pass prefixes=("{prefix}",).' in str(caught.value)
+    for name, value in values(encoder).items():
+        np.testing.assert_array_equal(value, before[name])
+    load_checkpoint(encoder, path, prefixes=(prefix,))
+    assert_loaded(encoder, arrays)
+
+
+def test_a_prefix_chooses_one_of_two_encoders(tmp_path):
+    encoder, path = small_resnet(), tmp_path / "weights"
+    arrays = published(encoder)
+    teacher = {f"teacher.backbone.{key}": array for key, array in arrays.items()}
+    student = {f"student.backbone.{key}": array + 1 for key, array in arrays.items()}
+    save_file(teacher | student | extras("teacher.") | {"loss.center": np.ones(1, "float32")}, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(encoder, path)
+    for name in ("teacher", "student"):
+        assert f'prefixes=("{name}.backbone.",)' in str(caught.value)
+    load_checkpoint(encoder, path, prefixes=("teacher.backbone.",))
+    assert_loaded(encoder, arrays)
+    with pytest.raises(CheckpointError, match="No name begins with one of the prefixes.*Received: prefixes="):
+        load_checkpoint(encoder, path, prefixes=("nothing.",))
+    for prefixes in ("teacher.", ("",), ("teacher.", "")):
+        with pytest.raises(ValueError, match="`prefixes` must be a sequence"):
+            load_checkpoint(encoder, path, prefixes=prefixes)
+
+
+def test_a_chosen_encoder_must_still_be_whole(tmp_path):
+    encoder, path = small_resnet(), tmp_path / "weights"
+    arrays = {f"a.{key}": array for key, array in published(encoder).items()}
+    save_file({**arrays, "a.more.weight": np.ones(2, "float32")}, path)
+    with pytest.raises(CheckpointError, match="extra: more.weight"):
+        load_checkpoint(encoder, path, prefixes=("a.",))
+    arrays["conv1.weight"] = arrays.pop("a.conv1.weight")  # outside: it is not the chosen one's
+    save_file(arrays, path)
+    with pytest.raises(CheckpointError, match="missing: conv1.weight"):
+        load_checkpoint(encoder, path, prefixes=("a.",))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_channels_that_do_not_fit_are_named(tmp_path, channels):
+    path = tmp_path / "weights"
+    save_file(published(small_resnet()), path)
+    with pytest.raises(CheckpointError, match=r"RGB images need 3: pass input_shape=\(None, None, 3\)"):
+        load_checkpoint(small_resnet(input_shape=(None, None, channels)), path)
+
+
+def vit(**arguments):
+    return ViT(**{"width": 8, "depth": 1, "heads": 2, "patch_size": 8, "image_size": 32, **arguments})
+
+
+def vit_weights(encoder):
+    """Drawn weights under timm's names."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for key, weight in vit_table(named_weights(encoder)).weights.items():
+        shape = tuple(named_weights(encoder)[weight.name].shape)
+        shape = {4: (shape[-1], shape[-2 % len(shape)], *shape[:2])}.get(
+            len(shape), shape[::-1] if "weight" in key else shape
+        )
+        shape = (1, *shape) if key in ("cls_token", "pos_embed", "register_tokens") else shape
+        arrays[key] = rng.uniform(0.5, 1.5, shape).astype("float32")
+    return arrays
+
+
+@pytest.mark.parametrize(
+    "made, asked, words",
+    [
+        ({}, {"image_size": 48}, "image_size=32"),
+        (
+            {"class_token": False, "pooling": "mean"},
+            {"image_size": 64, "class_token": False, "pooling": "mean"},
+            "image_size=32",
+        ),
+        ({}, {"patch_size": 4}, "patch_size=8"),
+        ({"patch_size": 4}, {"patch_size": 8, "image_size": 64}, "patch_size=4"),
+        ({}, {"input_shape": (None, None, 1)}, "input_shape=(None, None, 3)"),
+    ],
+)
+def test_sizes_of_a_vit_that_would_fit_are_named(tmp_path, made, asked, words):
+    path = tmp_path / "weights"
+    save_file(vit_weights(vit(**made)), path)
+    load_checkpoint(vit(**made), path)
+    with pytest.raises(CheckpointError, match="of another shape: .*Received: source=") as caught:
+        load_checkpoint(vit(**asked), path)
+    assert words in str(caught.value)
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path):
+    arrays = published(small_resnet())
+    arrays["bn1.weight"][0] = np.nan
+    save_file(arrays, tmp_path / "weights")
+    with pytest.raises(CheckpointError, match="with NaN: bn1.weight"):
+        load_checkpoint(small_resnet(), tmp_path / "weights")

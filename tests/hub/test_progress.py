@@ -1,3 +1,4 @@
+import io
 import sys
 
 from keras_ssl.hub import progress as module
@@ -30,3 +31,23 @@ def test_silence(capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     progress("w.npz", 4, shown=False)(4)
     assert capsys.readouterr() == ("", "")
+
+
+def test_streams_that_fail_are_no_fault_of_the_download(monkeypatch):
+    class Gone(io.StringIO):
+        terminal = False
+
+        def write(self, text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+        def isatty(self):
+            return self.terminal
+
+    for stream, terminal in ((None, False), (Gone(), False), (Gone(), True)):
+        Gone.terminal = terminal
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            patch.setattr(sys, "stderr", stream)
+            update = progress("w.npz", 4)
+            update(2)
+            update(4)

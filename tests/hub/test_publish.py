@@ -173,7 +173,7 @@ def test_a_file_that_few_want_stays_where_it_is(house, server):
     assert card.files[1] == Card.read(house / "zoo" / "far.toml").files[1]
 
 
-def test_a_licence_is_accepted_first(house, server):
+def test_a_license_is_accepted_first(house, server):
     put_far_away(house, server, "far", {"net.pth": resnet()[0]}, license="CC-BY-NC-4.0")
     with pytest.raises(ValueError, match="Received: accept_license=None"):
         hub.publish(house / "tree", ["far"], progress=False)

@@ -31,7 +31,7 @@ def test_results_may_be_missing_but_not_broken(run, tmp_path):
     recipe.write(tmp_path / "recipe.toml")
     trained.save_weights(tmp_path / "model.weights.h5")
     assert read_run(tmp_path).results == {}
-    for text, message in (("{", "not JSON"), ("[1]", "with list")):
+    for text, message in (("{", "A JSON file cannot be read"), ("[1]", "with list")):
         (tmp_path / "results.json").write_text(text)
         with pytest.raises(ValueError, match=message):
             read_run(str(tmp_path))

@@ -16,7 +16,7 @@ TINY = {
     "optimizer": {"name": "LARS", "learning_rate": 0.1, "eta": 0.02},
     "schedule": {"name": "WarmupCosine", "warmup_epochs": 1, "final": 0.01},
     "training": {"batch_size": 8, "epochs": 4},
-    "data": {"name": "coloured_digits", "count": 20},
+    "data": {"name": "colored_digits", "count": 20},
 }
 
 
@@ -27,29 +27,49 @@ def recipe():
 
 @pytest.mark.parametrize("name", hub.list_recipes())
 def test_the_library_s_recipes_are_valid(name):
-    recipe = Recipe.read(name)
+    recipe = Recipe.read(name).override("optimizer.layer_decay=none")  # which counts a model's blocks
     assert recipe.build_optimizer(10).get_config()["learning_rate"]["class_name"] == "WarmupCosine"
 
 
-def test_every_objective_has_a_recipe_at_two_sizes():
-    for size in ("digits", "cifar10"):
-        names = {
-            Recipe.read(name).sections["objective"]["name"] for name in hub.list_recipes() if name.endswith(f"_{size}")
-        }
-        assert names == set(keras_ssl.objectives.__all__)
+def test_every_objective_has_a_recipe():
+    read = {name: Recipe.read(name).sections["objective"]["name"] for name in hub.list_recipes()}
+    images = {objective for name, objective in read.items() if name.endswith("_digits")}
+    assert images == set(keras_ssl.list_methods(modality="image")) & set(keras_ssl.objectives.__all__)
+    assert set(read.values()) == set(keras_ssl.objectives.__all__)
 
 
+def test_a_recipe_extends_another():
+    recipe = Recipe.read("mae_digits").sections
+    assert recipe["encoder"]["name"] == "ViT" and "widths" not in recipe["encoder"]  # another thing: nothing is kept
+    assert recipe["schedule"] == {"name": "WarmupCosine", "warmup_epochs": 2}
+    assert Recipe.read("similarity_distillation_digits").sections["encoder"]["name"] == "ConvNet"
+
+
+def test_an_unknown_base_is_named(tmp_path):
+    (tmp_path / "mine.toml").write_text('extends = "numbers"')
+    with pytest.raises(ValueError, match="`extends` must be one of digits, few_labels. Received: extends='numbers'"):
+        Recipe.read(tmp_path / "mine.toml")
+
+
+@pytest.mark.once
 @pytest.mark.parametrize("name", [name for name in hub.list_recipes() if "digits" in name])
 def test_recipes_of_the_digits_make_views_and_an_objective(name):
-    recipe = Recipe.read(name).override("data.count=16", "training.batch_size=8", "encoder.widths=[4]")
+    recipe = Recipe.read(name)
+    count = 64 if "labels" in recipe.sections["data"] else 16  # a label of each class
+    recipe = recipe.override(f"data.count={count}", "training.batch_size=8")
+    if recipe.sections["encoder"]["name"] == "ConvNet":
+        recipe = recipe.override("encoder.widths=[4]")
+    if "labels" in recipe.sections["data"]:
+        recipe = recipe.override("data.labels=10")
     batches, images = recipe.build_data()
-    assert images.x.shape == (16, 16, 16, 3) and len(batches) == 2
+    assert images.x.shape == (count, 16, 16, 3) and len(batches) >= 2
     model = recipe.build_model()
     if not model.views.is_random:  # an objective that takes the images as they are
         return
     views = model.views(batches[0]["x"], Stream(0, 0, np.arange(8)))
-    assert len(views) >= 2 and {tuple(view.shape) for view in views[:2]} == {(8, 16, 16, 3)}
-    assert not np.array_equal(*(keras.ops.convert_to_numpy(view) for view in views[:2]))
+    assert len(views) >= model.view_count and {tuple(view.shape) for view in views[:2]} == {(8, 16, 16, 3)}
+    first, *others = (keras.ops.convert_to_numpy(view) for view in views[:2])
+    assert not any(np.array_equal(first, other) for other in others)
 
 
 def test_a_recipe_trains(recipe):
@@ -182,7 +202,9 @@ def test_values_that_do_not_fit_are_errors_of_their_section(recipe):
     ):
         with pytest.raises(ValueError, match=f"In section .{section}. of the recipe: .*"):
             recipe.override(setting).build_model()
-    with pytest.raises(ValueError, match="In section .optimizer. of the recipe: `eta` must be greater than 0"):
+    with pytest.raises(
+        ValueError, match="In section .optimizer. of the recipe: `eta` must be a finite number greater than 0. Received"
+    ):
         recipe.override("optimizer.eta=0").build_optimizer(3)
     with pytest.raises(ValueError, match="In section .data. of the recipe: .*batch_size"):
         recipe.override("data.count=7").build_data()
@@ -191,15 +213,15 @@ def test_values_that_do_not_fit_are_errors_of_their_section(recipe):
 
 
 def test_data_is_looked_at_when_it_is_read(recipe):
-    moved = recipe.override("data.name=/no/such/folder", "data.colour=3")
+    moved = recipe.override("data.name=/no/such/folder", "data.color=3")
     with pytest.raises(ValueError, match="must be a name.*Received: data='/no/such/folder'"):
         moved.build_data()
-    with pytest.raises(ValueError, match="coloured_digits has no setting 'colour'"):
-        recipe.override("data.colour=3").build_data()
+    with pytest.raises(ValueError, match="colored_digits has no setting 'color'"):
+        recipe.override("data.color=3").build_data()
     without = Recipe({key: table for key, table in TINY.items() if key != "data"})
     with pytest.raises(ValueError, match="needs data"):
         without.build_data()
-    assert without.override("data.name=coloured_digits", "data.count=9").build_data()[1] is not None
+    assert without.override("data.name=colored_digits", "data.count=9").build_data()[1] is not None
 
 
 def test_a_folder_takes_the_size_of_the_views(recipe, tmp_path):
@@ -223,3 +245,73 @@ def test_unknown_recipes_come_with_the_closest(tmp_path):
     (tmp_path / "bad.toml").write_text("[objective")
     with pytest.raises(ValueError, match="cannot be read.*bad.toml"):
         Recipe.read(tmp_path / "bad.toml")
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b", "/nothing/x.toml", "./nothing", "x" * 300 + ".toml"])
+def test_a_recipe_that_does_not_exist_is_said_not_to(name):
+    with pytest.raises(ValueError, match="No recipe has this name|There is no such file") as caught:
+        Recipe.read(name)
+    assert "There is no such file" in str(caught.value) or "/" not in name and not name.endswith(".toml")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "views.ops=" + "[" * 20_000,
+        "views.ops=" + "[" * 20_000 + "]" * 20_000,
+        "views.ops=" + "{a=" * 20_000,
+        "training.epochs=" + "9" * 5000,
+        "training.epochs=0x" + "f" * 5000,
+        "training.epochs=9223372036854775808",
+        "training.epochs=1e999",
+        "training.epochs=[1, 2]",
+        "training.epochs={a.b.c=1}",
+        "x" * 5000,
+    ],
+    ids=range(10),
+)
+def test_a_setting_at_the_limits_of_the_parser_is_named(setting):
+    with pytest.raises(ValueError, match="Received: ") as caught:
+        Recipe.read("simclr_digits").override(setting)
+    assert setting.partition("=")[0][:100] in str(caught.value) and len(str(caught.value)) < 2000
+
+
+@pytest.mark.parametrize(
+    "section, value",
+    [
+        ("encoder", "encoder.widths={a=1}"),
+        ("encoder", "encoder.widths=[[1]]"),
+        ("encoder", "encoder.widths=[inf]"),
+        ("encoder", "encoder.input_shape=3"),
+        ("encoder", "encoder.input_shape=[]"),
+        ("objective", "objective.projector={}"),
+        ("objective", "objective.projector=[[]]"),
+        ("objective", "objective.temperature=[1]"),
+    ],
+)
+def test_values_of_another_type_name_the_section(section, value):
+    recipe = Recipe.read("simclr_digits").override(value)
+    with pytest.raises(ValueError, match=rf"In section \[{section}\]"):
+        recipe.build_model()
+
+
+def test_a_recipe_file_at_the_limits_of_the_parser_is_named(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nepochs = " + "[" * 20_000)
+    with pytest.raises(ValueError, match="Received: path='.*mine.toml"):
+        Recipe.read(path)
+
+
+def test_a_recipe_of_a_table_takes_its_columns_from_the_data():
+    recipe = Recipe.read("tabular_jepa_breast_cancer").override("encoder.width=8", "encoder.depth=1")
+    batches, table = recipe.build_data()
+    model = recipe.build_model()
+    assert list(model.encoder.columns) == list(table.x) and len(table.x) == 30
+    held = model.encoder.columns["mean radius"]
+    assert held == pytest.approx({"mean": table.x["mean radius"].mean(), "std": table.x["mean radius"].std()}, rel=1e-5)
+    assert len(table.y) == 456 and len(table.y_test) == 113 and len(table.x_test["mean radius"]) == 113
+    assert model.predict(batches, verbose=0).shape == (456, 8)
+    given = recipe.override("encoder.columns={age={mean=1.0, std=2.0}, size={categories=3}}")
+    assert list(given.build_model().encoder.columns) == ["age", "size"]
+    with pytest.raises(ValueError, match="Closest: wine.*Received: data='sklearn:wines'"):
+        recipe.override("data.name='sklearn:wines'").build_data()

@@ -1,9 +1,11 @@
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
-from keras_ssl.data import coloured_digits, write_tfrecords
+from keras_ssl.data import colored_digits, write_tfrecords
 from keras_ssl.data.device_batches import DeviceBatches
 from keras_ssl.hub.recipe_data import data_source, training_batches
 
@@ -18,13 +20,13 @@ def photos(folder, classes=("cat", "dog"), count=5):
     return folder
 
 
-def test_coloured_digits_come_in_two_parts():
-    images = data_source("coloured_digits").read(count=30, size=16, seed=3)
-    expected = coloured_digits("train", seed=3, size=16, count=30)
+def test_colored_digits_come_in_two_parts():
+    images = data_source("colored_digits").read(count=30, size=16, seed=3)
+    expected = colored_digits("train", seed=3, size=16, count=30)
     np.testing.assert_array_equal(images.x, expected[0])
     np.testing.assert_array_equal(images.y, expected[1])
     assert len(images.x_test) == len(images.y_test) == 10
-    np.testing.assert_array_equal(images.x_test, coloured_digits("test", seed=3, size=16, count=10)[0])
+    np.testing.assert_array_equal(images.x_test, colored_digits("test", seed=3, size=16, count=10)[0])
 
 
 def test_cifar_is_what_keras_downloads(monkeypatch):
@@ -57,6 +59,50 @@ def test_an_npz_with_other_arrays_is_an_error(tmp_path, arrays):
         data_source(str(tmp_path / "a.npz")).read()
 
 
+def npz_with(change, path):
+    """An .npz file whose bytes were changed."""
+    np.savez_compressed(path, x=np.random.default_rng(0).integers(0, 256, (20, 8, 8, 3), dtype=np.uint8))
+    content = bytearray(path.read_bytes())
+    change(content)
+    path.write_bytes(content)
+
+
+def flipped(content):
+    content[1000:1010] = b"\xff" * 10
+
+
+def encrypted(content):
+    content[6] |= 1
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+
+
+def unknown_method(content):
+    content[8] = content[content.rindex(b"PK\x01\x02") + 10] = 99
+
+
+@pytest.mark.parametrize("change", [flipped, encrypted, unknown_method, bytearray.clear, lambda content: content.pop()])
+def test_whatever_an_npz_reader_raises_is_one_sentence(tmp_path, change):
+    path = tmp_path / "a.npz"
+    npz_with(change, path)
+    with pytest.raises(ValueError, match="An .npz file cannot be read.*Received: data=.*a.npz"):
+        data_source(str(path)).read()
+
+
+def test_a_huge_shape_in_an_npz_is_one_sentence(tmp_path):
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (100000000000000,), }"
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+        file.writestr("x.npy", b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header)
+    with pytest.raises(ValueError, match="cannot be read.*Received: data=.*a.npz"):
+        data_source(str(tmp_path / "a.npz")).read()
+
+
+def test_an_npz_that_is_another_kind_of_file(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="cannot be read.*Received: data=.*a.npz"):
+        data_source(str(tmp_path / "a.npz")).read()
+
+
 def test_a_damaged_npz_and_pickles_are_errors(tmp_path):
     path = tmp_path / "a.npz"
     path.write_bytes(b"PK\x03\x04 half of a file")
@@ -75,8 +121,8 @@ def test_a_folder_is_streamed_and_read(tmp_path):
     assert labelled.x.shape == (10, 8, 8, 3) and sorted(labelled.y) == [0] * 5 + [1] * 5
     assert labelled.x_test is None and labelled.classes == ("cat", "dog")
     assert source.read(size=8, labelled=False).classes is None
-    unlabelled = training_batches(source, {"size": 8, "labelled": False}, batch_size=4, seed=1)
-    assert unlabelled[1] is None
+    unlabeled = training_batches(source, {"size": 8, "labelled": False}, batch_size=4, seed=1)
+    assert unlabeled[1] is None
 
 
 def test_a_folder_in_two_parts(tmp_path):
@@ -108,7 +154,7 @@ def test_keras_datasets_by_name(monkeypatch):
     assert images.x.shape == (6, 2, 2, 3) and images.x_test.shape == (4, 2, 2, 3) and images.y.tolist() == [1] * 6
     np.testing.assert_array_equal(images.x[..., 0], images.x[..., 2])
     np.testing.assert_array_equal(images.x[..., 0], parts[0][0])
-    assert source.settings == ("on_device",)
+    assert source.settings == ("on_device", "labels", "ratio")
 
     def offline():
         raise Exception("URL fetch failure")
@@ -144,3 +190,10 @@ def test_a_folder_of_records(tmp_path):
 def test_other_names_are_errors(name):
     with pytest.raises(ValueError, match="must be a name, an .npz file or a folder.*Received: data="):
         data_source(name)
+
+
+@pytest.mark.parametrize("name", ["nofolder", "./nothing", "nothing.npz", "a" * 5000, "a\0b"])
+def test_data_that_do_not_exist_are_said_not_to(name):
+    with pytest.raises(ValueError, match="There is no such path.*Received: data=") as caught:
+        data_source(name)
+    assert len(str(caught.value)) < 1000

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_ssl.hub.toml_files import from_toml, read_toml, toml_text
+from keras_ssl.hub.parse_text import read_toml
+from keras_ssl.hub.toml_files import from_toml, toml_text
 
 
 def test_round_trip_of_plain_values(tmp_path):

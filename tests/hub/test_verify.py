@@ -60,8 +60,8 @@ def test_other_weights_under_a_right_hash_are_found_by_their_features(entry):
 
 
 def test_a_change_of_the_library_is_found_by_its_features(entry, monkeypatch):
-    real = ImagePreprocessing.to_unit_range
-    monkeypatch.setattr(ImagePreprocessing, "to_unit_range", lambda layer, images: real(layer, images) * 0.99)
+    real = ImagePreprocessing.normalize
+    monkeypatch.setattr(ImagePreprocessing, "normalize", lambda layer, images: real(layer, images) * 0.99)
     assert list(bad(entry)) == [FEATURES]
     monkeypatch.undo()
     monkeypatch.setattr(keras.layers.ReLU, "call", lambda layer, x: keras.ops.leaky_relu(x, 0.05))

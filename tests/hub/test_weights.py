@@ -1,3 +1,5 @@
+import json
+import struct
 import tracemalloc
 
 import keras
@@ -152,10 +154,74 @@ def test_a_truncated_file_is_an_error_that_names_it(tmp_path, kept):
     path = tmp_path / "w.safetensors"
     save_weights(model, path)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="damaged or not in the safetensors format.*w.safetensors.*bytes"):
+    with pytest.raises(ValueError, match="The file is damaged.*w.safetensors.*bytes"):
         load_weights(model, path)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path):
     with pytest.raises(ValueError, match="cannot be read.*nothing.safetensors"):
         load_weights(ConvNet(widths=(4,)), tmp_path / "nothing.safetensors")
+
+
+def _bytes(tensors):
+    """A safetensors file of (dtype's code, shape, bytes) by name."""
+    header, body = {}, b""
+    for name, (code, shape, content) in tensors.items():
+        header[name] = {"dtype": code, "shape": shape, "data_offsets": [len(body), len(body) + len(content)]}
+        body += content
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + body
+
+
+def _tensors(model, code, itemsize):
+    return {
+        name: (code, list(variable.shape), bytes(itemsize * int(np.prod(variable.shape))))
+        for name, variable in named_weights(model).items()
+    }
+
+
+def test_bfloat16_is_read(encoder, tmp_path):
+    arrays = {}
+    for name, variable in named_weights(encoder).items():
+        value = np.asarray(keras.ops.convert_to_numpy(variable), "float32")
+        arrays[name] = (value.view("uint32") >> 16 << 16).view("float32")
+    tensors = {
+        name: ("BF16", list(value.shape), (value.view("uint32") >> 16).astype("<u2").tobytes())
+        for name, value in arrays.items()
+    }
+    (tmp_path / "w").write_bytes(_bytes(tensors))
+    load_weights(encoder, tmp_path / "w")
+    for name, variable in named_weights(encoder).items():
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), arrays[name])
+
+
+@pytest.mark.parametrize(
+    "code, itemsize, words",
+    [
+        ("F8_E4M3", 1, "F8_E4M3, which is not read"),
+        ("F8_E5M2", 1, "F8_E5M2, which is not read"),
+        ("C64", 8, "C64|not a whole"),
+        ("X99", 4, "not a whole safetensors file"),
+        ("I64", 8, "of another type: .* int64 instead of float32"),
+        ("I32", 4, "of another type: .* int32 instead of float32"),
+        ("U8", 1, "of another type: .* uint8 instead of float32"),
+        ("BOOL", 1, "of another type: .* bool instead of float32"),
+    ],
+)
+def test_numbers_of_another_type_are_refused_by_a_sentence(encoder, tmp_path, code, itemsize, words):
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in encoder.weights]
+    (tmp_path / "w").write_bytes(_bytes(_tensors(encoder, code, itemsize)))
+    with pytest.raises(ValueError, match=f"{words}.*Received: path="):
+        load_weights(encoder, tmp_path / "w")
+    for old, variable in zip(before, encoder.weights, strict=True):
+        np.testing.assert_array_equal(old, keras.ops.convert_to_numpy(variable))
+
+
+def test_weights_that_are_no_numbers_are_refused(encoder, tmp_path):
+    name, variable = next(iter(named_weights(encoder).items()))
+    value = np.zeros(variable.shape, "float32")
+    value.flat[3] = np.nan
+    tensors = _tensors(encoder, "F32", 4) | {name: ("F32", list(value.shape), value.tobytes())}
+    (tmp_path / "w").write_bytes(_bytes(tensors))
+    with pytest.raises(ValueError, match=f"with NaN: {name}. Received: path="):
+        load_weights(encoder, tmp_path / "w")

@@ -24,6 +24,9 @@ FREE |= {f"dinov2_vit{size}14{registers}" for size in "sblg" for registers in ("
 FREE |= {
     f"mixed_barlow_resnet{n}_{data}" for n in (18, 50) for data in ("cifar10", "cifar100", "tiny_imagenet", "stl10")
 }
+# Files whose hash is known to more than their publisher.
+PINNED = {name for name in FREE if name.startswith("dinov2")} | {"dino_vitb16", "dino_vitb8", "vicreg_resnet50"}
+PINNED |= {"mae_vitb16"}
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -51,13 +54,22 @@ def test_a_card_says_what_is_known_and_nothing_else(name, tmp_path):
     assert it.origin["url"].startswith("https://github.com/") and it.claims.get("url", it.origin["url"])
     assert it.results == {} and it.recipe == {} and it.versions == {}  # nothing here was trained or measured by us
     for file in it.files:
-        assert file.url.startswith("https://") and file.sha256 == "first-use" and file.size is None
+        assert file.url.startswith("https://")
+        pinned = name in PINNED and file.name == it.files[0].name  # not the file of the heads
+        assert (file.sha256 != "first-use") is (file.size is not None) is pinned
         assert file.url.endswith(file.name) and not file.name.endswith((".pkl", ".py"))
     assert len({file.name for file in it.files}) == len(it.files)
     known = {"mean", "std", "scale", "size", "resize", "crop", "crop_proportion", "interpolation"}
     assert set(it.preprocessing) <= known and it.preprocessing["scale"] == 255
     it.write(tmp_path / "card.toml")
     assert Card.read(tmp_path / "card.toml") == it
+
+
+def test_pinned_sizes_are_those_of_the_encoders():
+    for name in PINNED:
+        millions = 23.5 if "resnet50" in name else VITS[name.split("_vit")[1][0]][3]
+        assert card(name).files[0].size / 4e6 == pytest.approx(millions, rel=0.06), name
+        assert len({card(other).files[0].sha256 for other in PINNED}) == len(PINNED)
 
 
 def test_what_publishers_do_not_say_is_left_out():
@@ -69,7 +81,7 @@ def test_what_publishers_do_not_say_is_left_out():
     assert silent == {name for name in PATHS if name.startswith(("vicreg", "mocov3", "swav", "ijepa", "mixed"))}
 
 
-def test_images_are_normalised_as_the_publisher_did():
+def test_images_are_normalized_as_the_publisher_did():
     for name in PATHS:
         pre = card(name).preprocessing
         if name.startswith("simclr"):
@@ -88,7 +100,7 @@ def test_images_are_normalised_as_the_publisher_did():
 
 
 @pytest.mark.parametrize("name", sorted(NON_COMMERCIAL))
-def test_the_licence_comes_before_everything_else(name, monkeypatch):
+def test_the_license_comes_before_everything_else(name, monkeypatch):
     monkeypatch.setattr(catalogue, "fetch", lambda *args, **kwargs: pytest.fail("something was downloaded"))
     monkeypatch.setattr(Card, "build_encoder", lambda *args, **kwargs: pytest.fail("something was built"))
     assert is_non_commercial(card(name))

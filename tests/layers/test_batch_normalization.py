@@ -11,7 +11,7 @@ def batch(*shape, seed=0, mean=3.0, std=2.0):
     return np.random.default_rng(seed).normal(mean, std, shape).astype("float32")
 
 
-def test_training_normalises_with_the_biased_batch_statistics():
+def test_training_normalizes_with_the_biased_batch_statistics():
     x = batch(8, 5, 5, 3)
     layer = BatchNormalization()
     y = keras.ops.convert_to_numpy(layer(x, training=True))
@@ -31,7 +31,7 @@ def test_moving_statistics_take_a_tenth_of_the_batch_and_serve_at_inference():
     np.testing.assert_allclose(layer.moving_mean.numpy(), mean, rtol=1e-5)
 
 
-def test_without_centre_and_scale_there_is_nothing_to_train():
+def test_without_center_and_scale_there_is_nothing_to_train():
     layer = BatchNormalization(center=False, scale=False)
     layer.build((None, 4))
     assert layer.trainable_variables == []

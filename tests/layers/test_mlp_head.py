@@ -102,7 +102,7 @@ def test_output_norm_decides_what_the_last_batch_norm_learns(output_norm, traina
     assert {weight.name for weight in norm.non_trainable_weights} == {"moving_mean", "moving_variance"}
 
 
-def test_a_plain_output_norm_standardises_each_dimension():
+def test_a_plain_output_norm_standardizes_each_dimension():
     y = keras.ops.convert_to_numpy(built((6, 4), output_norm="plain")(features(64), training=True))
     np.testing.assert_allclose(y.mean(0), 0.0, atol=1e-5)
     np.testing.assert_allclose(y.std(0), 1.0, atol=1e-3)

@@ -29,6 +29,23 @@ def test_equals_numpy(heads):
     np.testing.assert_allclose(actual, reference(qkv.astype("float64"), heads), atol=1e-5)
 
 
+@pytest.mark.parametrize("fused", [False, True])
+def test_causal_attention_of_a_token_is_that_of_the_sequence_up_to_it(fused, monkeypatch):
+    monkeypatch.setattr("keras_ssl.layers.self_attention._fuses_even_lengths", lambda dtype: fused)
+    qkv = np.random.default_rng(0).normal(size=(2, 5, 18)).astype("float32")
+    layer = SelfAttention(3, causal=True)
+    actual = keras.ops.convert_to_numpy(layer(qkv))
+    for token in range(5):
+        wanted = reference(qkv[:, : token + 1].astype("float64"), 3)[:, -1]
+        np.testing.assert_allclose(actual[:, token], wanted, atol=1e-5)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(SelfAttention(3)(qkv, causal=True)), actual, atol=1e-6)
+    whole = reference(qkv.astype("float64"), 3)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(qkv, causal=False)), whole, atol=1e-5)
+    assert layer(keras.Input((None, 18))).shape == (None, None, 6)
+    assert SelfAttention.from_config(layer.get_config()).causal
+    assert "causal" not in SelfAttention(3).get_config()
+
+
 def test_softmax_is_in_float32_and_large_products_do_not_overflow():
     qkv = np.random.default_rng(0).normal(size=(1, 7, 48)).astype("float16")
     qkv[..., :32] *= 100.0  # products of queries and keys beyond float16's 65504

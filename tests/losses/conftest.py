@@ -30,7 +30,9 @@ def _value_and_gradients(function, *arrays, dtype=PRECISION):
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         value = function(*tensors)
-    return float(value), [tf.cast(gradient, "float64").numpy() for gradient in tape.gradient(value, tensors)]
+    return float(value), [
+        tf.cast(gradient, "float64").numpy() for gradient in tape.gradient(value, tensors, unconnected_gradients="zero")
+    ]
 
 
 def _finite_differences(function, *arrays, step=1e-5):

@@ -6,8 +6,8 @@ import numpy as np
 def random_views(shape, count=2, seed=0):
     """Views of the same samples, float64: alike, but not equal."""
     rng = np.random.default_rng(seed)
-    centre = rng.normal(size=shape)
-    return [0.6 * centre + 0.8 * rng.normal(size=shape) for _ in range(count)]
+    center = rng.normal(size=shape)
+    return [0.6 * center + 0.8 * rng.normal(size=shape) for _ in range(count)]
 
 
 def as32(arrays):

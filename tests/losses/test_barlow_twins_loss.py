@@ -85,7 +85,7 @@ def test_opposite_decorrelated_views_cost_four_per_dimension():
 
 
 def test_two_samples_correlate_fully():
-    # With N = 2 every column standardises to (1, -1) or (-1, 1), so every C_ij is 1 or -1.
+    # With N = 2 every column standardizes to (1, -1) or (-1, 1), so every C_ij is 1 or -1.
     z = np.array([[0.0, 3.0, -1.0, 2.0], [1.0, -2.0, 4.0, 2.5]], "float32")
     signs = np.sign(z[0] - z[1])
     c = keras.ops.convert_to_numpy(cross_correlation(z, z))
@@ -119,7 +119,7 @@ def test_terms_add_up_to_the_loss():
     assert loss == pytest.approx(2.0 * (invariance + 0.3 * redundancy), rel=1e-6)
 
 
-def test_each_view_is_standardised_by_its_own_statistics():
+def test_each_view_is_standardized_by_its_own_statistics():
     # Statistics shared by both views would see the shift and the scale that only the second view has.
     z1, z2 = pair32((6, 3))
     there = np.array([5.0, -2.0, 0.5], "float32") + z2 * np.array([3.0, 0.2, 7.0], "float32")

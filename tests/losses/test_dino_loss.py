@@ -6,18 +6,18 @@ from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
 from tests.losses.test_swapped_prediction_loss import float32, softmax, views
 from tests.losses.test_swapped_prediction_loss import reference as swapped
 
-CENTRE = np.array([0.5, -1.0, 0.2, 0.0])
+CENTER = np.array([0.5, -1.0, 0.2, 0.0])
 
 
-def reference(students, teachers, student_temperature=0.1, teacher_temperature=0.04, centre=CENTRE):
-    targets = [softmax((view - centre) / teacher_temperature) for view in teachers]
+def reference(students, teachers, student_temperature=0.1, teacher_temperature=0.04, center=CENTER):
+    targets = [softmax((view - center) / teacher_temperature) for view in teachers]
     return swapped([view / student_temperature for view in students], targets)
 
 
 @pytest.mark.parametrize(("students", "teachers"), [(2, 2), (5, 2), (3, 1)])
 def test_equals_the_loops(students, teachers):
     s, t = views(students), views(teachers, seed=1)
-    found = float(dino_loss(float32(s), float32(t), centre=CENTRE.astype("float32")))
+    found = float(dino_loss(float32(s), float32(t), center=CENTER.astype("float32")))
     assert found == pytest.approx(reference(s, t), rel=1e-5)
 
 
@@ -36,8 +36,8 @@ def test_sinkhorn_shares_the_samples_out_among_the_outputs(temperature):
     even = teacher_distributions(float32(t), temperature, sinkhorn_iterations=100)
     for codes in even:
         np.testing.assert_allclose(keras.ops.convert_to_numpy(codes).mean(axis=0), 0.25, atol=1e-4)
-    # A centre changes every row alike, which the shares take out again.
-    moved = dino_loss(float32(s), float32(t), 0.1, temperature, CENTRE.astype("float32"), sinkhorn_iterations=100)
+    # A center changes every row alike, which the shares take out again.
+    moved = dino_loss(float32(s), float32(t), 0.1, temperature, CENTER.astype("float32"), sinkhorn_iterations=100)
     still = dino_loss(float32(s), float32(t), 0.1, temperature, sinkhorn_iterations=100)
     assert float(moved) == pytest.approx(float(still), rel=1e-3)
 
@@ -49,7 +49,7 @@ def test_gradient_equals_finite_differences(value_and_gradients, finite_differen
         unused = keras.ops.sum(a[3] + a[4]) + keras.ops.sum(a[5])  # so that there is a gradient at all
         return dino_loss(a[:3], a[3:5], 0.5, 0.3, a[5]) + 0.0 * unused
 
-    value, gradients = value_and_gradients(loss, *s, *t, CENTRE)
+    value, gradients = value_and_gradients(loss, *s, *t, CENTER)
     assert value == pytest.approx(reference(s, t, 0.5, 0.3), rel=max(tolerance, 1e-6))
     expected = finite_differences(lambda *a: reference(a, t, 0.5, 0.3), *s)
     for have, want in zip(gradients[:3], expected, strict=True):
@@ -71,10 +71,10 @@ def test_equal_student_logits_are_at_chance():
     assert float(dino_loss(students, float32(views(2)))) == pytest.approx(np.log(4), rel=1e-5)
 
 
-def test_a_shift_of_the_teacher_that_the_centre_shares_changes_nothing():
+def test_a_shift_of_the_teacher_that_the_center_shares_changes_nothing():
     s, t = float32(views(2)), float32(views(2, seed=1))
-    shift = CENTRE.astype("float32")
-    moved = float(dino_loss(s, [view + shift for view in t], centre=shift))
+    shift = CENTER.astype("float32")
+    moved = float(dino_loss(s, [view + shift for view in t], center=shift))
     assert moved == pytest.approx(float(dino_loss(s, t)), rel=1e-4)
 
 
@@ -91,7 +91,7 @@ def test_temperatures_may_come_for_each_sample(compiled):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_is_computed_in_float32(dtype, rounded):
     (a, exact_a), (b, exact_b) = (rounded(view * 30, dtype) for view in views(2))
-    found = float(dino_loss([a, b], [a, b], centre=CENTRE.astype("float32")))
+    found = float(dino_loss([a, b], [a, b], center=CENTER.astype("float32")))
     assert found == pytest.approx(reference([exact_a, exact_b], [exact_a, exact_b]), rel=1e-4)
 
 

@@ -47,7 +47,7 @@ def test_a_linear_encoder_costs_nothing_where_embeddings_are_taken_as_they_are()
         mixed = a * x1 + (1 - a) * x2[ORDER]
         z = [x @ weights for x in (mixed, x1, x2)]
         assert float(mixup_correlation_regularizer(*z, ORDER, a, None)) < 1e-9
-    # Standardised, the mixture is scaled up again: that is the released code's regulariser too.
+    # Standardised, the mixture is scaled up again: that is the released code's regularizer too.
     mixed = 0.5 * x1 + 0.5 * x2[ORDER]
     z = [x @ weights for x in (mixed, x1, x2)]
     assert float(mixup_correlation_regularizer(*z, ORDER, 0.5)) > 1e-2

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.losses.info_nce_loss import info_nce_loss
-from keras_ssl.losses.nnclr_loss import nearest_neighbours, nnclr_loss
+from keras_ssl.losses.nnclr_loss import nearest_neighbors, nnclr_loss
 
 
 def arrays(*rows, width=4, seed=0):
@@ -18,8 +18,8 @@ def cosine(a, b):
 def reference(z, p, bank, temperature=0.1):
     total = 0.0
     for i, row in enumerate(z):
-        neighbour = max(bank, key=lambda entry: cosine(row, entry))
-        logits = [cosine(neighbour, other) / temperature for other in p]
+        neighbor = max(bank, key=lambda entry: cosine(row, entry))
+        logits = [cosine(neighbor, other) / temperature for other in p]
         total += np.log(np.sum(np.exp(logits))) - logits[i]
     return total / len(z)
 
@@ -43,9 +43,9 @@ def test_a_bank_of_one_row_is_at_chance_or_above():
     assert float(nnclr_loss(z, np.ones_like(p), bank)) == pytest.approx(np.log(6), rel=1e-5)
 
 
-def test_neighbours_are_unit_rows_of_the_bank():
+def test_neighbors_are_unit_rows_of_the_bank():
     z, bank = (x.astype("float32") for x in arrays(5, 7))
-    found = keras.ops.convert_to_numpy(nearest_neighbours(z, bank))
+    found = keras.ops.convert_to_numpy(nearest_neighbors(z, bank))
     for row, near in zip(z, found, strict=True):
         best = max(bank, key=lambda entry: cosine(row, entry))
         np.testing.assert_allclose(near, best / np.linalg.norm(best), rtol=1e-5)

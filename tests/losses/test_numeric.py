@@ -66,6 +66,11 @@ def test_check_positive_refuses_what_is_not_above_zero(value):
         check_positive("weight", value)
 
 
+def test_check_positive_refuses_infinity():
+    with pytest.raises(ValueError, match="`weight` must be greater than 0 and finite. Received: weight=inf"):
+        check_positive("weight", float("inf"))
+
+
 def test_check_positive_passes_the_value_on():
     assert check_positive("weight", 0.07) == 0.07
 
@@ -107,3 +112,9 @@ def test_check_integer_between_two_limits(value):
     wanted = f"`count` must be an integer from 3 to 5. Received: count={value!r}"
     with pytest.raises(ValueError, match=re.escape(wanted)):
         check_integer("count", value, 3, 5)
+
+
+def test_rows_of_nan_stay_nan_and_others_do_not():
+    x = np.array([[3.0, 4.0], [np.nan, 1.0], [0.0, 0.0]], "float32")
+    y = keras.ops.convert_to_numpy(l2_normalize(x))
+    np.testing.assert_allclose(y, [[0.6, 0.8], [np.nan, np.nan], [0.0, 0.0]], rtol=1e-6)

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.losses.nnclr_loss import nearest_neighbours
+from keras_ssl.losses.nnclr_loss import nearest_neighbors
 from keras_ssl.losses.ressl_loss import ressl_loss
 
 
@@ -46,12 +46,12 @@ def test_a_student_at_chance_costs_the_logarithm_of_the_bank():
     assert float(ressl_loss(np.zeros_like(t), t, bank)) == pytest.approx(np.log(9), rel=1e-5)
 
 
-def test_a_cold_teacher_names_the_nearest_neighbour():
+def test_a_cold_teacher_names_the_nearest_neighbor():
     s, t, bank = (x.astype("float32") for x in arrays(4, 4, 9))
-    near = keras.ops.convert_to_numpy(nearest_neighbours(t, bank))
+    near = keras.ops.convert_to_numpy(nearest_neighbors(t, bank))
     expected = 0.0
-    for row, neighbour in zip(s, near, strict=True):
-        place = int(np.argmax(bank @ neighbour / np.linalg.norm(bank, axis=1)))
+    for row, neighbor in zip(s, near, strict=True):
+        place = int(np.argmax(bank @ neighbor / np.linalg.norm(bank, axis=1)))
         expected -= np.log(relations(row, bank, 0.1)[place]) / len(s)
     assert float(ressl_loss(s, t, bank, 0.1, 1e-5)) == pytest.approx(expected, rel=1e-4)
 

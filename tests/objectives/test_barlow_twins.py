@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import encoder
 
@@ -24,7 +25,7 @@ class TestBarlowTwins:
     def test_equals_the_reference(self):
         model = keras_ssl.BarlowTwins(encoder(), projector=(6,), redundancy_weight=0.3, scale=0.5)
         z1, z2 = draws(16, 6), draws(16, 6, seed=1)
-        loss, logs = model.objective({"z1": z1, "z2": z2})
+        loss, logs = model.objective({"z1": z1, "z2": z2}, Step.at(1))
         assert value(loss) == pytest.approx(0.5 * self.slow(z1, z2, 0.3), rel=1e-5)
         assert value(loss) == pytest.approx(0.5 * value(logs["invariance"] + 0.3 * logs["redundancy"]), rel=1e-6)
 
@@ -32,9 +33,8 @@ class TestBarlowTwins:
         """Each view with its own batch statistics: one batch of both would make equal views' twins differ."""
         model = keras_ssl.BarlowTwins(encoder(), projector=(6,))
         images = np.random.RandomState(0).rand(8, 8, 8, 3).astype("float32")
-        batch = {"x": (images, 0.25 * images), "seed": 0, "step": 0, "position": np.arange(8)}
-        embeddings = model.embed(batch, training=True)
-        alone = model.embed({**batch, "x": (images, images)}, training=True)
+        embeddings = model.embed({"x": (images, 0.25 * images)}, Step.at(8))
+        alone = model.embed({"x": (images, images)}, Step.at(8))
         np.testing.assert_allclose(*(keras.ops.convert_to_numpy(e["z1"]) for e in (embeddings, alone)), atol=1e-5)
 
     @pytest.mark.parametrize(("name", "bad"), [("redundancy_weight", -1.0), ("scale", 0.0)])

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
@@ -15,15 +16,19 @@ class TestBYOL:
 
     def test_equals_the_reference(self):
         p1, p2, t1, t2 = (draws(5, 6, seed=seed) for seed in range(4))
-        loss, _ = self.model().objective({"p1": p1, "p2": p2, "t1": t1, "t2": t2})
+        loss, _ = self.model().objective({"p1": p1, "p2": p2, "t1": t1, "t2": t2}, Step.at(1))
         expected = sum(np.mean(np.sum((unit(p) - unit(t)) ** 2, axis=1)) for p, t in ((p1, t2), (p2, t1)))
         assert value(loss) == pytest.approx(expected, rel=1e-5)
 
     def test_perfect_prediction_is_zero_and_opposite_is_eight(self):
         t1, t2 = draws(5, 6), draws(5, 6, seed=1)
         model = self.model()
-        assert value(model.objective({"p1": t2, "p2": t1, "t1": t1, "t2": t2})[0]) == pytest.approx(0, abs=1e-5)
-        assert value(model.objective({"p1": -t2, "p2": -t1, "t1": t1, "t2": t2})[0]) == pytest.approx(8, rel=1e-5)
+        assert value(model.objective({"p1": t2, "p2": t1, "t1": t1, "t2": t2}, Step.at(1))[0]) == pytest.approx(
+            0, abs=1e-5
+        )
+        assert value(model.objective({"p1": -t2, "p2": -t1, "t1": t1, "t2": t2}, Step.at(1))[0]) == pytest.approx(
+            8, rel=1e-5
+        )
 
     def test_teacher_with_momentum_zero_is_the_student(self):
         model = self.model(momentum=0.0, final_momentum=0.0)

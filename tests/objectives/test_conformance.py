@@ -9,6 +9,7 @@ import keras_ssl
 from keras_ssl.testing import check_objectives
 from keras_ssl.testing.check_objective import CHECKS
 from tests.objectives.tiny import OBJECTIVES
+from tests.selection.selection import FAMILIES
 
 
 def test_every_objective_of_the_library_is_checked():
@@ -27,7 +28,9 @@ def test_config_names_every_argument(name):
 # One method of each kind: batch statistics, all pairs, teacher and predictor, queue. `make test` takes two of them
 # through every check on TensorFlow and one on JAX; `make test-long` does the rest.
 KINDS = ("barlow_twins", "simclr", "byol", "moco")
-OTHERS = [name for name in OBJECTIVES if name not in KINDS]
+# Those that the gate always takes stand together, so that they share their processes.
+SHOWN = [name for names in FAMILIES.values() for name in names]
+OTHERS = sorted((name for name in OBJECTIVES if name not in KINDS), key=lambda name: name not in SHOWN)
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 IN_TEST = list(OBJECTIVES) if ON_TENSORFLOW else ["byol", "moco"]
 ELSEWHERE = ("backends", "replicas", "workers")
@@ -82,8 +85,9 @@ def test_other_objectives_equal_on_the_other_backend_and_on_two_devices(names):
 
 @pytest.mark.long
 @pytest.mark.skipif(not ON_TENSORFLOW, reason="starts the other backend itself")
-def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices():
-    check(KINDS, ["backends", "replicas"])
+@pytest.mark.parametrize("names", [pytest.param(KINDS, id="kinds")])  # by which the gate sees whose test it is
+def test_one_of_each_kind_equals_on_both_backends_and_on_several_devices(names):
+    check(names, ["backends", "replicas"])
 
 
 @pytest.mark.long

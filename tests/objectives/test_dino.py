@@ -1,4 +1,4 @@
-"""What DINO computes: teacher, centre, temperatures and the frozen last layer."""
+"""What DINO computes: teacher, center, temperatures and the frozen last layer."""
 
 import sys
 
@@ -8,6 +8,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.losses.dino_loss import dino_loss, teacher_distributions
+from keras_ssl.training import Step
 from tests.losses.test_dino_loss import reference
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
@@ -28,20 +29,20 @@ def array(x):
     return keras.ops.convert_to_numpy(x).copy()
 
 
-def embeddings(students=3, temperature=0.05, n=8):
+def embeddings(students=3, n=8):
     s = {f"s{number}": draws(n, 5, seed=number) for number in range(1, students + 1)}
     t = {f"t{number}": draws(n, 5, seed=10 + number) for number in (1, 2)}
-    return {"z1": draws(n, 4), **s, **t, "temperature": np.full((n,), temperature, "float32")}
+    return {"z1": draws(n, 4), **s, **t}
 
 
 def test_equals_the_reference():
-    model, given = make(), embeddings()
+    model, given = make(teacher_temperature=0.05), embeddings()
     model.centering.update(draws(8, 5, seed=3))
     students, teachers = (
         [v.astype("float64") for k, v in given.items() if k[0] == kind and len(k) == 2] for kind in "st"
     )
-    expected = reference(students, teachers, 0.1, 0.05, array(model.centering.centre).astype("float64"))
-    loss, logs = model.objective(given)
+    expected = reference(students, teachers, 0.1, 0.05, array(model.centering.center).astype("float64"))
+    loss, logs = model.objective(given, Step.at(1))
     assert value(loss) == pytest.approx(expected, rel=1e-4)
     assert 0.0 < value(logs["teacher_entropy"]) < np.log(5)
 
@@ -53,32 +54,32 @@ def test_each_teachers_distribution_is_computed_once(monkeypatch, iterations):
     module = sys.modules[dino_loss.__module__ if iterations else keras_ssl.DINO.__module__]
     function = getattr(module, name)
     monkeypatch.setattr(module, name, lambda *a: seen.append(a) or function(*a))
-    loss, logs = model.objective(given)
+    loss, logs = model.objective(given, Step.at(1))
     assert len(seen) == (2 if iterations else 1)
     students, teachers = [given[f"s{n}"] for n in (1, 2, 3)], [given["t1"], given["t2"]]
-    how = (given["temperature"][:, None], model.centering.centre, iterations)
+    how = (np.float32(model.teacher_temperature), model.centering.center, iterations)
     assert value(loss) == value(dino_loss(students, teachers, 0.1, *how))
     first = array(teacher_distributions(teachers, *how)[0])
     assert value(logs["teacher_entropy"]) == pytest.approx(-(first * np.log(first + 1e-12)).sum(1).mean(), rel=1e-5)
 
 
-def test_the_centre_follows_the_teachers_outputs_over_the_batch():
-    model, given = make(centre_momentum=0.5), embeddings()
-    model.after_step(given, keras.ops.convert_to_tensor(False))
-    np.testing.assert_array_equal(array(model.centering.centre), 0.0)
-    model.after_step(given, keras.ops.convert_to_tensor(True))
+def test_the_center_follows_the_teachers_outputs_over_the_batch():
+    model, given = make(center_momentum=0.5), embeddings()
+    model.after_step(given, keras.ops.convert_to_tensor(False), Step.at(8))
+    np.testing.assert_array_equal(array(model.centering.center), 0.0)
+    model.after_step(given, keras.ops.convert_to_tensor(True), Step.at(8))
     expected = 0.5 * np.concatenate([given["t1"], given["t2"]]).mean(0)
-    np.testing.assert_allclose(array(model.centering.centre), expected, rtol=1e-5)
+    np.testing.assert_allclose(array(model.centering.center), expected, rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_the_centre_moves_once_for_each_update():
+def test_the_center_moves_once_for_each_update():
     model = make()
     model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), run_eagerly=EAGERLY)
     model.fit(images(12), batch_size=12, verbose=0)
-    np.testing.assert_array_equal(array(model.centering.centre), 0.0)
+    np.testing.assert_array_equal(array(model.centering.center), 0.0)
     model.fit(images(12), batch_size=12, verbose=0)
-    assert np.abs(array(model.centering.centre)).max() > 0
+    assert np.abs(array(model.centering.center)).max() > 0
 
 
 @pytest.mark.slow
@@ -115,9 +116,8 @@ def test_the_teachers_temperature_warms_up_by_updates_and_is_final_in_evaluation
 def test_local_crops_go_through_the_student_only():
     model = OBJECTIVES["dino"]()
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGERLY)
-    batch = {"x": images(4), "seed": 0, "step": np.int32(0), "position": np.arange(4, dtype="int32")}
-    names = list(model.embed(batch, training=True))
-    assert names == ["z1", "s1", "s2", "s3", "s4", "t1", "t2", "temperature"]
+    names = list(model.embed({"x": images(4)}, Step.at(4)))
+    assert names == ["z1", "s1", "s2", "s3", "s4", "t1", "t2"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_local_crops_go_through_the_student_only():
         ({"warmup_temperature": 0}, "warmup_temperature=0"),
         ({"warmup_steps": -1}, "warmup_steps=-1"),
         ({"momentum": 2}, "momentum=2"),
-        ({"centre_momentum": 2}, "momentum=2"),
+        ({"center_momentum": 2}, "momentum=2"),
     ],
 )
 def test_errors(options, message):

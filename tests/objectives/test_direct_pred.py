@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.layers.symmetric_predictor import symmetric_matrix
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
@@ -22,28 +23,31 @@ class TestDirectPred:
     def test_loss_is_byols(self):
         p1, p2, t1, t2 = (draws(5, 12, seed=seed) for seed in range(4))
         embeddings = {"p1": p1, "p2": p2, "t1": t1, "t2": t2}
-        mine, byols = (value(OBJECTIVES[name]().objective(embeddings)[0]) for name in ("direct_pred", "byol"))
+        mine, byols = (
+            value(OBJECTIVES[name]().objective(embeddings, Step.at(1))[0]) for name in ("direct_pred", "byol")
+        )
         assert mine == pytest.approx(byols, rel=1e-6)
 
     def test_predictor_is_set_from_the_projections_of_both_views(self):
         model = OBJECTIVES["direct_pred"]()
         z1, z2 = draws(6, 12), draws(6, 12, seed=1)
         model.compile("sgd", run_eagerly=EAGERLY)
-        model.after_step({"z1": z1, "z2": z2}, keras.ops.convert_to_tensor(True))
+        model.after_step({"z1": z1, "z2": z2}, keras.ops.convert_to_tensor(True), Step.at(1))
         z = np.concatenate([z1, z2]).astype("float64")
         np.testing.assert_allclose(array(model.predictor.correlation), z.T @ z / 12, atol=1e-5)
         expected = array(symmetric_matrix((z.T @ z / 12).astype("float32")))
         np.testing.assert_allclose(array(model.predictor.kernel), expected, atol=1e-4)
 
     def test_isotropic_projections_make_it_equal_no_predictor(self):
-        # F = I: W is a multiple of the identity, which the normalised loss does not see.
+        # F = I: W is a multiple of the identity, which the normalized loss does not see.
         model = keras_ssl.DirectPred(encoder(), projector=(4,), views=cheap_views(), frequency=1)
         free = keras_ssl.DirectPred(encoder(), projector=(4,), views=cheap_views(), frequency=0)
         axes = np.sqrt(4.0) * np.eye(4, dtype="float32")
         model.predictor.update(axes)
         z, t = draws(5, 4), draws(5, 4, seed=1)
         losses = [
-            value(m.objective({"p1": m.predictor(z), "p2": m.predictor(z), "t1": t, "t2": t})[0]) for m in (model, free)
+            value(m.objective({"p1": m.predictor(z), "p2": m.predictor(z), "t1": t, "t2": t}, Step.at(1))[0])
+            for m in (model, free)
         ]
         assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0] > 1.0
 

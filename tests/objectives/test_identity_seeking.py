@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.losses import info_nce_loss
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
@@ -27,7 +28,7 @@ class TestIdentitySeeking:
             (plain, {"z1": z1, "z2": z2[order]}, np.mean(order == np.arange(9))),
             (shuffled, {"z1": z1, "z2": z2, "order": order}, 1.0),
         ):
-            loss, logs = isr.objective(embeddings)
+            loss, logs = isr.objective(embeddings, Step.at(1))
             assert value(loss) == pytest.approx(expected, rel=1e-4)
             assert value(logs["matched"]) == pytest.approx(matched)
         assert value(logs["reliability"]) > 0.5
@@ -38,14 +39,16 @@ class TestIdentitySeeking:
         z2 = z1.copy()
         z2[4:] = draws(5, 12, seed=1)
         embeddings = {"z1": z1, "z2": z2}
-        weighted, plain = (value(model(weighted=flag).objective(embeddings)[0]) for flag in (True, False))
+        weighted, plain = (value(model(weighted=flag).objective(embeddings, Step.at(1))[0]) for flag in (True, False))
         assert weighted < 0.8 * plain
 
     def test_shuffle_is_an_order_of_the_batch_new_in_each_step(self):
         x = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
-        batch = {"x": x, "seed": 0, "position": np.arange(8)}
         isr = model(shuffle=True)
-        first, later = (keras.ops.convert_to_numpy(isr.embed({**batch, "step": s}, False)["order"]) for s in (0, 1))
+        first, later = (
+            keras.ops.convert_to_numpy(isr.embed({"x": x}, Step.at(8, training=False, index=s))["order"])
+            for s in (0, 1)
+        )
         assert sorted(first) == sorted(later) == list(range(8)) and (first != later).any()
 
     @pytest.mark.slow

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import keras_ssl
-from keras_ssl.objectives.interclr import random_member, semi_hard
+from keras_ssl.objectives.interclr import default_pool, random_member, semi_hard
+from keras_ssl.training import Step
 from tests.losses.test_inter_image_loss import reference
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
@@ -53,7 +54,7 @@ def test_weight_0_equals_moco():
     moco = keras_ssl.MoCo(start.encoder, views=cheap_views(), **SHARED)
     moco.projector.set_weights(start.projector.get_weights())
     given = embeddings()
-    assert value(start.objective(given)[0]) == value(moco.objective(given)[0])
+    assert value(start.objective(given, Step.at(1))[0]) == value(moco.objective(given, Step.at(1))[0])
 
 
 @pytest.mark.slow
@@ -68,7 +69,7 @@ def test_equals_the_reference():
         others = sorted(np.flatnonzero(labels != own), key=lambda j, q=query: -(q @ rows[j]))[:6]
         negatives.append([rows[others[int(u * len(others))]] for u in given["negatives"][i]])
     expected = reference(given["q1"].astype("float64"), np.array(positives), np.array(negatives), 0.2, -0.3)
-    loss, logs = model.objective(given)
+    loss, logs = model.objective(given, Step.at(1))
     assert value(logs["inter"]) == pytest.approx(expected, rel=1e-4)
     assert value(loss) == pytest.approx(0.6 * value(logs["intra"]) + 0.4 * expected, rel=1e-4)
 
@@ -132,13 +133,13 @@ def test_the_bank_takes_the_teachers_keys_of_the_batch():
 
 
 def test_samples_not_seen_before_have_no_inter_image_loss():
-    _, logs = make().objective(embeddings())
+    _, logs = make().objective(embeddings(), Step.at(1))
     assert value(logs["inter"]) == 0.0
 
 
 def test_an_index_beyond_the_bank_is_nan_in_a_step_and_an_error_in_fit():
     given = {**embeddings(), "index": np.arange(20, 28, dtype="int32")}
-    assert np.isnan(value(filled().objective(given)[0]))
+    assert np.isnan(value(filled().objective(given, Step.at(1))[0]))
     model = make()
     model.compile("sgd", run_eagerly=EAGERLY)
     with pytest.raises(ValueError, match="Received: dataset_size=24, index from 0 to 29"):
@@ -162,6 +163,11 @@ def test_an_index_beyond_the_bank_is_nan_in_a_step_and_an_error_in_fit():
 def test_errors(options, message):
     with pytest.raises(ValueError, match=f"Received: .*{message}"):
         make(**options)
+
+
+@pytest.mark.parametrize(("size", "pool"), [(1, 1), (64, 6), (50_000, 5000), (1_281_167, 128_000)])
+def test_the_default_pool_is_a_tenth_of_the_data_and_the_papers_on_imagenet(size, pool):
+    assert default_pool(size) == pool
 
 
 def test_the_config_is_whole():

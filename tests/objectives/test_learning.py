@@ -1,14 +1,16 @@
 """A short run on the embedded data lifts kNN accuracy above the untrained encoder's."""
 
+from functools import partial
+
 import keras
 import pytest
 
 import keras_ssl
 from keras_ssl import evaluation
-from tests.objectives.tiny import OBJECTIVES
+from tests.objectives.tiny import IMAGES, OBJECTIVES
 
 # Epochs of a run that must lift kNN accuracy by MARGIN: 10 where nothing is said. METHODS.md has longer runs.
-EPOCHS = {"barlow_twins": 20, "dino": 20, "identity_seeking": 20}
+EPOCHS = dict.fromkeys(("barlow_twins", "byol", "dino", "identity_seeking", "vicreg"), 20)
 MARGIN = 0.08
 
 # Features of a student of a random teacher stay where they were: see its row of METHODS.md. Strict, so that the one who
@@ -18,7 +20,7 @@ NOT_YET = ("random_teacher",)
 
 @pytest.fixture(scope="module")
 def digits():
-    return {split: keras_ssl.data.coloured_digits(split, seed=0, size=16) for split in ("train", "test")}
+    return {split: keras_ssl.data.colored_digits(split, seed=0, size=16) for split in ("train", "test")}
 
 
 def knn(model, digits):
@@ -28,7 +30,7 @@ def knn(model, digits):
 
 def test_every_method_has_a_recipe_for_the_digits():
     recipes = {name.removesuffix("_digits") for name in keras_ssl.hub.list_recipes() if name.endswith("_digits")}
-    assert recipes == set(OBJECTIVES)
+    assert recipes == set(IMAGES)
 
 
 @pytest.mark.long
@@ -40,7 +42,8 @@ def test_every_method_has_a_recipe_for_the_digits():
     "name",
     [
         pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="no recipe yet")) if name in NOT_YET else name
-        for name in OBJECTIVES
+        for name in IMAGES
+        if not isinstance(OBJECTIVES[name], partial)  # later methods are shown by benchmarks/proofs
     ],
 )
 def test_objective_learns(name, digits):

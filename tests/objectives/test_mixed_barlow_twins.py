@@ -1,15 +1,22 @@
 """What Mixed Barlow Twins computes, against a slow reference and its limits."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.losses.test_mixed_barlow_twins_loss import reference
 from tests.objectives.reference import value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
 IMAGES = np.random.RandomState(0).randint(0, 256, (8, 8, 8, 3)).astype("uint8")
+
+
+def step():
+    return Step.at(8, seed=3, index=5)
 
 
 def numpy(tensors):
@@ -34,35 +41,34 @@ def model(**options):
 
 
 class TestMixedBarlowTwins:
-    batch = {"x": IMAGES, "seed": 3, "step": 5, "position": np.arange(8, dtype="int32")}
+    batch = {"x": IMAGES}
 
     @pytest.mark.slow
     def test_equals_the_reference(self):
         made = model(scale=0.5, mix_weight=4.0)
-        z = numpy(made.embed(self.batch, training=True))
-        loss, logs = made.objective({name: keras.ops.convert_to_tensor(v) for name, v in z.items()})
-        plain, _ = keras_ssl.BarlowTwins.objective(made, {"z1": z["z1"], "z2": z["z2"]})
+        z = numpy(made.embed(self.batch, step()))
+        loss, logs = made.objective({name: keras.ops.convert_to_tensor(v) for name, v in z.items()}, step())
+        plain, _ = keras_ssl.BarlowTwins.objective(made, {"z1": z["z1"], "z2": z["z2"]}, Step.at(1))
         m, z1, z2 = (z[name].astype("float64") for name in ("m", "z1", "z2"))
-        mix = reference(m, z1, z2, z["partner"], float(z["coefficient"][0]))
+        mix = reference(m, z1, z2, numpy({"order": step().order(8)})["order"], value(made._coefficient(step())[0]))
         assert value(logs["mix"]) == pytest.approx(mix, rel=1e-4)
         assert value(loss) == pytest.approx(value(plain) + 0.5 * 4.0 * 0.3 * mix, rel=1e-4)
 
     def test_the_partners_are_a_permutation_and_those_that_are_mixed_in(self):
         made = model()
-        z = numpy(made.embed(self.batch, training=True))
-        assert sorted(z["partner"]) == list(range(8))
-        a = z["coefficient"]
-        assert a.shape == (8,) and (a == a[0]).all() and 0 <= a[0] < 1
-        x1, x2 = (np.asarray(v) for v in made.used_views(self.batch))
-        mixed = a[0] * x1 + (1 - a[0]) * x2[z["partner"]]
+        z = numpy(made.embed(self.batch, step()))
+        partner, a = numpy({"order": step().order(8)})["order"], value(made._coefficient(step())[0])
+        assert sorted(partner) == list(range(8)) and 0 <= a < 1
+        x1, x2 = (np.asarray(v) for v in made.used_views(self.batch, step()))
+        mixed = a * x1 + (1 - a) * x2[partner]
         expected = made.projector(made.encoder(mixed, training=True), training=True)
         np.testing.assert_allclose(z["m"], keras.ops.convert_to_numpy(expected), atol=1e-4)
 
     @pytest.mark.parametrize(("concentration", "variance"), [(1, 1 / 12), (2, 1 / 20), (4, 1 / 36)])
     def test_the_coefficient_follows_the_beta_distribution(self, concentration, variance):
         made = model(concentration=concentration)
-        draw = compiled(lambda step: made._coefficient({**self.batch, "step": step})[0])
-        draws = [value(draw(step)) for step in np.arange(400, dtype="int32")]
+        draw = compiled(lambda index: made._coefficient(replace(step(), index=index))[0])
+        draws = [value(draw(index)) for index in np.arange(400, dtype="int32")]
         assert np.mean(draws) == pytest.approx(0.5, abs=0.05)
         assert np.var(draws) == pytest.approx(variance, rel=0.25)
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
@@ -31,15 +32,15 @@ class TestMoCHi:
         model = OBJECTIVES["mochi"]()
         q, k = draws(5, 12), draws(5, 12, seed=1)
         numbers = np.random.RandomState(2).random_sample((5, 3 * model.mixes + 2 * model.query_mixes))
-        mine = value(model.objective({"q1": q, "k2": k, "draws": numbers.astype("float32")})[0])
-        assert mine > value(model.objective({"q1": q, "k2": k})[0]) + 0.01
+        mine = value(model.objective({"q1": q, "k2": k, "draws": numbers.astype("float32")}, Step.at(1))[0])
+        assert mine > value(model.objective({"q1": q, "k2": k}, Step.at(1))[0]) + 0.01
 
     def test_draws_are_new_in_each_step_and_for_each_sample(self):
         model = OBJECTIVES["mochi"]()
         x = np.zeros((4, 8, 8, 3), "uint8")
-        batch = {"x": x, "seed": 0, "position": np.arange(4)}
         first, again, later = (
-            keras.ops.convert_to_numpy(model.embed({**batch, "step": step}, False)["draws"]) for step in (0, 0, 1)
+            keras.ops.convert_to_numpy(model.embed({"x": x}, Step.at(4, training=False, index=step))["draws"])
+            for step in (0, 0, 1)
         )
         np.testing.assert_array_equal(first, again)
         assert (first != later).all() and (first[0] != first[1]).all()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, slow_info_nce, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
@@ -14,13 +15,13 @@ class TestMoCo:
         model = keras_ssl.MoCo(encoder(), projector=(6,), queue_size=9, temperature=0.3)
         queue = keras.ops.convert_to_numpy(model.queue.contents).astype("float64")
         q, k = draws(5, 6), draws(5, 6, seed=1)
-        loss = value(model.objective({"q1": q, "k2": k})[0])
+        loss = value(model.objective({"q1": q, "k2": k}, Step.at(1))[0])
         assert loss == pytest.approx(slow_info_nce(q, k, 0.3, queue), rel=1e-5)
 
     def test_version_3_equals_the_reference(self):
         model = keras_ssl.MoCo(encoder(), version=3, projector=(6,), predictor=(6,), temperature=0.3)
         q1, q2, k1, k2 = (draws(5, 6, seed=seed) for seed in range(4))
-        loss = value(model.objective({"q1": q1, "q2": q2, "k1": k1, "k2": k2})[0])
+        loss = value(model.objective({"q1": q1, "q2": q2, "k1": k1, "k2": k2}, Step.at(1))[0])
         assert loss == pytest.approx(0.6 * (slow_info_nce(q1, k2, 0.3) + slow_info_nce(q2, k1, 0.3)), rel=1e-5)
 
     def test_queue_holds_the_teachers_keys_newest_first(self):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, encoder, four_views
 
@@ -34,14 +35,14 @@ def slow(kind, views, temperature):
 @pytest.mark.parametrize("count", [2, 3])
 def test_equals_the_reference(kind, count):
     model = kind(encoder(), projector=(6,), temperature=0.3)
-    loss = value(model.objective(embeddings(VIEWS[:count]))[0])
+    loss = value(model.objective(embeddings(VIEWS[:count]), Step.at(1))[0])
     assert loss == pytest.approx(slow(kind, VIEWS[:count], 0.3), rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", KIND)
 def test_the_order_of_the_views_does_not_matter(kind):
     model = kind(encoder(), projector=(6,), temperature=0.3)
-    there, back = (value(model.objective(embeddings(views))[0]) for views in (VIEWS, VIEWS[::-1]))
+    there, back = (value(model.objective(embeddings(views), Step.at(1))[0]) for views in (VIEWS, VIEWS[::-1]))
     assert there == pytest.approx(back, rel=1e-5)
 
 
@@ -49,8 +50,7 @@ def test_the_order_of_the_views_does_not_matter(kind):
 def test_takes_all_views_that_it_is_given(kind):
     x = np.random.RandomState(0).randint(0, 256, (6, 8, 8, 3)).astype("uint8")
     model = kind(encoder(), projector=(6,), views=four_views())
-    batch = {"x": x, "seed": 0, "step": np.int32(0), "position": np.arange(6, dtype="int32")}
-    assert sorted(model.embed(batch, training=False)) == ["z1", "z2", "z3", "z4"]
+    assert sorted(model.embed({"x": x}, Step.at(6, training=False))) == ["z1", "z2", "z3", "z4"]
     assert len(model.default_views()) == 4
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, slow_info_nce, unit, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
@@ -14,7 +15,7 @@ class TestNNCLR:
         model = OBJECTIVES["nnclr"]()
         queue = keras.ops.convert_to_numpy(model.queue.contents).astype("float64")
         z1, z2, p1, p2 = (draws(5, 12, seed=seed) for seed in range(4))
-        loss, _ = model.objective({"z1": z1, "z2": z2, "p1": p1, "p2": p2})
+        loss, _ = model.objective({"z1": z1, "z2": z2, "p1": p1, "p2": p2}, Step.at(1))
         near1, near2 = (queue[np.argmax(unit(z) @ queue.T, axis=1)] for z in (z1, z2))
         expected = 0.5 * (slow_info_nce(near1, p2, 0.1) + slow_info_nce(near2, p1, 0.1))
         assert value(loss) == pytest.approx(expected, rel=1e-5)
@@ -23,11 +24,11 @@ class TestNNCLR:
         model = keras_ssl.NNCLR(encoder(), projector=(12,), predictor=(12,), queue_size=10)
         z1, z2, p1, p2 = (draws(5, 12, seed=seed) for seed in range(4))
         model.queue.enqueue(np.concatenate([unit(z1), unit(z2)]))
-        loss, _ = model.objective({"z1": z1, "z2": z2, "p1": p1, "p2": p2})
+        loss, _ = model.objective({"z1": z1, "z2": z2, "p1": p1, "p2": p2}, Step.at(1))
         expected = 0.5 * (slow_info_nce(z1, p2, 0.1) + slow_info_nce(z2, p1, 0.1))
         assert value(loss) == pytest.approx(expected, rel=1e-5)
 
-    def test_queue_holds_normalised_projections_newest_first(self):
+    def test_queue_holds_normalized_projections_newest_first(self):
         model = OBJECTIVES["nnclr"]()
         model.compile("sgd", run_eagerly=EAGERLY)
         before = keras.ops.convert_to_numpy(model.queue.contents).copy()

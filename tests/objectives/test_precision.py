@@ -6,7 +6,8 @@ import pytest
 
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.precision import dtype_policy
-from tests.objectives.tiny import OBJECTIVES
+from keras_ssl.training import Step, engine
+from tests.objectives.tiny import IMAGES, OBJECTIVES
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 4, 12).astype("int32")
@@ -41,11 +42,12 @@ def run(function, argument):
 
 
 def losses(model, embeddings):
-    return run(lambda given: model._objective({name: given[name] for name in embeddings})[1], embeddings)
+    step = Step.at(len(BATCH["x"]))
+    return run(lambda given: engine.reduce(model, {name: given[name] for name in embeddings}, step).logs, embeddings)
 
 
 def embedded(model):
-    return run(lambda batch: model._embeddings(model._prepare(batch, 0, keras.ops.zeros((), "int32")), True), BATCH)
+    return run(lambda batch: engine.embed(model, *engine.prepare(model, batch, training=True)), BATCH)
 
 
 def magnified(self, features, training=False, call=MLPHead.call):
@@ -55,7 +57,7 @@ def magnified(self, features, training=False, call=MLPHead.call):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "moco" else pytest.mark.long) for name in OBJECTIVES]
+    "name", [pytest.param(name, marks=() if name == "moco" else pytest.mark.long) for name in IMAGES]
 )
 @pytest.mark.parametrize("large", [False, True])
 def test_the_loss_is_that_of_float32(name, large, monkeypatch):
@@ -65,6 +67,8 @@ def test_the_loss_is_that_of_float32(name, large, monkeypatch):
     with dtype_policy("mixed_float16" if large else "mixed_bfloat16"):
         half = OBJECTIVES[name]()
     full = OBJECTIVES[name]()
+    if not hasattr(half, "projector"):
+        pytest.skip("the conformance suite checks precision where there is no projector to magnify")
     full.set_weights(half.get_weights())
     for model in (half, full):
         model.compile(keras.optimizers.SGD(0.1))

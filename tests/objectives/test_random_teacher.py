@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, encoder
 
@@ -75,15 +76,15 @@ class TestRandomTeacherDistillation:
     def test_loss_is_the_divergence_from_the_teacher(self):
         s, t = draws(5, 12), draws(5, 12, seed=1)
         p, q = (np.exp(x) / np.exp(x).sum(axis=1, keepdims=True) for x in (t.astype("float64"), s.astype("float64")))
-        loss, _ = model(1.0).objective({"s1": s, "t1": t})
+        loss, _ = model(1.0).objective({"s1": s, "t1": t}, Step.at(1))
         assert value(loss) == pytest.approx(np.mean(np.sum(p * np.log(p / q), axis=1)), rel=1e-5)
 
     def test_of_two_views_the_teacher_sees_the_second(self):
         m = model(0.0)
         one, other = images().astype("float32"), images()[::-1].astype("float32")
-        batch = {"seed": 0, "step": 0, "position": np.arange(16, dtype="int32")}
-        z = m.embed({"x": (one, other), **batch}, training=False)
-        alone = m.embed({"x": (other, other), **batch}, training=False)
+        step = Step.at(16, training=False)
+        z = m.embed({"x": (one, other)}, step)
+        alone = m.embed({"x": (other, other)}, step)
         np.testing.assert_array_equal(array(z["t1"]), array(alone["t1"]))
         np.testing.assert_allclose(array(z["s1"])[::-1], array(z["t1"]), rtol=1e-4, atol=1e-5)
 

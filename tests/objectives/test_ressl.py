@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.losses import ressl_loss
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, cheap_views, encoder
 
@@ -15,7 +16,9 @@ class TestReSSL:
         model = OBJECTIVES["ressl"]()
         queue = keras.ops.convert_to_numpy(model.queue.contents)
         s, t = draws(5, 12), unit(draws(5, 12, seed=1))
-        assert value(model.objective({"s1": s, "t2": t})[0]) == pytest.approx(value(ressl_loss(s, t, queue)), rel=1e-6)
+        assert value(model.objective({"s1": s, "t2": t}, Step.at(1))[0]) == pytest.approx(
+            value(ressl_loss(s, t, queue)), rel=1e-6
+        )
 
     def test_student_that_relates_as_its_teacher_does_costs_the_entropy(self):
         model = keras_ssl.ReSSL(encoder(), (6,), queue_size=9, temperature=0.2, teacher_temperature=0.2)
@@ -23,14 +26,15 @@ class TestReSSL:
         logits = t @ keras.ops.convert_to_numpy(model.queue.contents).T / 0.2
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         entropy = -np.mean(np.sum(p * np.log(p), axis=1))
-        assert value(model.objective({"s1": 3.0 * t, "t2": t})[0]) == pytest.approx(entropy, rel=1e-5)
-        assert value(model.objective({"s1": -t, "t2": t})[0]) > entropy + 0.1
+        assert value(model.objective({"s1": 3.0 * t, "t2": t}, Step.at(1))[0]) == pytest.approx(entropy, rel=1e-5)
+        assert value(model.objective({"s1": -t, "t2": t}, Step.at(1))[0]) > entropy + 0.1
 
     def test_the_second_view_is_the_teachers(self):
         model = OBJECTIVES["ressl"]()
+        model.explicit_views = False  # the views are ready
         x = np.random.RandomState(0).randint(0, 256, (2, 8, 8, 8, 3)).astype("uint8")
-        batch = {"seed": 0, "step": 0, "position": np.arange(8)}
-        teach = lambda a, b: keras.ops.convert_to_numpy(model.embed({**batch, "x": (a, b)}, False)["t2"])  # noqa: E731
+        step = Step.at(8, training=False)
+        teach = lambda a, b: keras.ops.convert_to_numpy(model.embed({"x": (a, b)}, step)["t2"])  # noqa: E731
         np.testing.assert_array_equal(teach(x[0], x[1]), teach(x[1], x[1]))
         assert np.abs(teach(x[0], x[1]) - teach(x[0], x[0])).max() > 1e-3
 

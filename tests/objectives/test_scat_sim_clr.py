@@ -7,6 +7,7 @@ import pytest
 import keras_ssl
 from keras_ssl.losses import nt_xent_loss
 from keras_ssl.objectives.scat_sim_clr import cut, turned
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
@@ -25,7 +26,9 @@ class TestScatSimCLR:
     def test_is_nt_xent_and_the_weighted_cross_entropy(self):
         z1, z2, logits = draws(7, 6), draws(7, 6, seed=1), draws(7, 4, seed=2)
         label = np.array([0, 3, 1, 2, 2, 0, 1], "int32")
-        loss, logs = model(pretext_weight=0.7).objective({"z1": z1, "z2": z2, "logits": logits, "label": label})
+        loss, logs = model(pretext_weight=0.7).objective(
+            {"z1": z1, "z2": z2, "logits": logits, "label": label}, Step.at(1)
+        )
         entropy = np.mean([np.logaddexp.reduce(row) - row[k] for row, k in zip(logits, label, strict=True)])
         assert value(loss) == pytest.approx(value(nt_xent_loss(z1, z2, 0.1)) + 0.7 * entropy, rel=1e-5)
         assert value(logs["pretext_accuracy"]) == pytest.approx(np.mean(logits.argmax(1) == label))
@@ -35,7 +38,7 @@ class TestScatSimCLR:
         made = model(pretext=pretext)
         z = draws(7, 6)
         logs = made.objective(
-            {"z1": z, "z2": z, "logits": np.zeros((7, classes), "float32"), "label": np.arange(7) % 4}
+            {"z1": z, "z2": z, "logits": np.zeros((7, classes), "float32"), "label": np.arange(7) % 4}, Step.at(1)
         )[1]
         assert value(logs["pretext"]) == pytest.approx(np.log(classes), rel=1e-5)
 
@@ -57,8 +60,7 @@ class TestScatSimCLR:
     def test_all_classes_are_drawn_and_passed_on(self, pretext):
         made = model(pretext=pretext)
         images = np.zeros((96, 8, 8, 3), "uint8")
-        batch = {"x": images, "seed": 0, "step": 0, "position": np.arange(96, dtype="int32")}
-        z = made.embed(batch, training=True)
+        z = made.embed({"x": images}, Step.at(96))
         classes = 4 if pretext == "rotation" else 24
         assert set(numpy(z["label"])) <= set(range(classes)) and len(set(numpy(z["label"]))) > 0.8 * classes
         assert tuple(z["logits"].shape) == (96, classes)
@@ -79,7 +81,7 @@ class TestScatSimCLR:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"pretext": "colour"}, "pretext.*Received: pretext='colour'"),
+            ({"pretext": "color"}, "pretext.*Received: pretext='color'"),
             ({"pretext_weight": -1}, "pretext_weight.*Received: pretext_weight=-1"),
         ],
     )

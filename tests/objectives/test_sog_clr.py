@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
 
@@ -22,8 +23,8 @@ def table(model):
 
 def step(model, embeddings=Z, updated=True):
     """One step's state; gives the loss before it."""
-    loss = value(model.objective(embeddings)[0])
-    model.after_step(embeddings, updated)
+    loss = value(model.objective(embeddings, Step.at(1))[0])
+    model.after_step(embeddings, updated, Step.at(1))
     return loss
 
 
@@ -88,7 +89,7 @@ def test_sog_clr_is_the_case_of_a_fixed_temperature():
 def test_gamma_1_is_the_temperature_times_dcl():
     model, dcl = make(keras_ssl.SogCLR, gamma=1.0), keras_ssl.DCL(encoder(), projector=(6,), temperature=0.2)
     step(model)
-    expected = 0.2 * (value(dcl.objective(Z)[0]) - np.log(8))
+    expected = 0.2 * (value(dcl.objective(Z, Step.at(1))[0]) - np.log(8))
     assert step(model) == pytest.approx(expected, rel=1e-5)
 
 
@@ -97,7 +98,7 @@ def test_gamma_1_is_the_temperature_times_dcl():
 def test_a_large_rho_ends_at_the_lowest_temperature_and_rho_0_at_the_highest(rho, end):
     model = make(gamma=1.0, rho=rho, temperature_rate=0.5)
     for _ in range(100):
-        model.after_step(Z, True)
+        model.after_step(Z, True, Step.at(1))
     rows = table(model)
     np.testing.assert_allclose(rows[Z["index"], 2], end, rtol=1e-5)
     np.testing.assert_allclose(np.delete(rows, Z["index"], axis=0)[:, 2], 0.2, rtol=1e-6)
@@ -107,7 +108,7 @@ def test_a_large_rho_ends_at_the_lowest_temperature_and_rho_0_at_the_highest(rho
 def test_at_an_interior_optimum_the_divergence_is_rho():
     model = make(gamma=1.0, rho=0.3, temperature_rate=0.02)
     for _ in range(400):
-        model.after_step(Z, True)
+        model.after_step(Z, True, Step.at(1))
     temperatures = table(model)[Z["index"], 2]
     assert (temperatures > 0.06).all() and (temperatures < 0.99).all()
     z = unit(np.concatenate([Z["z1"], Z["z2"]]).astype("float64"))
@@ -133,7 +134,7 @@ def test_a_number_beyond_the_table_is_an_error_with_arrays(kind):
 @pytest.mark.parametrize("kind", KIND)
 def test_a_number_beyond_the_table_makes_the_loss_nan(kind):
     model = make(kind)
-    assert np.isnan(value(model.objective({**Z, "index": np.array([3, 0, 9, 5, 1], "int32")})[0]))
+    assert np.isnan(value(model.objective({**Z, "index": np.array([3, 0, 9, 5, 1], "int32")}, Step.at(1))[0]))
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, OBJECTIVES, encoder
 
@@ -24,20 +25,20 @@ def test_equals_the_reference(form):
         label = LABELS[i % 7]
         mates = [p[j] for j in range(14) if j != i and (j % 7 == i % 7 or label == LABELS[j % 7] >= 0)]
         total -= np.mean(np.log(mates)) if form == "out" else np.log(np.mean(mates))
-    assert value(make(form=form).objective({**Z, "y": LABELS})[0]) == pytest.approx(total / 14, rel=1e-5)
+    assert value(make(form=form).objective({**Z, "y": LABELS}, Step.at(1))[0]) == pytest.approx(total / 14, rel=1e-5)
 
 
 @pytest.mark.parametrize("form", ["out", "in"])
 @pytest.mark.parametrize("labels", [-np.ones(7, "int32"), np.arange(7, dtype="int32")])
 def test_without_shared_labels_it_is_simclr(form, labels):
     plain = keras_ssl.SimCLR(encoder(), projector=(6,), temperature=0.3)
-    loss = value(make(form=form).objective({**Z, "y": labels})[0])
-    assert loss == pytest.approx(value(plain.objective(Z)[0]), rel=1e-6)
+    loss = value(make(form=form).objective({**Z, "y": labels}, Step.at(1))[0])
+    assert loss == pytest.approx(value(plain.objective(Z, Step.at(1))[0]), rel=1e-6)
 
 
 def test_the_base_temperature_scales_the_loss():
     embeddings = {**Z, "y": LABELS}
-    scaled, plain = (value(make(base_temperature=t).objective(embeddings)[0]) for t in (0.1, None))
+    scaled, plain = (value(make(base_temperature=t).objective(embeddings, Step.at(1))[0]) for t in (0.1, None))
     assert scaled == pytest.approx(3 * plain, rel=1e-5)
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.losses.test_tico_loss import reference
 from tests.objectives.reference import draws, unit, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
@@ -23,7 +24,7 @@ class TestTiCo:
         z1, z2 = draws(7, 6), draws(7, 6, seed=1)
         past = np.cov(draws(20, 6, seed=2), rowvar=False).astype("float32")
         model.covariance.set_weights([past])
-        loss, logs = model.objective({"z1": z1, "t2": z2})
+        loss, logs = model.objective({"z1": z1, "t2": z2}, Step.at(1))
         u = unit(z1.astype("float64"))
         covariance = 0.7 * past + 0.3 * u.T @ u / 7
         assert value(loss) == pytest.approx(reference(z1.astype("float64"), z2, covariance, 3.0), rel=1e-5)
@@ -33,12 +34,12 @@ class TestTiCo:
         model = self.model(decay=0.7)
         model.compile("sgd", run_eagerly=EAGERLY)
         z1, z2 = draws(7, 6), draws(7, 6, seed=1)
-        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(False))
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(False), Step.at(1))
         assert (contents(model) == 0).all()
         u = unit(z1.astype("float64"))
-        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True))
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True), Step.at(1))
         np.testing.assert_allclose(contents(model), 0.3 * u.T @ u / 7, atol=1e-6)
-        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True))
+        model.after_step({"z1": z1, "t2": z2}, keras.ops.convert_to_tensor(True), Step.at(1))
         np.testing.assert_allclose(contents(model), 0.51 * u.T @ u / 7, atol=1e-6)
 
     @pytest.mark.slow

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.training import Step
 from tests.losses.test_whitening_mse_loss import reference
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder
@@ -15,7 +16,7 @@ class TestWMSE:
         model = keras_ssl.WMSE(encoder(), projector=(3,), whitening_size=6, iterations=2, epsilon=0.1)
         z = [draws(12, 3, seed=seed) for seed in range(3)]
         rank = np.random.RandomState(9).rand(12, 2).astype("float32")
-        loss, _ = model.objective({"z1": z[0], "z2": z[1], "z3": z[2], "rank": rank})
+        loss, _ = model.objective({"z1": z[0], "z2": z[1], "z3": z[2], "rank": rank}, Step.at(1))
         exact = [x.astype("float64") for x in z]
         expected = np.mean(
             [
@@ -30,10 +31,7 @@ class TestWMSE:
         model = keras_ssl.WMSE(encoder(), projector=(3,), whitening_size=4, views=cheap_views())
         images = np.zeros((8, 8, 8, 3), "uint8")
         ranks = [
-            keras.ops.convert_to_numpy(
-                model.embed({"x": images, "seed": 0, "step": step, "position": np.arange(8)}, training=True)["rank"]
-            )
-            for step in (0, 0, 1)
+            keras.ops.convert_to_numpy(model.embed({"x": images}, Step.at(8, index=step))["rank"]) for step in (0, 0, 1)
         ]
         np.testing.assert_array_equal(ranks[0], ranks[1])
         assert (np.argsort(ranks[0][:, 0]) != np.argsort(ranks[2][:, 0])).any()
@@ -41,7 +39,7 @@ class TestWMSE:
     def test_the_whole_batch_is_whitened_by_default(self):
         model = keras_ssl.WMSE(encoder(), projector=(3,), epsilon=0.1)
         z1, z2 = draws(12, 3), draws(12, 3, seed=1)
-        loss, _ = model.objective({"z1": z1, "z2": z2, "rank": np.zeros((12, 1), "float32")})
+        loss, _ = model.objective({"z1": z1, "z2": z2, "rank": np.zeros((12, 1), "float32")}, Step.at(1))
         expected = reference(z1.astype("float64"), z2.astype("float64"), np.arange(12), 12, 0.1)
         assert value(loss) == pytest.approx(expected, rel=1e-4)
 

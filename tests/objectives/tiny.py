@@ -1,28 +1,17 @@
 """Every objective on an encoder small enough for a test, with views that take little time to compile."""
 
+from functools import partial
+
 import keras
 
 import keras_ssl
-from keras_ssl import views
+from keras_ssl import registry, views
+from keras_ssl.testing.tiny_model import cheap_views, tiny_model
+from keras_ssl.testing.tiny_model import tiny_encoder as encoder
+from scripts.snake_case import snake_case
 
 # What takes longer than a few steps on TensorFlow is to trace the first; on JAX it is to take them eagerly.
 EAGERLY = keras.backend.backend() == "tensorflow"
-
-
-def encoder():
-    """A network without kinks: a ReLU, or the largest of four pixels, takes another branch by the last digit of its
-    input, and then two right gradients differ by 1e-4 of their size, for one draw of the weights in ten."""
-    layers = keras.layers
-    x = images = keras.Input((None, None, 3))
-    for width in (8, 16):
-        x = layers.Conv2D(width, 3, strides=width // 8, padding="same", use_bias=False)(x)
-        x = layers.Activation("silu")(keras_ssl.layers.BatchNormalization()(x))
-    return keras.Model(images, layers.GlobalAveragePooling2D()(x))
-
-
-def cheap_views():
-    ops = [views.RandomFlip(0.5), views.RandomGrayscale(0.5), views.RandomApply(views.Solarize(0.5), 0.5)]
-    return views.MultiView([views.Compose(ops)] * 2)
 
 
 def unlike_views():
@@ -104,3 +93,15 @@ OBJECTIVES = {  # by the name of their recipe: zoo/recipes/<name>_digits.toml
         momentum=0.9,
     ),
 }
+
+
+# Later methods say in their own files how a small model is made.
+OBJECTIVES |= {
+    snake_case(entry.name): partial(tiny_model, entry.name)
+    for entry in registry.entries("objective")
+    if entry.target.tiny is not None
+}
+
+# The digits are images: methods for tables have recipes and proofs of their own.
+TABLES = {snake_case(entry.name) for entry in registry.entries("objective") if entry.modality == "table"}
+IMAGES = [name for name in OBJECTIVES if name not in TABLES]

@@ -25,7 +25,7 @@ class Family:
         layout: function of `make_files` that arranges the weights as the published file does.
         sizes: of the images that features are compared for: the published one first.
         smaller: arguments of the encoder that differ from the card's, since the published size would take long.
-        normalisation: mean and standard deviation of pixels in [0, 1].
+        normalization: mean and standard deviation of pixels in [0, 1].
         stream: whether the file is of PyTorch's format before version 1.6.
         count: number of images.
     """
@@ -34,7 +34,7 @@ class Family:
     layout: str
     sizes: tuple[tuple[int, int], ...]
     smaller: dict = field(default_factory=dict)
-    normalisation: tuple = IMAGENET
+    normalization: tuple = IMAGENET
     stream: bool = False
     count: int = 2
 
@@ -60,9 +60,9 @@ _SIZES = ((224, 224), (160, 96))
 FAMILIES = {
     # At the published size.
     "barlow_resnet50": Family(("ResNet", {}), "plain", _SIZES),
-    "swav_resnet50": Family(("ResNet", {}), "swav", _SIZES, normalisation=SWAV, stream=True, count=1),
+    "swav_resnet50": Family(("ResNet", {}), "swav", _SIZES, normalization=SWAV, stream=True, count=1),
     "mixed_barlow_resnet18_cifar10": Family(
-        ("ResNet", {"depth": 18, "stem": "cifar"}), "mixed", ((32, 32), (20, 33)), normalisation=CIFAR10
+        ("ResNet", {"depth": 18, "stem": "cifar"}), "mixed", ((32, 32), (20, 33)), normalization=CIFAR10
     ),
     "dino_vits16": Family(("ViT", {}), "plain", _SIZES),
     "dinov2_vits14": Family(("ViT", _DINOV2 | {"patch": 14, "side": 518}), "plain", ((518, 518), (224, 154)), count=1),
@@ -71,7 +71,7 @@ FAMILIES = {
     "vicreg_resnet200x2": _resnet("plain", 2, 200),
     "dino_resnet50": _resnet("plain"),
     "mocov3_resnet50": _resnet("moco_v3"),
-    "mixed_barlow_resnet18_stl10": _resnet("mixed", 8, 18, "cifar_pool", normalisation=STL10),
+    "mixed_barlow_resnet18_stl10": _resnet("mixed", 8, 18, "cifar_pool", normalization=STL10),
     "mixed_barlow_resnet50_imagenet": _resnet("plain"),
     "dino_vitb8": _vit("plain"),
     "dinov2_vitb14_reg4": _vit("plain", **_REGISTERS),
@@ -89,5 +89,5 @@ SMALLER = list({repr(family.torch): name for name, family in reversed(FAMILIES.i
 
 
 def golden_images(height, width):
-    """Normalised images `[N, H, W, C]` of the stored features."""
+    """Normalized images `[N, H, W, C]` of the stored features."""
     return np.random.default_rng(0).normal(size=(2, height, width, 3)).astype("float32")

@@ -132,7 +132,7 @@ def write_family(folder, name):
     arrays = {}
     for height, width in family.sizes:
         pixels = draws.integers(0, 256, (family.count, height, width, 3), dtype="uint8")
-        x = (pixels / np.float32(255) - np.float32(family.normalisation[0])) / np.float32(family.normalisation[1])
+        x = (pixels / np.float32(255) - np.float32(family.normalization[0])) / np.float32(family.normalization[1])
         arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features(model, x)}
     np.savez(folder / f"{name}.npz", **arrays)
     tree = globals()[family.layout](model, drawn(name, seed=1))

@@ -73,13 +73,13 @@ def parsed(text):
 
 
 def clusters(count, classes=3, dimension=8, seed=0, images=True, names=None):
-    """A part whose classes lie around different points, with images of a grey of their own each."""
+    """A part whose classes lie around different points, with images of a gray of their own each."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % classes
-    centres = np.random.default_rng(99).normal(size=(classes, dimension))
-    features = centres[labels] + 0.3 * rng.normal(size=(count, dimension))
-    greys = 7 * np.arange(count) % 256
-    pictures = np.broadcast_to(greys[:, None, None, None], (count, 6, 4, 3)).astype(np.uint8)
+    centers = np.random.default_rng(99).normal(size=(classes, dimension))
+    features = centers[labels] + 0.3 * rng.normal(size=(count, dimension))
+    grays = 7 * np.arange(count) % 256
+    pictures = np.broadcast_to(grays[:, None, None, None], (count, 6, 4, 3)).astype(np.uint8)
     return Part(features, pictures if images else None, labels if names is None else np.asarray(names)[labels])
 
 

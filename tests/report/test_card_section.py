@@ -12,7 +12,7 @@ def test_facts():
     facts = facts_of(card_facts(card()))
     assert facts["architecture"] == "ConvNet(widths=[4, 8], pooling='avg')"
     assert facts["objective"] == "SimCLR(temperature=0.2)"
-    assert facts["licence"] == "MIT" and facts["trained on"] == "the digits" and facts["seed"] == "7"
+    assert facts["license"] == "MIT" and facts["trained on"] == "the digits" and facts["seed"] == "7"
     assert facts["weights"] == f"encoder.safetensors, 1,234 bytes, sha256 {'a' * 64}"
     assert "origin" not in facts
     origin = {"url": "https://example.org/x.pt", "sha256": "c" * 64}

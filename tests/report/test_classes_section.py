@@ -30,7 +30,7 @@ def test_table_and_picture_of_three_classes():
         ["bee", "1", "1", "100.0%", "", ""],
         ["cat", "1", "0", "not tested", "", ""],
     ]
-    assert "3 nearest neighbours: 2 of 4 right" in page.text
+    assert "3 nearest neighbors: 2 of 4 right" in page.text
     texts = [node.text for node in page.one("svg").all("text")]
     assert sorted(texts) == ["1", "1", "2", "ant", "ant", "bee", "bee", "cat", "cat"]
 

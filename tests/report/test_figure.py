@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from keras_ssl.report.figure import INK, check_matplotlib, class_colours, draw
+from keras_ssl.report.figure import INK, check_matplotlib, class_colors, draw
 from tests.report.pages import HOSTILE, parsed
 
 
@@ -14,7 +14,7 @@ def paint(figure):
     axes.set_xlabel(HOSTILE)
 
 
-def test_a_figure_is_one_element_in_the_colours_of_the_page():
+def test_a_figure_is_one_element_in_the_colors_of_the_page():
     text = draw("a", "What it <shows>", (4, 3), paint)
     assert text.startswith("<svg") and text.endswith("</svg>")
     assert "http" not in text and INK not in text and "currentColor" in text
@@ -35,9 +35,9 @@ def test_references_lead_to_elements_of_the_same_figure_only():
 
 
 @pytest.mark.parametrize("count", [1, 10, 11, 20, 21, 100])
-def test_classes_have_different_colours(count):
-    colours = class_colours(count)
-    assert len(set(colours)) == count and all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in colours)
+def test_classes_have_different_colors(count):
+    colors = class_colors(count)
+    assert len(set(colors)) == count and all(re.fullmatch("#[0-9a-f]{6}", color) for color in colors)
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):

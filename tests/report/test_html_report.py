@@ -8,7 +8,7 @@ from keras_ssl import evaluation
 from keras_ssl.report import Part, html_report
 from tests.report.pages import HOSTILE, card, clusters, parsed
 
-SECTIONS = ["results", "curves", "spectrum", "classes", "map", "neighbours"]
+SECTIONS = ["results", "curves", "spectrum", "classes", "calibration", "map", "neighbors"]
 RESULTS = {
     "model": "tiny",
     "data": "clusters",
@@ -45,7 +45,7 @@ def test_the_whole_page_holds_what_it_shows():
     assert sections(page) == [*SECTIONS, "card"]
     assert page.one("title").text == page.one("h1").text == "tiny on clusters"
     assert page.one("header").one("div", class_="tiles").one("b").text == "0.9600"
-    assert len(list(page.all("svg"))) == 5 and len(list(page.all("img"))) > 50
+    assert len(list(page.all("svg"))) == 6 and len(list(page.all("img"))) > 50
     assert len(addresses(page)) > 50 and all(address.startswith(("data:", "#")) for address in addresses(page))
     assert "@import" not in text and "http://" not in text and "https://" not in text
     assert html_report(RESULTS, train, test, card=card(), history=history, k=5) == text
@@ -66,17 +66,17 @@ def test_numbers_are_those_of_the_functions():
         assert float(cell.attributes["data-accuracy"]) == pytest.approx(np.mean(predicted[mine] == digit), abs=1e-12)
 
 
-def test_unlabelled_data_leaves_out_what_needs_labels():
+def test_unlabeled_data_leaves_out_what_needs_labels():
     page = parsed(html_report({"rankme": 2.5}, Part(clusters(30).features)))
     assert sections(page) == SECTIONS and page.one("h1").text == "Encoder"
     assert "needs labels" in remarks(page, "classes") and "no curves" in remarks(page, "curves")
-    assert "✓" not in page.one("section", id="neighbours").text
+    assert "✓" not in page.one("section", id="neighbors").text
     assert len(list(page.all("div", class_="strip"))) == 8
 
 
 def test_labels_without_a_test_part():
     page = parsed(html_report({}, clusters(30)))
-    assert "test part" in remarks(page, "classes") and "✓" in page.one("section", id="neighbours").text
+    assert "test part" in remarks(page, "classes") and "✓" in page.one("section", id="neighbors").text
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_labels_without_a_test_part():
     [
         (clusters(20, classes=1), clusters(10, classes=1)),
         (clusters(20, names=["ant", "bee", "cat"]), clusters(10, names=["ant", "bee", "dog"])),
-        (clusters(3), clusters(4)),  # fewer samples than neighbours
+        (clusters(3), clusters(4)),  # fewer samples than neighbors
         (clusters(1), None),
         (Part(np.zeros((12, 4))), None),
         (Part(np.ones((12, 1)), np.zeros((12, 5, 5, 1)), [0] * 12), Part(np.ones((1, 1)), np.zeros((1, 5, 5, 1)), [1])),
@@ -92,7 +92,7 @@ def test_labels_without_a_test_part():
         (Part(clusters(20).features.astype("float16"), np.zeros((20, 3, 3, 5))), None),
         (clusters(40, classes=35), clusters(36, classes=35)),
     ],
-    ids="one_class strings few one_sample zeros grey no_images float16 many_classes".split(),
+    ids="one_class strings few one_sample zeros gray no_images float16 many_classes".split(),
 )
 @pytest.mark.filterwarnings("error")
 def test_odd_input(train, test):

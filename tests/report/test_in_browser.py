@@ -64,7 +64,7 @@ def test_no_error_and_no_request(page, address):
 
 @pytest.mark.slow
 def test_every_section_is_seen_and_nothing_sticks_out(page):
-    for name in ("results", "curves", "spectrum", "classes", "map", "neighbours", "card"):
+    for name in ("results", "curves", "spectrum", "classes", "map", "neighbors", "card"):
         section = page.find_element("id", name)
         assert section.is_displayed() and section.rect["height"] > 50
     for picture in page.find_elements("css selector", "svg, .strip"):
@@ -116,7 +116,7 @@ def test_the_browser_itself_refuses_requests_and_foreign_scripts(page):
 
 
 def test_dark_on_a_dark_screen_and_light_in_print(page):
-    def colour(media, scheme):
+    def color(media, scheme):
         features = [{"name": "prefers-color-scheme", "value": scheme}]
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
         text, ground = page.execute_script(
@@ -125,11 +125,11 @@ def test_dark_on_a_dark_screen_and_light_in_print(page):
         return [sum(map(int, value.strip("rgb()").split(","))) / 3 for value in (text, ground)]
 
     try:
-        text, ground = colour("screen", "light")
+        text, ground = color("screen", "light")
         assert text < 60 and ground == 255
-        text, ground = colour("screen", "dark")
+        text, ground = color("screen", "dark")
         assert text > 200 and ground < 40
-        text, ground = colour("print", "dark")
+        text, ground = color("print", "dark")
         assert text < 60 and ground == 255
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})

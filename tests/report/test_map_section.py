@@ -55,7 +55,7 @@ def test_no_more_points_than_asked_for():
     assert "3,000 features" in page.text and "50 of them are shown, drawn with seed 1" in page.text
 
 
-def test_unlabelled_and_without_images():
+def test_unlabeled_and_without_images():
     page = parsed(map_section(Part(np.random.default_rng(0).normal(size=(7, 3))), None, 100, 0))
     data = data_of(page)
     assert data["texts"][:2] == ["no. 0", "no. 1"] and data["tile"] is None

@@ -21,9 +21,9 @@ def picture_of(uri):
 def test_pixels_of_every_kind_show_alike(channels, scale, kind):
     images = (np.arange(3)[:, None, None, None] * np.full((1, 8, 8, channels), 100) * scale).astype(kind)
     shown = [np.asarray(picture) for picture in thumbnails(images, np.array([2, 0, 1]))]
-    for picture, grey in zip(shown, (200, 0, 100), strict=True):
+    for picture, gray in zip(shown, (200, 0, 100), strict=True):
         assert picture.shape == (8, 8, 3)
-        np.testing.assert_allclose(picture, grey, atol=1)
+        np.testing.assert_allclose(picture, gray, atol=1)
 
 
 def test_other_ranges_are_stretched_and_what_is_not_finite_is_shown_as_zero():

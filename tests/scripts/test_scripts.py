@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,6 +15,7 @@ import keras_ssl
 from tests.forking import SCRIPTS, run_repeatedly, run_script
 from tests.report.pages import parsed
 
+COMMANDS = Path(keras_ssl.__file__).parent / "cli"
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
 TINY = [
     "--recipe=simclr_digits",
@@ -79,12 +81,12 @@ def test_pretrain_prints_and_keeps_the_resolved_recipe(workplace):
 @pytest.mark.slow
 def test_pretrain_exports(workplace):
     card = keras_ssl.hub.Card.read(workplace / "entry" / "card.toml")
-    assert card.data == "coloured_digits" and card.recipe["objective"]["name"] == "SimCLR"
+    assert card.data == "colored_digits" and card.recipe["objective"]["name"] == "SimCLR"
     assert card.results["knn_accuracy"] == json.loads((workplace / "run" / "results.json").read_text())["knn_accuracy"]
     assert card.saved_model is ON_TENSORFLOW
     model = keras_ssl.Recipe.read(workplace / "run" / "recipe.toml").build_model()
     model.load_weights(workplace / "run" / "model.weights.h5")
-    images = keras_ssl.data.coloured_digits("test", count=9)[0]
+    images = keras_ssl.data.colored_digits("test", count=9)[0]
     np.testing.assert_allclose(
         keras_ssl.load(workplace / "entry").predict(images, verbose=0),
         model.predict(images, verbose=0),
@@ -108,9 +110,9 @@ def test_export_of_a_run_on_tensorflow_is_the_same_and_has_a_saved_model(workpla
 @pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 def test_evaluate_writes_a_table_and_json(workplace):
     """Every protocol, on data large enough for few-shot episodes."""
-    (x, y), (x_test, y_test) = (keras_ssl.data.coloured_digits(split, count=300) for split in ("train", "test"))
+    (x, y), (x_test, y_test) = (keras_ssl.data.colored_digits(split, count=300) for split in ("train", "test"))
     np.savez(workplace / "more.npz", x=x, y=y, x_test=x_test, y_test=y_test)
-    protocols = re.findall(r'^    "(\w+)": ', (SCRIPTS / "evaluate.py").read_text(), flags=re.MULTILINE)
+    protocols = re.findall(r'^    "(\w+)": ', (COMMANDS / "evaluate.py").read_text(), flags=re.MULTILINE)
     flags = [f"--protocols={','.join(protocols)}", "--output=e.json", "--k=5", "--seed=3", "--ways=3"]
     flags += ["--epochs=2", "--from_scratch"]
     flags += ["--report=e.html", "--logdir=run", "--query=7"]
@@ -118,7 +120,7 @@ def test_evaluate_writes_a_table_and_json(workplace):
     assert error is None
     head, rule, row = (line.strip("| ").split(" | ") for line in said.strip().splitlines()[-3:])
     results = json.loads((workplace / "e.json").read_text())
-    assert list(results) == head and len(protocols) == 23
+    assert list(results) == head and len(protocols) == 24
     assert head[:5] == ["model", "data", "train", "test", "knn"]
     assert head[-5:] == ["seconds", "seed", "protocols", "command", "versions"]
     assert rule == ["---"] * 2 + ["---:"] * (len(head) - 5) + ["---"] * 3
@@ -127,8 +129,9 @@ def test_evaluate_writes_a_table_and_json(workplace):
     assert results["command"].endswith("evaluate.py --model=entry --data=more.npz " + " ".join(flags))
     assert results["versions"]["keras"] == keras.__version__ and f"keras {keras.__version__}" in row[-1]
     further = {"map", "recall@1", "recall@5", "recall@10", "linear_grid_regularization"}
-    further |= {f"finetune_{share}_scratch" for share in (1, 10, 100)}
-    assert set(head[4:-5]) == {*protocols, *further, "few_shot_interval", "transductive_interval"} - {"retrieval"}
+    further |= {f"finetune_{share}_scratch" for share in (1, 10, 100)} | {"knn_balanced", "linear_balanced"}
+    further |= {"knn_ece", "linear_ece", "few_shot_interval", "transductive_interval"}
+    assert set(head[4:-5]) == {*protocols, *further} - {"retrieval", "calibration"}
     assert all(np.isfinite(results[name]) for name in head[4:-5])
 
     page = parsed((workplace / "e.html").read_text().removeprefix("<!doctype html>"))
@@ -156,7 +159,7 @@ def test_rank_orders_runs_and_names_those_it_leaves_out(workplace, tmp_path):
     for name in ("run", "entry"):
         (tmp_path / name).symlink_to(workplace / name)
     (tmp_path / "half").mkdir()
-    np.savez(tmp_path / "images.npz", x=keras_ssl.data.coloured_digits("test", count=60)[0])
+    np.savez(tmp_path / "images.npz", x=keras_ssl.data.colored_digits("test", count=60)[0])
     cases = [
         ["--logdir=.", "--lidar_samples=0"],
         ["--logdir=run", "--data=images.npz", "--lidar_samples=0"],
@@ -176,9 +179,9 @@ def test_rank_orders_runs_and_names_those_it_leaves_out(workplace, tmp_path):
 @pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    images = keras_ssl.data.coloured_digits("train", count=40)[0]
-    np.savez(tmp_path / "grey.npz", x=images[..., :1])
-    np.savez(tmp_path / "unlabelled.npz", x=images)
+    images = keras_ssl.data.colored_digits("train", count=40)[0]
+    np.savez(tmp_path / "gray.npz", x=images[..., :1])
+    np.savez(tmp_path / "unlabeled.npz", x=images)
     before = sorted(path.name for path in tmp_path.iterdir())
     mistakes = {
         "Closest: simclr_digits": ["--recipe=simclr_digit"],
@@ -186,7 +189,7 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
         "A setting has the form section.key=value. Received: 'optimizer'": ["--set=optimizer"],
         "schedule.warmup_epochs=2, training.epochs=2": ["--epochs=2"],
         "Received: data='nowhere'": ["--data=nowhere"],
-        "`x` must have 3 channels": ["--data=grey.npz"],
+        "`x` must have 3 channels": ["--data=gray.npz"],
         "--logdir: ": ["--logdir=file/run"],
         "--export exists already": ["--export=file"],
         "--export: ": ["--export=file/entry"],
@@ -194,7 +197,7 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
     }
     tiny = [flag for flag in TINY if "data.count" not in flag] + ["--logdir=run"]
     # Last, what is no mistake: arrays without labels, without the doctor and with.
-    fine = [["--data=unlabelled.npz", "--nodoctor"], ["--data=unlabelled.npz", "--overwrite", "--verbose=1"]]
+    fine = [["--data=unlabeled.npz", "--nodoctor"], ["--data=unlabeled.npz", "--overwrite", "--verbose=1"]]
     cases = [[*tiny, *flags] for flags in [*mistakes.values(), *fine]]
     *ends, (error, alone), (_, said) = run_repeatedly("pretrain.py", *cases, cwd=tmp_path)
     assert "loss_at_chance" not in alone and "SimCLR, the loss to expect: chance " in said
@@ -210,25 +213,25 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
 @pytest.mark.slow if ON_TENSORFLOW else pytest.mark.long
 def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path):
     model = f"--model={workplace / 'entry'}"
-    unlabelled = [model, "--data=unlabelled.npz", "--protocols=rankme"]
-    np.savez(tmp_path / "unlabelled.npz", x=keras_ssl.data.coloured_digits("train", count=40)[0])
+    unlabeled = [model, "--data=unlabeled.npz", "--protocols=rankme"]
+    np.savez(tmp_path / "unlabeled.npz", x=keras_ssl.data.colored_digits("train", count=40)[0])
     mistakes = {
         "No pretrained encoder has this name": ["--model=nothing"],
-        "two_nn. Received: --protocols=knm": [model, "--protocols=knm"],
-        "--protocols=knn needs labels": [model, "--data=unlabelled.npz", "--protocols=knn,rankme"],
+        "Received: --protocols=knm": [model, "--protocols=knm"],
+        "--protocols=knn needs labels": [model, "--data=unlabeled.npz", "--protocols=knn,rankme"],
         "Received: data='nowhere'": [model, "--data=nowhere"],
-        "--output: ": [model, "--output=unlabelled.npz/e.json"],
-        "--report: ": [model, "--report=unlabelled.npz/e.html"],
+        "--output: ": [model, "--output=unlabeled.npz/e.json"],
+        "--report: ": [model, "--report=unlabeled.npz/e.html"],
         "--logdir and --query are for the report": [model, "--query=1"],
         "holds neither history.json nor": [model, f"--report={tmp_path / 'e.html'}", f"--logdir={tmp_path}"],
-        "`queries` must be numbers below 40": [*unlabelled, f"--report={tmp_path / 'e.html'}", "--query=40"],
+        "`queries` must be numbers below 40": [*unlabeled, f"--report={tmp_path / 'e.html'}", "--query=40"],
     }
-    fine = [*unlabelled, f"--report={workplace / 'unlabelled.html'}"]
+    fine = [*unlabeled, f"--report={workplace / 'unlabeled.html'}"]
     *ends, (error, said) = run_repeatedly("evaluate.py", *mistakes.values(), fine, cwd=tmp_path)
     for (line, _), message in zip(ends, mistakes, strict=True):
         assert line is not None and "error: " in line and message in line and "Received: " in line
     assert error is None and "| rankme |" in said
-    page = parsed((workplace / "unlabelled.html").read_text().removeprefix("<!doctype html>"))
+    page = parsed((workplace / "unlabeled.html").read_text().removeprefix("<!doctype html>"))
     assert "needs labels" in page.one(id="classes").text and len(list(page.all(class_="strip"))) == 8
 
     mistakes = {
@@ -237,7 +240,7 @@ def test_mistakes_in_evaluation_and_export_are_one_line_too(workplace, tmp_path)
     }
     for (line, _), message in zip(run_repeatedly("export.py", *mistakes.values(), cwd=tmp_path), mistakes, strict=True):
         assert line is not None and "error: " in line and message in line and "Received: " in line
-    assert [path.name for path in tmp_path.iterdir()] == ["unlabelled.npz"]
+    assert [path.name for path in tmp_path.iterdir()] == ["unlabeled.npz"]
 
 
 @pytest.mark.slow
@@ -246,8 +249,9 @@ def test_help_says_what_every_flag_is(tmp_path):
     scripts = ["pretrain.py", "evaluate.py", "export.py", "convert.py", "rank.py", "zoo.py"]
     for script in scripts:
         _, said = run_script(script, "--help", cwd=tmp_path)
-        assert f"python scripts/{script} " in said
-        names = re.findall(r'flags.DEFINE_\w+\(\s*"(\w+)"', (SCRIPTS / script).read_text())
+        command = script.removesuffix(".py")
+        assert f"keras-ssl {command} " in said
+        names = re.findall(r'flags.DEFINE_\w+\(\s*"(\w+)"', (COMMANDS / script).read_text())
         assert len(names) > 5
         for name in names:
             assert f"--{name}:" in said or f"--[no]{name}:" in said

@@ -75,11 +75,11 @@ def said(workplace, case):
 
 def test_the_list_and_a_card_say_what_there_is(workplace):
     head, *rows = said(workplace, "list").splitlines()
-    assert head.split() == ["name", "licence", "size", "here", "architecture"]
+    assert head.split() == ["name", "license", "size", "here", "architecture"]
     row = next(row for row in rows if row.startswith("barlow_digits "))
     assert row.split()[:5] == ["barlow_digits", "Apache-2.0", "394.2", "kB", "yes"] and "ConvNet(" in row
     row = next(row for row in rows if row.startswith("mae_vitb16 "))
-    assert row.split()[:5] == ["mae_vitb16", "CC-BY-NC-4.0", "(ask)", "?", "no"] and "ViT(" in row
+    assert row.split()[:6] == ["mae_vitb16", "CC-BY-NC-4.0", "(ask)", "343.2", "MB", "no"] and "ViT(" in row
     names = [row.split()[0] for row in rows if row and not row.startswith("(")]
     assert set(names) >= set(keras_ssl.list_models())
     shown = said(workplace, "show")
@@ -88,7 +88,7 @@ def test_the_list_and_a_card_say_what_there_is(workplace):
     )
 
 
-def test_weights_are_fetched_once_their_licence_is_accepted(workplace):
+def test_weights_are_fetched_once_their_license_is_accepted(workplace):
     folder, ends, asked = workplace
     target = folder / "cache" / "far" / "net.pth"
     assert target.read_bytes() == (folder / "net.pth").read_bytes() and asked == ["/net.pth"]

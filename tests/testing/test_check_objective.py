@@ -12,7 +12,7 @@ from tests.objectives.tiny import cheap_views, encoder
 
 @keras.saving.register_keras_serializable(package="keras_ssl_tests")
 class Sound(keras_ssl.SSLModel):
-    """A small objective that keeps every contract: mean squared distance of two standardised projections."""
+    """A small objective that keeps every contract: mean squared distance of two standardized projections."""
 
     def __init__(self, encoder, width=6, **kwargs):
         super().__init__(encoder, **kwargs)
@@ -24,12 +24,12 @@ class Sound(keras_ssl.SSLModel):
     def default_views(self):
         return cheap_views()
 
-    def embed(self, batch, training):
-        views = self.make_views(batch)[:2]
-        z1, z2 = (self.head(self.encoder(view, training=training), training=training) for view in views)
+    def embed(self, batch, step):
+        views = self.make_views(batch, step)[:2]
+        z1, z2 = (self.head(self.encoder(view, training=step.training), training=step.training) for view in views)
         return {"z1": z1, "z2": z2}
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         return keras.ops.mean(keras.ops.square(embeddings["z1"] - embeddings["z2"])), {}
 
     def get_config(self):
@@ -51,8 +51,8 @@ class Disconnected(Sound):
 
 @keras.saving.register_keras_serializable(package="keras_ssl_tests")
 class Overflowing(Sound):
-    def embed(self, batch, training):
-        embeddings = super().embed(batch, training)
+    def embed(self, batch, step):
+        embeddings = super().embed(batch, step)
         return {**embeddings, "z1": embeddings["z1"] * keras.ops.cast(1e38, embeddings["z1"].dtype)}
 
 
@@ -64,7 +64,7 @@ class Hasty(Sound):
         super().__init__(encoder, **kwargs)
         self.count = self.add_weight(name="count", shape=(), initializer="zeros", trainable=False)
 
-    def after_step(self, embeddings, updated):
+    def after_step(self, embeddings, updated, step):
         self.count.assign_add(1.0)
 
 
@@ -74,9 +74,9 @@ class Amnesiac(Sound):
 
     calls = 0
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         Amnesiac.calls += 1
-        loss, logs = super().objective(embeddings)
+        loss, logs = super().objective(embeddings, step)
         return loss * float(Amnesiac.calls), logs
 
 
@@ -84,9 +84,9 @@ class Amnesiac(Sound):
 class Deaf(Sound):
     """Adds noise of its own to a constant input, so that collapse does not show."""
 
-    def embed(self, batch, training):
-        embeddings = super().embed(batch, training)
-        noise = self.stream(batch).normal((self.width,))
+    def embed(self, batch, step):
+        embeddings = super().embed(batch, step)
+        noise = step.stream().normal((self.width,))
         return {"noisy": keras.ops.cast(embeddings["z1"], "float32") + noise, **embeddings}
 
 

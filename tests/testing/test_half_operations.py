@@ -21,11 +21,11 @@ class CastsDown(Sound):
         self.layer.build((None, self.width))
         self.seen = self.add_weight(name="seen", shape=(), initializer="zeros", trainable=False)
 
-    def objective(self, embeddings):
-        loss, logs = super().objective(embeddings)
+    def objective(self, embeddings, step):
+        loss, logs = super().objective(embeddings, step)
         return loss + self.extra(embeddings["z1"], "objective"), logs
 
-    def after_step(self, embeddings, updated):
+    def after_step(self, embeddings, updated, step):
         self.seen.assign(self.extra(embeddings["z1"], "after_step"))
 
     def extra(self, z, place):

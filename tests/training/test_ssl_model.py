@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.random import permutation
+from keras_ssl.training import Field, Step
 from tests.objectives.tiny import OBJECTIVES
 
 
@@ -19,24 +20,23 @@ def encoder():
 class Twins(keras_ssl.SSLModel):
     """The simplest objective: the mean squared distance of two views' features; remembers what it was given."""
 
-    required_keys = ()
-
     def default_views(self):
         ops = [keras_ssl.views.RandomFlip(0.5), keras_ssl.views.RandomGrayscale(0.5)]  # cheap to compile
         return keras_ssl.views.MultiView([keras_ssl.views.Compose(ops)] * 2)
 
-    def embed(self, batch, training):
-        first, second = self.make_views(batch)[:2]
+    def embed(self, batch, step):
+        first, second = self.make_views(batch, step)[:2]
         embeddings = {
-            "z1": self.encoder(first, training=training),
-            "z2": self.encoder(second, training=training),
+            "z1": self.encoder(first, training=step.training),
+            "z2": self.encoder(second, training=step.training),
         }
         return {
             **embeddings,
-            **{key: batch[key] for key in ("y", "index", "group", "position") if key in batch},
+            **{key: batch[key] for key in ("y", "index", "group") if key in batch},
+            "position": step.position,
         }
 
-    def objective(self, embeddings):
+    def objective(self, embeddings, step):
         distance = keras.ops.mean(keras.ops.square(embeddings["z1"] - embeddings["z2"]))
         seen = {key: keras.ops.sum(value) for key, value in embeddings.items() if key not in ("z1", "z2")}
         return distance, seen
@@ -44,7 +44,7 @@ class Twins(keras_ssl.SSLModel):
 
 @keras.saving.register_keras_serializable(package="keras_ssl_tests")
 class NeedsGroups(Twins):
-    required_keys = ("group",)
+    fields = {"group": Field("int32")}
 
 
 OF_12 = (28 * 8 + 38 * 4) / 12  # the sums of 0 to 7 and of 8 to 11, weighted by the size of their batches
@@ -86,18 +86,36 @@ class TestData:
         data = keras_ssl.data.from_arrays(images(), y=np.arange(16), batch_size=8)
         assert "y" in compiled(Twins(encoder())).fit(data, verbose=0).history
 
+    def test_labels_in_a_column(self):
+        """`keras.datasets` gives [N, 1]."""
+        history = fit(compiled(Twins(encoder())), images(), np.arange(16)[:, np.newaxis])
+        assert history["y"] == pytest.approx([np.arange(16).sum() / 2])
+
+    def test_a_generator_of_bare_arrays(self):
+        def batches():
+            while True:
+                yield images()[:8]
+
+        model = compiled(Twins(encoder()))
+        assert "loss" in model.fit(batches(), steps_per_epoch=2, verbose=0).history
+        assert np.isfinite(model.evaluate(batches(), steps=1, verbose=0, return_dict=True)["loss"])
+
     @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data belongs to TensorFlow")
     def test_tf_data_of_pairs(self):
         import tensorflow as tf
 
         data = tf.data.Dataset.from_tensor_slices((images(), np.arange(16))).batch(8, drop_remainder=True)
         assert "y" in compiled(Twins(encoder())).fit(data, verbose=0).history
+        column = tf.data.Dataset.from_tensor_slices((images(), np.arange(16)[:, None])).batch(8, drop_remainder=True)
+        assert compiled(Twins(encoder())).fit(column, verbose=0).history["y"] == pytest.approx(
+            [np.arange(16).sum() / 2]
+        )
 
     @pytest.mark.slow
-    def test_floats_on_either_scale_equal_integers(self):
+    def test_types_of_the_same_images_are_the_same(self):
         losses = [
             fit(compiled(same_start(Twins(encoder())), learning_rate=0.0), x)["loss"][-1]
-            for x in (images(), images().astype("float32"), (images() / 255).astype("float32"))
+            for x in (images(), images().astype("uint16") * 257, (images() / 255).astype("float32"))
         ]
         np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
 
@@ -116,10 +134,10 @@ class TestData:
         seen = []
 
         class Watch(keras_ssl.SSLModel):
-            def embed(self, batch, training):
+            def embed(self, batch, step):
                 return {"z": self.encoder(batch["x"]), "index": batch["index"]}
 
-            def objective(self, embeddings):
+            def objective(self, embeddings, step):
                 rank = keras.ops.cast(keras.ops.arange(1, 5), "float32")
                 return keras.ops.mean(embeddings["z"]), {
                     "code": keras.ops.sum(rank * keras.ops.cast(embeddings["index"], "float32"))
@@ -229,7 +247,8 @@ class TestUse:
 
     def test_nests_in_another_model(self):
         model = Twins(encoder())
-        classifier = keras.Sequential([model, keras.layers.Dense(4, activation="softmax")])
+        pixels = keras.Input((8, 8, 3), dtype="uint8")
+        classifier = keras.Sequential([pixels, model, keras.layers.Dense(4, activation="softmax")])
         classifier.compile("sgd", "sparse_categorical_crossentropy")
         before = model.encoder.get_weights()[0]
         classifier.fit(images(), np.arange(16) % 4, verbose=0)
@@ -381,9 +400,9 @@ class TestStep:
         traces = []
 
         class Counts(Twins):
-            def objective(self, embeddings):
+            def objective(self, embeddings, step):
                 traces.append(1)
-                return super().objective(embeddings)
+                return super().objective(embeddings, step)
 
         model = compiled(Counts(encoder()))
         fit(model, images(32), epochs=3)
@@ -400,40 +419,36 @@ class TestStep:
 
 
 class TestDrawsOfAnObjective:
-    def batch(self, count=6, step=3):
-        return {"seed": 0, "step": step, "position": np.arange(count, dtype="int32")}
-
     def test_shuffled_rows_are_all_rows_in_an_order_of_the_step(self):
         model, rows = Twins(encoder()), np.arange(12.0, dtype="float32").reshape(6, 2)
         first, again, later = (
-            keras.ops.convert_to_numpy(model.shuffled(rows, self.batch(step=step))) for step in (3, 3, 4)
+            keras.ops.convert_to_numpy(model.shuffled(rows, Step.at(6, index=index))) for index in (3, 3, 4)
         )
         assert sorted(map(tuple, first)) == sorted(map(tuple, rows))
         np.testing.assert_array_equal(first, again)
         assert not np.array_equal(first, later)
 
     def test_the_stream_of_a_step_has_one_row_for_all(self):
-        model = Twins(encoder())
         draws = [
-            keras.ops.convert_to_numpy(model.step_stream(self.batch(count)).uniform(shape=(3,))) for count in (2, 6)
+            keras.ops.convert_to_numpy(Step.at(count, index=3).shared_stream().uniform(shape=(3,))) for count in (2, 6)
         ]
         assert draws[0].shape == (1, 3)
         np.testing.assert_array_equal(*draws)
-        assert not np.array_equal(
-            draws[0], keras.ops.convert_to_numpy(model.stream(self.batch()).uniform(shape=(3,)))[:1]
-        )
+        own = Step.at(6, index=3).stream().uniform(shape=(3,))
+        assert not np.array_equal(draws[0], keras.ops.convert_to_numpy(own)[:1])
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl_tests")
 class AtMostTen(Twins):
-    def check_arrays(self, arrays):
-        if len(arrays["x"]) > 10:
-            raise ValueError(f"too many. Received: keys={sorted(arrays)}")
+    def check_samples(self, fields, whole, batch_size=None):
+        super().check_samples(fields, whole, batch_size)
+        if whole and len(fields["index"]) > 10:
+            raise ValueError(f"too many. Received: batch_size={batch_size}")
 
 
-def test_an_objective_can_refuse_arrays_before_any_training():
+def test_an_objective_can_refuse_samples_before_any_training():
     model = compiled(AtMostTen(encoder()))
-    with pytest.raises(ValueError, match="too many. Received: keys="):
-        fit(model, {"x": images(16), "group": np.ones(16, "int32")})
+    with pytest.raises(ValueError, match="too many. Received: batch_size="):
+        fit(model, images(16))
     assert int(keras.ops.convert_to_numpy(model.step)) == 0
     assert "loss" in fit(model, images(8))

@@ -33,13 +33,13 @@ ORDERS = list(itertools.permutations(range(4)))
 
 
 def make_images(rng):
-    """Noise, a smooth gradient, few strong colours, and greys: what the branches of the hue formula meet."""
+    """Noise, a smooth gradient, few strong colors, and grays: what the branches of the hue formula meet."""
     noise = rng.integers(0, 256, (HEIGHT, WIDTH, 3))
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     smooth = np.stack([rows * 12, columns * 15, 255 - rows * 6 - columns * 7], axis=-1)
     strong = rng.choice([0, 127, 128, 255], (HEIGHT, WIDTH, 3))
-    grey = np.repeat(rng.integers(0, 256, (HEIGHT, WIDTH, 1)), 3, axis=-1)
-    return np.stack([noise, smooth, strong, grey]).astype(np.uint8)
+    gray = np.repeat(rng.integers(0, 256, (HEIGHT, WIDTH, 1)), 3, axis=-1)
+    return np.stack([noise, smooth, strong, gray]).astype(np.uint8)
 
 
 def channels_last(images):

@@ -44,7 +44,7 @@ def test_ratio_zero_and_a_batch_of_equal_images_are_unchanged():
     np.testing.assert_allclose(run(BatchStylesStandardization(0.5), equal), equal, atol=1e-6)
 
 
-def test_images_share_their_mean_colour_before_clipping():
+def test_images_share_their_mean_color_before_clipping():
     dim = 0.4 + 0.05 * IMAGES * np.arange(1, 7, dtype="float32")[:, None, None, None] / 6
     means = run(BatchStylesStandardization(0.01), dim).mean((1, 2))
     np.testing.assert_allclose(means, means[:1].repeat(6, 0), atol=1e-5)

@@ -71,7 +71,15 @@ def test_channels(see):
     assert np.abs(see(ColorJitter(0.4, 0.4, 0.4, 0.1), single) - single).max() > 0.01
     np.testing.assert_allclose(see(ColorJitter(saturation=0.4, hue=0.1), single), single, atol=1e-7)
     with pytest.raises(ValueError, match=r"3 channels.*\(2, 4, 4, 5\)"):
-        see(ColorJitter(0.4), np.zeros((2, 4, 4, 5), "float32"))
+        see(ColorJitter(saturation=0.4), np.zeros((2, 4, 4, 5), "float32"))
+
+
+def test_brightness_and_contrast_take_any_channels(see):
+    images = np.random.default_rng(0).random((2, 4, 4, 5), dtype="float32")
+    bright = see(ColorJitter(brightness=(0.5, 0.5)), images)
+    np.testing.assert_allclose(bright, 0.5 * images, atol=1e-6)
+    flat = see(ColorJitter(contrast=(0.0, 0.0)), images)
+    np.testing.assert_allclose(flat, np.broadcast_to(images.mean((1, 2, 3), keepdims=True), images.shape), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

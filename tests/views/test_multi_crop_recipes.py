@@ -14,7 +14,7 @@ from keras_ssl.views import (
     RandomGrayscale,
     RandomResizedCrop,
     Solarize,
-    coloured_digits,
+    colored_digits,
     dino,
     swav,
 )
@@ -64,14 +64,14 @@ def test_options(recipe):
         recipe(local_copies=-1)
 
 
-def test_coloured_digits_with_local_crops():
-    views = coloured_digits(copies=2, local_copies=3, local_size=8, local_scale=(0.2, 0.4))
+def test_colored_digits_with_local_crops():
+    views = colored_digits(copies=2, local_copies=3, local_size=8, local_scale=(0.2, 0.4))
     assert isinstance(views, MultiCrop) and len(views.local_views) == 3
     large, small = views.global_views[0].views, views.local_views[0].views
-    assert large == coloured_digits().views[0].views and small[1:] == large[1:]
+    assert large == colored_digits().views[0].views and small[1:] == large[1:]
     assert small[0] == RandomResizedCrop(8, (0.2, 0.4))
     with pytest.raises(ValueError, match="Received: local_copies=-1"):
-        coloured_digits(local_copies=-1)
+        colored_digits(local_copies=-1)
 
 
 def test_a_recipe_can_put_local_crops_together():

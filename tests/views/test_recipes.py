@@ -13,7 +13,7 @@ from keras_ssl.views import (
     Solarize,
     barlow_twins,
     byol,
-    coloured_digits,
+    colored_digits,
     moco,
     ressl,
     simclr,
@@ -128,8 +128,8 @@ def test_every_recipe_conforms(views):
 
 
 @pytest.mark.slow
-def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
-    views = coloured_digits(strength=0.5, min_scale=0.3, grey=0.4, invert=0.1, copies=3)
+def test_colored_digits_views_draw_different_numbers_of_one_pipeline():
+    views = colored_digits(strength=0.5, min_scale=0.3, gray=0.4, invert=0.1, copies=3)
     assert len(views) == 3 and views.views[0] == views.views[2]
     assert parts(views.views[0]) == [
         (RandomResizedCrop(None, (0.3, 1.0)), None),
@@ -140,9 +140,9 @@ def test_coloured_digits_views_draw_different_numbers_of_one_pipeline():
     check_view(views, image_size=8)
 
 
-def test_coloured_digits_copies():
+def test_colored_digits_copies():
     with pytest.raises(ValueError, match="copies=0"):
-        coloured_digits(copies=0)
+        colored_digits(copies=0)
 
 
 def test_ressl_has_a_strong_view_and_a_weak_one():

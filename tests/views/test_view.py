@@ -48,9 +48,9 @@ def test_wrong_rank(shape):
         to_unit_float(np.zeros(shape, "float32"))
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "bool", "uint16"])
+@pytest.mark.parametrize("dtype", ["int32", "bool"])
 def test_wrong_dtype(dtype):
-    with pytest.raises(ValueError, match=f"`images` must be uint8.*Received: images.dtype={dtype}"):
+    with pytest.raises(ValueError, match=f"must be uint8.*uint16.*Received: images.dtype={dtype}"):
         to_unit_float(np.zeros((1, 2, 2, 3), dtype))
 
 

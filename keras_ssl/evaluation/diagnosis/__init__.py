@@ -7,11 +7,12 @@ from keras_ssl.evaluation.diagnosis.complete_collapse import complete_collapse
 from keras_ssl.evaluation.diagnosis.constant_teacher import constant_teacher
 from keras_ssl.evaluation.diagnosis.dead_queue import dead_queue
 from keras_ssl.evaluation.diagnosis.dimensional_collapse import dimensional_collapse
-from keras_ssl.evaluation.diagnosis.evidence import Embedding, Evidence, Finding
+from keras_ssl.evaluation.diagnosis.evidence import Embedding, Evidence, Finding, PseudoLabelEvidence
 from keras_ssl.evaluation.diagnosis.leaking_labels import leaking_labels
 from keras_ssl.evaluation.diagnosis.loss_at_chance import loss_at_chance
 from keras_ssl.evaluation.diagnosis.loss_below_floor import loss_below_floor
 from keras_ssl.evaluation.diagnosis.loss_not_finite import loss_not_finite
+from keras_ssl.evaluation.diagnosis.pseudo_labels import no_pseudo_labels, one_pseudo_class, teacher_worse
 from keras_ssl.evaluation.diagnosis.vanished_gradient import vanished_gradient
 from keras_ssl.evaluation.diagnosis.views_alike import views_alike
 from keras_ssl.evaluation.diagnosis.weights_stand_still import weights_stand_still
@@ -28,6 +29,9 @@ DETECTORS: tuple[Callable[[Evidence], Finding | None], ...] = (
     weights_stand_still,
     views_alike,
     leaking_labels,
+    one_pseudo_class,
+    no_pseudo_labels,
+    teacher_worse,
 )
 
 
@@ -40,4 +44,4 @@ def diagnose(evidence: Evidence) -> list[Finding]:
     return [finding for finding in found if finding is not None]
 
 
-__all__ = ["DETECTORS", "Embedding", "Evidence", "Finding", "diagnose"]
+__all__ = ["DETECTORS", "Embedding", "Evidence", "Finding", "PseudoLabelEvidence", "diagnose"]

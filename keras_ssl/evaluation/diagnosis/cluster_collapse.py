@@ -16,7 +16,7 @@ def cluster_collapse(evidence: Evidence) -> Finding | None:
     """
     now, start = evidence.now, evidence.start
     remedy = (
-        "Balance the clusters (more Sinkhorn iterations, a queue, a centre that follows faster) or sharpen less; use "
+        "Balance the clusters (more Sinkhorn iterations, a queue, a center that follows faster) or sharpen less; use "
         "more prototypes, and keep them frozen for longer at the start."
     )
     used = evidence.prototypes_used

@@ -12,7 +12,7 @@ class Embedding:
         samples: number of images.
         width: dimensions of an embedding.
         spread: `sqrt(D)` times the mean standard deviation of the unit embeddings: 1 on the whole sphere, 0 in a point.
-        rank: effective rank of the centred unit embeddings, at most `min(N - 1, D)`.
+        rank: effective rank of the centerd unit embeddings, at most `min(N - 1, D)`.
         points: number of groups that the images fall into where cosines above 0.99 join a group.
     """
 
@@ -21,6 +21,27 @@ class Embedding:
     spread: float
     rank: float
     points: int
+
+
+@dataclass(frozen=True)
+class PseudoLabelEvidence:
+    """What a semi-supervised classifier makes of a few images, at one moment.
+
+    Args:
+        samples: number of images.
+        used: share of the images whose pseudo-label is used, or the mean weight of one.
+        largest: share of the class that most of the pseudo-labels in use name; None where none is used.
+        largest_label: share of the class that most of the images belong to; 0 where that is not known.
+        teacher_accuracy: share of the images that the teacher classifies correctly; None without labels or teacher.
+        student_accuracy: the same of the model in training.
+    """
+
+    samples: int
+    used: float
+    largest: float | None = None
+    largest_label: float = 0.0
+    teacher_accuracy: float | None = None
+    student_accuracy: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,8 @@ class Evidence:
         label_share: the largest share of a pixel's variance that lies between classes; its place is `label_pixel`.
         label_pixel: indices of that pixel.
         past: numbers of updates and losses at earlier looks, in order.
+        pseudo_labels: of a semi-supervised classifier.
+        past_pseudo_labels: numbers of updates and the same at earlier looks, in order.
         patience: updates after which a loss that stands still is taken to stay there.
     """
 
@@ -74,6 +97,8 @@ class Evidence:
     label_share: float | None = None
     label_pixel: tuple[int, ...] = ()
     past: tuple[tuple[int, float], ...] = ()
+    pseudo_labels: PseudoLabelEvidence | None = None
+    past_pseudo_labels: tuple[tuple[int, PseudoLabelEvidence], ...] = ()
     patience: int = 500
 
 

@@ -13,6 +13,6 @@ def loss_below_floor(evidence: Evidence) -> Finding | None:
     return Finding(
         "loss below its theoretical floor",
         {"loss": evidence.loss, "floor": floor},
-        "This is a mistake in the loss, not learning: look for embeddings that are not normalised, a temperature other "
+        "This is a mistake in the loss, not learning: look for embeddings that are not normalized, a temperature other "
         "than the stated one, or candidates that are missing.",
     )

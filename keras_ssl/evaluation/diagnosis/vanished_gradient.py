@@ -14,6 +14,6 @@ def vanished_gradient(evidence: Evidence) -> Finding | None:
     return Finding(
         "gradient vanished",
         {"gradient over weights": gradient, "tensors without": evidence.dead, "loss": evidence.loss},
-        "Look for dead ReLUs (lower the learning rate, normalise, start anew), a stop-gradient too many, or a "
+        "Look for dead ReLUs (lower the learning rate, normalize, start anew), a stop-gradient too many, or a "
         "softmax so sharp that it is saturated (raise the temperature).",
     )

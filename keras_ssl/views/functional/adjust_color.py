@@ -38,9 +38,11 @@ def join(planes: Planes) -> Tensor:
 
 
 def gray(planes: Planes) -> Tensor:
-    """The brightness `[N, H, W]` as the eye sees it; of a single channel, the channel."""
+    """The brightness `[N, H, W]` as the eye sees it; of a number of channels other than three, their mean."""
     if len(planes) == 1:
         return planes[0]
+    if len(planes) != 3:
+        return sum(planes[1:], planes[0]) * np.float32(1.0 / len(planes))
     return _RED * planes[0] + _GREEN * planes[1] + _BLUE * planes[2]
 
 
@@ -53,7 +55,7 @@ def gray_mean(planes: Planes) -> Tensor:
 def shift_hue(planes: Planes, turns: Tensor) -> Planes:
     """Adds `turns` to the hue of three planes, leaving HSV saturation and value as they are.
 
-    On the colour wheel of six sextants, at position t, red is at its full value within one sextant of t = 0,
+    On the color wheel of six sextants, at position t, red is at its full value within one sextant of t = 0,
     falls linearly to the least channel's value over the next one, and stays there for the opposite two; green
     is the same about t = 2, blue about t = 4. So the inverse needs no branches: each channel is
     `low + chroma * clip(2 - |t|, 0, 1)` with t measured from its own peak.
@@ -104,27 +106,26 @@ def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
-    """Computes `clip(factor * images + (1 - factor) * m, 0, 1)` with m the mean over the image in grey.
+    """Computes `clip(factor * images + (1 - factor) * m, 0, 1)` with m the mean over the image in gray.
 
     Args:
-        images: float tensor `[N, H, W, 3]` (or 1 channel) in [0, 1].
-        factor: float tensor `[N]`, not negative; 0 gives a grey image, 1 changes nothing.
+        images: float tensor `[N, H, W, C]` in [0, 1], with any number of channels: see `gray`.
+        factor: float tensor `[N]`, not negative; 0 gives a gray image, 1 changes nothing.
 
     Returns:
         Tensor of the shape of `images`.
     """
-    check_channels(images, "adjust_contrast")
     factor = per_sample(factor)
     mean = ops.expand_dims(gray_mean(split(images)), -1)
     return ops.clip(factor * images + (1.0 - factor) * mean, 0.0, 1.0)
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
-    """Computes `clip(factor * images + (1 - factor) * grey, 0, 1)`, pixel by pixel.
+    """Computes `clip(factor * images + (1 - factor) * gray, 0, 1)`, pixel by pixel.
 
     Args:
         images: float tensor `[N, H, W, 3]` in [0, 1]; a single channel is returned as it is.
-        factor: float tensor `[N]`, not negative; 0 removes the colour, 1 changes nothing.
+        factor: float tensor `[N]`, not negative; 0 removes the color, 1 changes nothing.
 
     Returns:
         Tensor of the shape of `images`.
@@ -136,11 +137,11 @@ def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def adjust_hue(images: Tensor, turns: Tensor) -> Tensor:
-    """Turns the colour wheel: adds `turns` to the hue in HSV coordinates.
+    """Turns the color wheel: adds `turns` to the hue in HSV coordinates.
 
     Args:
         images: float tensor `[N, H, W, 3]` in [0, 1]; a single channel is returned as it is.
-        turns: float tensor `[N]`: the angle in whole turns; 0 and 1 change nothing, 0.5 gives complementary colours.
+        turns: float tensor `[N]`: the angle in whole turns; 0 and 1 change nothing, 0.5 gives complementary colors.
 
     Returns:
         Tensor of the shape of `images`.

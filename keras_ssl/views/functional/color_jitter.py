@@ -1,4 +1,4 @@
-"""Several colour adjustments in an order that differs from image to image."""
+"""Several color adjustments in an order that differs from image to image."""
 
 import functools
 
@@ -27,13 +27,14 @@ def color_jitter(
 ) -> Tensor:
     """Adjusts brightness, contrast, saturation and hue, each image in its own order.
 
-    Brightness, contrast and saturation are all `clip(a * image + b * grey + c * mean(grey), 0, 1)`; the order only
+    Brightness, contrast and saturation are all `clip(a * image + b * gray + c * mean(gray), 0, 1)`; the order only
     decides which a, b and c hold in which turn: so a loop of such blends serves all orders. A turn of the hue costs as
     much as several blends. It is taken once, between a loop of those that an image's order has before it and one of the
     others. The result is that of the functions `adjust_...` called in that order.
 
     Args:
-        images: float tensor `[N, H, W, 3]` in [0, 1], or `[N, H, W, 1]`, where saturation and hue change nothing.
+        images: float tensor `[N, H, W, 3]` in [0, 1], or `[N, H, W, 1]`, where saturation and hue change nothing; with
+            any number of channels where neither is given.
         places: integer tensor `[N, K]`, a permutation of `0 ... K - 1` in every row: the place in the order
             of each of the K adjustments that are given, in the order of this function's arguments.
         brightness: float tensor `[N]` of factors; None (default) leaves the adjustment out.
@@ -44,7 +45,9 @@ def color_jitter(
     Returns:
         Float tensor of the shape of `images`.
     """
-    channels = check_channels(images, "color_jitter")
+    # Brightness and contrast take any channels, saturation and hue what are colors.
+    colors = saturation is not None or hue is not None
+    channels = check_channels(images, "color_jitter") if colors else images.shape[-1]
     adjustments = {"brightness": brightness, "contrast": contrast, "saturation": saturation, "hue": hue}
     given: dict[str, Tensor] = {
         name: per_sample(value, rank=3) for name, value in adjustments.items() if value is not None

@@ -93,7 +93,7 @@ def _map_columns(images: Tensor, start: Tensor, extent: Tensor, size: int, inter
     """Resizes `[N, H, W, C]` to `[N, H, size, C]` as `resize_matrix` does, wide ones in blocks of columns.
 
     What a block of outputs sees is not much wider than the block: so a product for each does with a fraction of the
-    multiplications. Sums as for the rows are no faster, because neighbours in a row are single pixels.
+    multiplications. Sums as for the rows are no faster, because neighbors in a row are single pixels.
     """
     height, length, channels = images.shape[1:]
     blocks = _blocks(size)

@@ -45,7 +45,7 @@ def _sum_rows(planes: Tensor, taps: Tensor) -> Tensor:
 def gaussian_blur(images: Tensor, sigma: Tensor, kernel_size: int) -> Tensor:
     """Blurs each image with its own Gaussian.
 
-    The taps are `exp(-d**2 / (2 sigma**2))` for the integer distances `|d| <= kernel_size // 2`, normalised
+    The taps are `exp(-d**2 / (2 sigma**2))` for the integer distances `|d| <= kernel_size // 2`, normalized
     to sum to one; the image is continued by reflection about its edge pixels. This is torchvision's
     `gaussian_blur`, computed as one banded matrix for the rows and one for the columns.
 

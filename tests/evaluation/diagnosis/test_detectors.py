@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keras_ssl.evaluation.diagnosis import DETECTORS, Embedding, Evidence, Finding, diagnose
+from keras_ssl.evaluation.diagnosis import DETECTORS, Embedding, Evidence, Finding, PseudoLabelEvidence, diagnose
 
 HEALTHY = Evidence(
     updates=100,
@@ -109,4 +109,31 @@ def test_without_numbers_nothing_else_is_said():
 def test_findings_can_be_read():
     finding = Finding("dead queue", {"memory": "queue", "updates": 10.0}, "Fill it.", step=12)
     assert str(finding) == "dead queue at step 12 (memory queue, updates 10). Fill it."
-    assert len(DETECTORS) == 11 and all(detector.__doc__ for detector in DETECTORS)
+    assert len(DETECTORS) == 14 and all(detector.__doc__ for detector in DETECTORS)
+
+
+SOUND = PseudoLabelEvidence(100, used=0.5, largest=0.3, largest_label=0.1, teacher_accuracy=0.8, student_accuracy=0.7)
+
+
+@pytest.mark.parametrize(
+    ("name", "just", "not_yet"),
+    [
+        ("pseudo-labels in one class", {"largest": 0.95}, {"largest": 0.94}),
+        ("pseudo-labels in one class", {"largest": 1.0, "used": 0.08}, {"largest": 1.0, "used": 0.07}),
+        ("pseudo-labels in one class", {"largest": 1.0}, {"largest": 1.0, "largest_label": 0.9}),
+        ("no pseudo-labels used", {"used": 0.009, "largest": None}, {"used": 0.011, "largest": None}),
+        ("teacher worse than student", {"teacher_accuracy": 0.59}, {"teacher_accuracy": 0.61}),
+        ("teacher worse than student", {"teacher_accuracy": 0.59}, {"teacher_accuracy": None}),
+    ],
+)
+def test_pseudo_labels_that_stay_of_no_use(name, just, not_yet):
+    """It has to last for `patience` updates, at every look."""
+    bad, good = replace(SOUND, **just), replace(SOUND, **not_yet)
+    looks = tuple((updates, bad) for updates in (0, 50, 100, 550))
+    now = replace(HEALTHY, updates=600, pseudo_labels=bad, past_pseudo_labels=looks)
+    assert names(now) == [name]
+    assert names(replace(now, pseudo_labels=good)) == []
+    assert names(replace(now, past_pseudo_labels=(*looks[:-1], (550, good)))) == []
+    assert names(replace(now, past_pseudo_labels=((0, good), *looks[1:]))) == [name]
+    assert names(replace(now, past_pseudo_labels=looks[3:])) == []
+    assert names(replace(now, past_pseudo_labels=())) == []

@@ -63,6 +63,6 @@ def test_label_share_leaves_out_what_says_nothing():
     assert measures.label_share(images, np.arange(12)) == (0.0, ())  # a sample a class
     assert measures.label_share(images, np.zeros(12, int)) == (0.0, ())
     assert measures.label_share(np.ones((12, 1)), np.arange(12) % 2) == (0.0, (0,))
-    unlabelled = np.array([0] * 4 + [1] * 4 + [-1] * 4)
-    share, _ = measures.label_share(np.array([[0.0]] * 4 + [[1.0]] * 4 + [[7.0]] * 4), unlabelled)
+    unlabeled = np.array([0] * 4 + [1] * 4 + [-1] * 4)
+    share, _ = measures.label_share(np.array([[0.0]] * 4 + [[1.0]] * 4 + [[7.0]] * 4), unlabeled)
     assert share == 1.0

@@ -1,0 +1,8 @@
+"""One file for each proof: that a method does its job, against its plain baseline, on data that ship.
+
+    python -m benchmarks.proofs --only=fix_match --seeds=3
+
+prints a table and writes benchmarks/results/proofs/NAME.json; a seed that is there is not run again. A file has `NAME`,
+`MEASURE`, `METHOD` and `BASELINE` (keys of the figures to compare), and `run(seed)`, which returns the figures; where
+lower figures are better, `LOWER_IS_BETTER = True`.
+"""

@@ -1,0 +1,38 @@
+"""Accuracy on pale 8-pixel digits on a slope of gray: two teachers and their divergence, beside equal weights."""
+
+from typing import Any
+
+from benchmarks.proofs._few_labels import network, weak_and_strong
+from benchmarks.proofs.masked_image_consistency import domains
+
+NAME = "DivergenceWeightedSelfTraining"
+MEASURE = "accuracy of the target domain"  # the higher, the better
+METHOD, BASELINE = "DivergenceWeightedSelfTraining", "source alone"
+EPOCHS = 12
+
+
+def accuracy(seed: int, **options: Any) -> float:
+    import keras
+
+    import keras_ssl
+
+    x, y, target, x_test, y_test = domains(seed)
+    keras.utils.set_random_seed(seed)
+    momenta = {"momentum": 0.98, "second_momentum": 0.8}
+    model = keras_ssl.DivergenceWeightedSelfTraining(
+        network(), classes=10, views=weak_and_strong(), seed=seed, **momenta, **options
+    )
+    streams = {"source": {"x": x, "y": y}, "target": {"x": target}}
+    data = keras_ssl.data.from_streams(streams, (1, 1), batch_size=64, seed=seed)
+    steps = EPOCHS * len(data)
+    model.compile(keras.optimizers.Adam(keras_ssl.schedules.WarmupCosine(3e-3, steps, steps // 20)), jit_compile=False)
+    model.fit(data, epochs=EPOCHS, verbose=0)
+    return float((model.predict(x_test, verbose=0).argmax(axis=1) == y_test).mean())
+
+
+def run(seed: int) -> dict[str, float]:
+    return {
+        "DivergenceWeightedSelfTraining": accuracy(seed),
+        "equal weights": accuracy(seed, sharpness=0.0),
+        "source alone": accuracy(seed, unlabeled_weight=0.0),
+    }

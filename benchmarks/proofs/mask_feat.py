@@ -1,0 +1,11 @@
+"""Linear and kNN accuracy of a small vision transformer: untrained, and by MaskFeat in 10 epochs."""
+
+from benchmarks.proofs._landmark import beside_untrained
+
+NAME = "MaskFeat"
+MEASURE = "accuracy"  # the higher, the better
+METHOD, BASELINE = "kNN, MaskFeat", "kNN, untrained"
+
+
+def run(seed: int) -> dict[str, float]:
+    return beside_untrained("MaskFeat", "mask_feat_digits", seed, epochs=10)

@@ -1,0 +1,61 @@
+"""What the commands share: errors of the user in one line, flags for data, tables."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from absl import app, flags, logging
+
+from keras_ssl.data.utf8_name import utf8_name
+
+logging.set_verbosity(logging.WARNING)
+
+DATA_HELP = (
+    "colored_digits, keras:NAME or tfds:NAME (images that keras.datasets or tensorflow_datasets download), an .npz "
+    "file (x and, if it has them, y, x_test, y_test), a folder of images (a class per folder, or unlabeled) or of "
+    "TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
+)
+
+
+def program() -> str:
+    """What the user has called, for messages: "keras-ssl pretrain", or the script."""
+    name = Path(sys.argv[0]).name
+    return name if name.endswith(".py") else sys.argv[0]
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Ends the program with one line instead of a traceback: for what is checked before any work is done.
+
+    Arguments of functions, which messages name in backticks, become the flags of the same names.
+    """
+    try:
+        yield
+    except (ValueError, OSError, ImportError) as error:
+        known = flags.FLAGS.flag_values_dict()
+        text = re.sub(r"`(\w+)`", lambda found: f"--{found[1]}" if found[1] in known else found[0], str(error))
+        sys.exit(f"{program()}: error: {text}")
+
+
+def no_arguments(argv: list[str]) -> None:
+    """All input comes by flags; what is left over was a mistake."""
+    if len(argv) > 1:
+        raise app.UsageError(f"Only flags are taken. Received: {' '.join(argv[1:])}")
+
+
+def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows of the same keys as a markdown table with its head; what is not a text or a dict stands at the right."""
+    rule = ["---" if isinstance(value, str | dict) else "---:" for value in rows[0].values()]
+    cells = [[_cell(key, value).replace("|", "\\|") for key, value in row.items()] for row in rows]
+    return utf8_name("\n".join(f"| {' | '.join(row)} |" for row in (list(rows[0]), rule, *cells)))
+
+
+def _cell(key: str, value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {version}" for name, version in value.items())
+    if isinstance(value, float) and key != "seconds":
+        return f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.4g}"
+    return "" if value is None else str(value)

@@ -1,0 +1,157 @@
+r"""Pretrains an encoder on a folder of images, or by a recipe.
+
+    keras-ssl pretrain photos/
+    keras-ssl pretrain photos/ --method=SimCLR --epochs=50 --out=runs/photos --export=saved_models/photos
+    keras-ssl pretrain photos/ --from=dino_vits16 --image-size=224
+    keras-ssl pretrain --recipe=barlow_twins_cifar10 --data=photos/ --set optimizer.learning_rate=0.1 --logdir=runs/2
+
+Without a recipe, everything that is not said is chosen from the number and size of the images, and printed with its
+reason; the recipe in the folder of the run has all of it.
+
+The folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files (curves, the actual views,
+spectrum and similarities, the features in the projector, the recipe), checkpoints/, history.json, results.json and
+model.weights.h5. What goes wrong (collapse, a dead queue, a loss at its chance value ...) is named in a warning;
+--nodoctor does without. KERAS_BACKEND=jax runs it on JAX.
+
+A run that was interrupted goes on by the same command, at the step of its last checkpoint. On SIGTERM and
+SIGINT it saves one first, and ends with exit code 143 or 130: those of a program that the signal killed,
+so a scheduler sees what it would see without. (A second signal kills at once.) Another recipe than the
+one in the folder is refused, unless --allow names what may change; NaN ends the run with exit code 1; the
+last good checkpoint stays. A folder belongs to one run: a second start is refused before it writes.
+"""
+
+import json
+import signal
+import sys
+
+from absl import app, flags
+
+import keras_ssl
+from keras_ssl.cli.common import DATA_HELP, program, user_errors
+from keras_ssl.hub import list_recipes
+from keras_ssl.messages import guarded_output, say
+from keras_ssl.workflows.choices import choose, facts_of
+from keras_ssl.workflows.pretrain import SMOKE_BATCHES, folder_of
+from keras_ssl.workflows.training_run import TrainingRun
+
+_RECIPE = flags.DEFINE_string(
+    "recipe", None, f"A recipe of the library ({', '.join(list_recipes())}) or a TOML file. Default: one is chosen."
+)
+_DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: the recipe's.")
+_METHOD = flags.DEFINE_string("method", None, "Name of an objective, without a recipe. Default: chosen.")
+_ENCODER = flags.DEFINE_string("encoder", None, "Name of an encoder, without a recipe. Default: chosen.")
+_START = flags.DEFINE_string(
+    "start", None, "Entry of the zoo, or its folder, from whose encoder training goes on. Default: it begins anew."
+)
+flags.DEFINE_alias("from", "start")
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of the views. Default: the recipe's, or chosen.")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a batch. Default: the recipe's, or chosen.")
+_EPOCHS = flags.DEFINE_integer("epochs", None, "Number of epochs. Default: the recipe's, or chosen.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", None, "Of weights, order and views. Default: the recipe's, or 0.", lower_bound=0)
+_SMOKE = flags.DEFINE_bool("smoke", False, "Train for two batches only, to see that all works.")
+_LOGDIR = flags.DEFINE_string("logdir", None, "Folder of the run. Default: runs/ and the name of the data.")
+flags.DEFINE_alias("out", "logdir")
+_SET = flags.DEFINE_multi_string(
+    "set", [], "Any value of the recipe, as in --set optimizer.learning_rate=0.1; may be repeated."
+)
+_EXPORT = flags.DEFINE_string(
+    "export", None, "Folder to export the encoder to: SavedModel, weights and card. Default: none."
+)
+_KNN_EVERY = flags.DEFINE_integer("knn_every", 1, "Epochs between kNN measurements.", lower_bound=1)
+_DOCTOR = flags.DEFINE_bool(
+    "doctor", True, "Look for collapse and other faults while training, and show the loss to expect."
+)
+_CHECKPOINT_STEPS = flags.DEFINE_integer(
+    "checkpoint_steps", 1000, "Steps between checkpoints, beside those at the end of epochs.", lower_bound=1
+)
+_OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a finished run in --logdir, and --export.")
+_ALLOW = flags.DEFINE_multi_string(
+    "allow", [], "A setting that may change when a run goes on, as the error names it; may be repeated."
+)
+_VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: progress bar, 2: lines.")
+
+
+@guarded_output()
+def main(argv: list[str]) -> None:
+    with user_errors():
+        recipe, logdir = resolved_recipe(data_of(argv[1:]))
+        print(recipe.text())
+        run = TrainingRun(
+            recipe,
+            logdir,
+            export=_EXPORT.value,
+            knn_every=_KNN_EVERY.value,
+            doctor=_DOCTOR.value,
+            checkpoint_steps=_CHECKPOINT_STEPS.value,
+            overwrite=_OVERWRITE.value,
+            allow=_ALLOW.value,
+            verbose=int(_VERBOSE.value),
+            most_batches=SMOKE_BATCHES if _SMOKE.value else None,
+            signals=(signal.SIGTERM, signal.SIGINT),
+        )
+    try:
+        results = run.train()
+    except (keras_ssl.callbacks.ResumeError, OSError) as error:
+        sys.exit(f"{program()}: error: {error}")
+    except FloatingPointError as error:
+        sys.exit(f"{program()}: error: {error} (the last good checkpoint: {run.checkpoint.latest_path})")
+    with user_errors():  # the run is kept: `keras-ssl export` exports it later
+        run.export(results)
+    say(f"Done in {results['seconds']:.0f} s: tensorboard --logdir {logdir}")
+    if _EXPORT.value is None:
+        say(f"The encoder: keras-ssl export --logdir={logdir} --output=saved_models/NAME")
+
+
+def data_of(names: list[str]) -> str | None:
+    """The data: by its flag, or as the one argument.
+
+    Raises:
+        UsageError: for more than one.
+    """
+    given = [*names, *([] if _DATA.value is None else [_DATA.value])]
+    if len(given) > 1:
+        raise app.UsageError(f"One data set is taken. Received: {' '.join(given)}")
+    return given[0] if given else None
+
+
+def resolved_recipe(data: str | None) -> tuple[keras_ssl.Recipe, str]:
+    """The recipe with what the flags change, --set last; and the folder of the run."""
+    if _RECIPE.value is None:
+        if data is None:
+            raise ValueError("`data` or `recipe` must be given. Received: neither")
+        facts = facts_of(data)
+        recipe, choices = choose(
+            facts,
+            method=_METHOD.value or "auto",
+            encoder=_ENCODER.value or "auto",
+            start=_START.value,
+            image_size=_IMAGE_SIZE.value,
+            batch_size=_BATCH_SIZE.value,
+            epochs=1 if _SMOKE.value else _EPOCHS.value,
+            seed=_SEED.value or 0,
+        )
+        for choice in choices:
+            say(f"{choice.setting} = {choice.value}: {choice.reason}")
+        return recipe.override(*_SET.value), folder_of(facts, _LOGDIR.value)
+    for flag in (_METHOD, _ENCODER, _START):
+        if flag.value is not None:
+            raise ValueError(
+                f"A recipe has its own `{flag.name}`; --set changes it. Received: --{flag.name}={flag.value}"
+            )
+    settings = []
+    if data is not None:
+        settings.append(f"data.name={json.dumps(data, ensure_ascii=False)}")
+    epochs = 1 if _SMOKE.value else _EPOCHS.value
+    for setting, value in (
+        ("training.epochs", epochs),
+        ("training.batch_size", _BATCH_SIZE.value),
+        ("training.seed", _SEED.value),
+        ("views.size", _IMAGE_SIZE.value),
+    ):
+        if value is not None:
+            settings.append(f"{setting}={value}")
+    if _SMOKE.value:
+        settings.append("schedule.warmup_epochs=0")
+    if _LOGDIR.value is None:
+        raise ValueError("`logdir` must name a folder where a recipe is given. Received: --logdir=None")
+    return keras_ssl.Recipe.read(_RECIPE.value).override(*settings, *_SET.value), _LOGDIR.value

@@ -1,0 +1,1 @@
+"""What to train on: selectors of samples, samplers of mixtures, reweighting and distillation of data sets."""

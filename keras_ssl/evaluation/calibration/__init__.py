@@ -1,0 +1,1 @@
+"""Calibration: how far confidence is from accuracy, and what brings them together."""

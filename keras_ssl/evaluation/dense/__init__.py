@@ -1,0 +1,1 @@
+"""What the features of places know: segmentation, correspondence, objects."""

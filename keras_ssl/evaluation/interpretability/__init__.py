@@ -1,0 +1,1 @@
+"""What single units, subsets of the data and weights of a model do."""

@@ -1,0 +1,1 @@
+"""Losses of metric learning: of pairs, triplets and proxies, and of labels that are similar by degrees."""

@@ -1,0 +1,1 @@
+"""Losses of logits and class numbers: robust to label noise and perturbations, or better calibrated."""

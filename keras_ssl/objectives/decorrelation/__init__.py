@@ -1,0 +1,1 @@
+"""Objectives whose embeddings must fill a space, by their statistics over the batch."""

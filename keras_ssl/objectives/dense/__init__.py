@@ -1,0 +1,1 @@
+"""Objectives that compare places of an image, not whole images alone."""

@@ -1,0 +1,1 @@
+"""Objectives that learn from few labels, or from the structure of labels."""

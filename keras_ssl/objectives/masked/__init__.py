@@ -1,0 +1,1 @@
+"""Objectives that predict what the encoder does not see."""

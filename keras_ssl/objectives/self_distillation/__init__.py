@@ -1,0 +1,1 @@
+"""Objectives in which a momentum teacher sets the targets."""

@@ -1,0 +1,1 @@
+"""Objectives that take scenes apart: a vector, a slot, for each object."""

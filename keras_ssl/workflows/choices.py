@@ -1,0 +1,254 @@
+"""What `pretrain` chooses where it is not told: each choice with its reason, from the number and size of the images."""
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.image_listing import ImageListing
+from keras_ssl.data.record_format import SUFFIX
+from keras_ssl.hub import catalogue
+from keras_ssl.hub.recipe import Recipe
+from keras_ssl.hub.recipe_data import data_source
+from keras_ssl.losses.numeric import check_integer
+from keras_ssl.paths import user_path
+from keras_ssl.random import permutation
+from keras_ssl.registry import find, names
+from keras_ssl.training.advice import on_cpu
+
+LEAST = 16
+"""Fewer images teach an encoder nothing."""
+_SIZES = (16, 32, 48, 64, 96, 128, 160, 224)
+_LOOKED_AT = 64  # files whose sizes are read
+_UPDATES = {True: 3000, False: 20000}  # on a CPU, on an accelerator
+_MOST_EPOCHS = 200
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What is known of the training images before they are read.
+
+    Args:
+        name: as a recipe names them; None for data in memory.
+        count: number of images; None where only reading all would tell.
+        side: the median of their shorter sides in pixels; None where that is not known.
+        streamed: whether they are read from files, resized to a `size`.
+        channels: of an image. Defaults to 3.
+    """
+
+    name: str | None
+    count: int | None
+    side: int | None
+    streamed: bool
+    channels: int = 3
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A setting of a recipe, and why it has its value."""
+
+    setting: str
+    value: Any
+    reason: str
+
+
+def facts_of(data: Any) -> DataFacts:
+    """Looks at the data of `pretrain`: a name or path as in a recipe, an array of images, or a data set.
+
+    Raises:
+        ValueError: if `data` is none of these, or its images cannot be told apart from other things.
+    """
+    if isinstance(data, str | os.PathLike):
+        return _facts_of_name(os.fspath(data))
+    first = data[0]["x"] if isinstance(data, EpochBatches) else data
+    if not hasattr(first, "shape") or len(first.shape) != 4:
+        raise ValueError(
+            "`data` must be a folder or a name as in recipes, an array of images [N, H, W, C], or a data set of "
+            f"keras_ssl.data. Received: data of type {type(data).__name__}"
+            + (f" and shape {tuple(first.shape)}" if hasattr(first, "shape") else "")
+        )
+    count = data.count if isinstance(data, EpochBatches) else len(data)
+    return DataFacts(None, count, min(first.shape[1:3]), False, int(first.shape[3]))
+
+
+def _facts_of_name(name: str) -> DataFacts:
+    source = data_source(name)
+    if source.train is None:
+        images = source.read().x
+        if isinstance(images, dict):
+            raise ValueError(f"`data` must be images; for tables see TabularJEPA. Received: data={name!r}")
+        return DataFacts(name, len(images), min(images.shape[1:3]), False, images.shape[3])
+    folder = Path(user_path(name))
+    train = folder / "train" if (folder / "train").is_dir() else folder
+    if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
+        return DataFacts(name, None, None, True)
+    files = list(ImageListing(str(train)).paths())
+    if not files:
+        raise ValueError(f"`data` must hold images. Received: data={name!r}, a folder without any")
+    return DataFacts(name, len(files), _median_side(train, files), True)
+
+
+def _median_side(folder: Path, files: list[str]) -> int | None:
+    """The median of the shorter sides of some of the images; None where none can be read."""
+    sides = []
+    for number in permutation(len(files), seed=0, epoch=0)[:_LOOKED_AT]:
+        try:
+            with Image.open(folder / files[number]) as image:  # reads the header alone
+                sides.append(min(image.size))
+        except (OSError, ValueError, Image.DecompressionBombError):
+            continue  # the reader of the data names damaged files
+    return int(np.median(sides)) if sides else None
+
+
+def choose(
+    facts: DataFacts,
+    *,
+    method: str | dict[str, Any] = "auto",
+    encoder: str = "auto",
+    start: str | None = None,
+    image_size: int | None = None,
+    batch_size: int | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+) -> tuple[Recipe, list[Choice]]:
+    """The recipe for some images, and its choices in the order in which they were made.
+
+    The rules: images keep their size, up to 64 pixels on a CPU and 224 on an accelerator. A small convolutional network
+    suits a CPU, a ResNet an accelerator. DCLW is the method: of the methods in METHODS.md it has the best kNN accuracy
+    for its time, and needs neither large batches nor a queue. A batch holds at most 128 images on a CPU, 256 else, and
+    an epoch at least four batches where there are images enough. Adam's rate is 2e-3 for 128 images, and follows the
+    square root of the batch. Epochs make about 3,000 updates on a CPU, 20,000 on an accelerator, and are at most 200.
+
+    Where training goes on from a trained encoder, Adam's rate is 5e-4 for 128 images (1e-4 for a transformer), and 0.75
+    times as much with each block towards the input. The side of the views is a multiple of its patches.
+
+    Args:
+        facts: what is known of the images.
+        method: name of an objective; or its section of a recipe, whose own default views are then used. Defaults to
+            "auto".
+        encoder: name of an encoder of the library. Defaults to "auto".
+        start: entry of the zoo, or its folder, from whose encoder training goes on. Defaults to None: it begins anew.
+        image_size: side of the views in pixels. Defaults to None: chosen.
+        batch_size: Defaults to None: chosen.
+        epochs: Defaults to None: chosen.
+        seed: of the run. Defaults to 0.
+
+    Raises:
+        ValueError: if an argument is out of range, a name is unknown, the method needs what the data have not, or there
+            are too few images.
+
+    Example:
+
+    >>> recipe, choices = choose(DataFacts("photos", count=2000, side=300, streamed=True))
+    >>> recipe.sections["objective"]["name"], recipe.sections["training"]["batch_size"]
+    ('DCLW', 128)
+    """
+    cpu = on_cpu()
+    place = "a CPU" if cpu else "an accelerator"
+    if facts.count is not None and facts.count < LEAST:
+        raise ValueError(f"`data` must hold at least {LEAST} images. Received: data with {facts.count} images")
+    chosen: list[Choice] = []
+    if start is not None and encoder != "auto":
+        raise ValueError(f"`encoder` is that of `start`. Received: encoder={encoder!r}, start={start!r}")
+    trained = None if start is None else catalogue.find(start).read_card().architecture
+    patch = 1 if trained is None else trained.get("arguments", {}).get("patch_size", 1)
+
+    if image_size is None:
+        most = 64 if cpu else 224
+        side = facts.side or most
+        image_size = max((size for size in _SIZES if size <= min(side, most)), default=min(side, most))
+        image_size = max(image_size // patch, 1) * patch
+        reason = "their median side is not known" if facts.side is None else f"half of them are {side} pixels or larger"
+        chosen.append(Choice("views.size", image_size, f"{reason}; on {place} at most {most}"))
+    image_size = check_integer("image_size", image_size, 8)
+
+    if method == "auto":
+        method = "DCLW"
+        chosen.append(
+            Choice("objective.name", method, "best kNN accuracy for its time in METHODS.md, at any batch size")
+        )
+    objective = method if isinstance(method, dict) else {"name": method}
+    _check_method(objective["name"])
+    if method in ("DCL", "DCLW", "SimCLR"):
+        objective |= {"projector": [256, 128], "temperature": 0.2}
+
+    if start is None and encoder == "auto":
+        encoder = "ConvNet" if cpu else "ResNet"
+        reason = "a ResNet takes minutes for an epoch of a few thousand images" if cpu else "the usual encoder"
+        chosen.append(Choice("encoder.name", encoder, f"on {place} {reason}"))
+    network: dict[str, Any] = {"name": encoder}
+    if start is not None:
+        network = {"name": "Pretrained", "entry": start, **({"image_size": image_size} if patch > 1 else {})}
+    elif encoder == "ConvNet":
+        network |= {"widths": [16, 32, 64, 128] if image_size <= 16 else [16, 32, 64, 128, 256]}
+    elif encoder == "ResNet":
+        network |= {"depth": 18, "stem": "cifar"} if image_size <= 64 else {"depth": 50}
+    if facts.channels != 3 and start is None:
+        network["input_shape"] = [image_size, image_size, facts.channels]
+
+    if batch_size is None:
+        most = 128 if cpu else 256
+        batch_size = most
+        if facts.count is not None:
+            batch_size = min(most, 2 ** int(math.log2(max(facts.count // 4, 8))))
+        chosen.append(Choice("training.batch_size", batch_size, f"at most {most} on {place}, four batches in an epoch"))
+    batch_size = check_integer("batch_size", batch_size, 2, facts.count)
+
+    if epochs is None:
+        updates = _UPDATES[cpu]
+        batches = None if facts.count is None else max(facts.count // batch_size, 1)
+        epochs = 100 if batches is None else min(max(round(updates / batches), 2), _MOST_EPOCHS)
+        about = f"about {epochs * batches:,} updates" if batches else "the number of images is not known"
+        chosen.append(Choice("training.epochs", epochs, f"{about}; more would learn more"))
+    epochs = check_integer("epochs", epochs, 1)
+
+    base = 2e-3 if start is None else 5e-4 if patch == 1 else 1e-4
+    rate = float(f"{base * math.sqrt(batch_size / 128):.2g}")
+    chosen.append(
+        Choice("optimizer.learning_rate", rate, f"Adam's, {base:.0e} for 128 images, by the square root of the batch")
+    )
+    optimizer: dict[str, Any] = {"name": "Adam", "learning_rate": rate}
+    if start is not None:
+        optimizer["layer_decay"] = 0.75
+        chosen.append(Choice("optimizer.layer_decay", 0.75, "earlier blocks of a trained encoder need change least"))
+    views: dict[str, Any] = {"name": "simclr", "size": image_size, "blur": image_size > 64}
+    if facts.channels != 3:
+        views |= {"color": False}
+        chosen.append(
+            Choice("views.color", False, f"the images have {facts.channels} channels, not red, green and blue")
+        )
+    sections: dict[str, dict[str, Any]] = {
+        "objective": objective,
+        "encoder": network,
+        **({} if isinstance(method, dict) else {"views": views}),
+        "optimizer": optimizer,
+        "training": {"batch_size": batch_size, "epochs": epochs, "seed": seed},
+    }
+    if epochs > 1:
+        sections["schedule"] = {"name": "WarmupCosine", "warmup_epochs": min(5, max(1, epochs // 10))}
+    if facts.name is not None:
+        sections["data"] = {"name": facts.name}
+        if facts.streamed:
+            sections["data"]["size"] = image_size
+    return Recipe(sections), chosen
+
+
+def _check_method(method: str) -> None:
+    """Raises where a method needs more than images."""
+    entry = find("objective", method)
+    if entry is None:
+        return  # the recipe says so, with the closest names
+    if entry.modality not in ("image", "any"):
+        raise ValueError(f"`method` must be one for images. Received: method={method!r}, which is for {entry.modality}")
+    needs = [name for name in entry.fields if name != "index"]
+    if needs:
+        free = ", ".join(name for name in names("objective") if name in ("BarlowTwins", "DCLW", "SimCLR", "VICReg"))
+        raise ValueError(
+            f"`method` must need images alone, such as {free}; write a recipe for others. Received: method={method!r}, "
+            f"which needs {', '.join(needs)}"
+        )

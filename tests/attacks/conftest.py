@@ -1,0 +1,1 @@
+from tests.losses.conftest import value_and_gradients  # noqa: F401 (a fixture)

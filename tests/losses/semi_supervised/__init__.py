@@ -1,0 +1,1 @@
+"""Tests of the losses of semi-supervised learning."""

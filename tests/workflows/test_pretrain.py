@@ -1,0 +1,108 @@
+"""`pretrain`, `embed` and `distill` on small data: files, arrays, models of one's own."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_ssl
+from keras_ssl.workflows.embed import encoder_of
+from tests.workflows.test_choices import photos
+
+FEW = {"epochs": 1, "batch_size": 8, "verbose": 0}
+
+
+def own_encoder(width=6):
+    layers = [keras.layers.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(width)]
+    return keras.Sequential(layers)
+
+
+@pytest.fixture(scope="module")
+def images():
+    return keras_ssl.data.colored_digits("train", count=32, size=16)[0]
+
+
+@pytest.mark.slow
+def test_a_folder_to_a_model_to_features(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "photos", 20, (20, 30))
+    model = keras_ssl.pretrain("photos", epochs=2, batch_size=8, verbose=0)
+    run = tmp_path / "runs" / "photos"
+    assert {"recipe.toml", "model.weights.h5", "history.json", "checkpoints"} <= {path.name for path in run.iterdir()}
+    assert keras_ssl.Recipe.read(run / "recipe.toml").sections["views"]["size"] == 16
+    features = keras_ssl.embed(model, "photos")
+    assert features.shape == (20, 128) and np.isfinite(features).all()
+    # The folder of the run gives the same features, and the file has the names.
+    assert keras_ssl.embed("runs/photos", "photos", out="features.npz") == 20
+    saved = np.load("features.npz")
+    assert list(saved["names"]) == sorted(path.name for path in (tmp_path / "photos").iterdir())
+    np.testing.assert_allclose(saved["features"], features, atol=1e-5)
+    # The same call loads what is finished, another one is refused.
+    capsys.readouterr()
+    again = keras_ssl.pretrain("photos", epochs=2, batch_size=8, verbose=0)
+    assert "The run is finished: it is loaded" in capsys.readouterr().out
+    np.testing.assert_allclose(keras_ssl.embed(again, "photos"), features, atol=1e-5)
+    with pytest.raises(ValueError, match="`logdir` holds a finished run"):
+        keras_ssl.pretrain("photos", epochs=3, batch_size=8, verbose=0)
+
+
+@pytest.mark.slow
+def test_an_encoder_of_ones_own_is_trained_itself(tmp_path, images):
+    encoder = own_encoder()
+    before = encoder.get_weights()
+    model = keras_ssl.pretrain(images, out=tmp_path / "run", encoder=encoder, **FEW)
+    assert model.encoder is encoder and np.abs(before[0] - encoder.get_weights()[0]).max() > 0
+    assert not (tmp_path / "run" / "recipe.toml").exists() and (tmp_path / "run" / "model.weights.h5").exists()
+
+
+@pytest.mark.slow
+def test_distill_into_a_model_of_ones_own(tmp_path, images):
+    student = own_encoder()
+    model = keras_ssl.distill("barlow_digits", student, images, out=tmp_path / "run", **FEW)
+    assert model.encoder is student and model.get_config()["queue_size"] == 16
+    assert keras_ssl.embed(model, images).shape == (32, 6)
+
+
+@pytest.mark.slow
+def test_a_smoke_test_takes_two_batches(tmp_path, images):
+    model = keras_ssl.pretrain(images, out=tmp_path / "run", batch_size=4, smoke=True, verbose=0)
+    assert int(model.updates) == 2
+
+
+def test_data_in_memory_need_a_folder(images):
+    with pytest.raises(ValueError, match="`out` must name a folder for data in memory"):
+        keras_ssl.pretrain(images)
+
+
+def test_embeds_by_name_by_model_and_in_any_batch(images):
+    features = keras_ssl.embed("barlow_digits", images)
+    model = keras_ssl.load("barlow_digits")
+    np.testing.assert_allclose(keras_ssl.embed(model, images, batch_size=5), features, atol=1e-5)
+    batches = keras_ssl.data.from_arrays(images, batch_size=10)
+    np.testing.assert_allclose(keras_ssl.embed(model, batches), features, atol=1e-5)
+
+
+def test_the_size_of_training_is_known():
+    assert encoder_of("barlow_digits")[1] == 16
+    assert encoder_of(own_encoder())[1] == 16
+
+
+def test_embed_writes_arrays(tmp_path, images):
+    assert keras_ssl.embed("barlow_digits", images, out=tmp_path / "f.csv") == 32
+    assert (tmp_path / "f.csv").read_text().startswith("name,0,1,")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        ("barlow_digit", np.zeros((2, 16, 16, 3), "uint8"), "Closest: barlow_digits"),
+        ("barlow_digits", "nowhere", "Received: data='nowhere'"),
+    ],
+)
+def test_refuses(model, data, message):
+    with pytest.raises(ValueError, match=message):
+        keras_ssl.embed(model, data)
+
+
+def test_refuses_a_teacher_that_is_none(images, tmp_path):
+    with pytest.raises(ValueError, match="Closest: barlow_digits"):
+        keras_ssl.distill("barlow_digit", own_encoder(), images, out=tmp_path, **FEW)
