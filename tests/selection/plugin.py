@@ -66,8 +66,28 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left)
     if minutes():
         # Files that the change has to do with come first, the others in an order that turns with the commit.
-        kept.sort(key=lambda item: plan.place_of_file(item.path.relative_to(ROOT).as_posix()))
+        workers = getattr(config, "workerinput", {}).get("workercount", 1)
+        kept = dealt(kept, lambda item: plan.place_of_file(item.path.relative_to(ROOT).as_posix()), workers)
     items[:] = kept
+
+
+def dealt(items, place, workers):
+    """The items file by file in the order of their places, so that each of the equal runs that the workers begin with
+    starts with the first ones."""
+    files = {}
+    for item in sorted(items, key=place):
+        files.setdefault(item.path, []).append(item)
+    hands = [[] for _ in range(workers)]
+    for tests in files.values():
+        min(hands, key=len).extend(tests)
+    sizes = [len(items) * (n + 1) // workers - len(items) * n // workers for n in range(workers)]
+    over = [item for hand, size in zip(hands, sizes, strict=True) for item in hand[size:]]
+    for hand, size in zip(hands, sizes, strict=True):
+        missing = max(size - len(hand), 0)
+        hand[size:] = []
+        hand.extend(over[:missing])
+        del over[:missing]
+    return [item for hand in hands for item in hand]
 
 
 def minutes():

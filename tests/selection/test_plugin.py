@@ -101,6 +101,20 @@ def test_where_time_is_limited_what_the_change_touches_comes_first(kept, monkeyp
     assert kept([all_need, mine]) == [mine, all_need]
 
 
+def test_each_process_begins_with_what_the_change_touches(monkeypatch):
+    monkeypatch.setenv("GATE_MINUTES", "5")
+    first = [item(f"tests/new/test_{name}.py") for name in "abc" for _ in range(3)]
+    last = [item(FILE, "a") for _ in range(9)]
+    config, kept = Config(workerinput={"workercount": 2}), [*last, *first]
+    config.stash[plugin.PLAN] = PLAN
+    plugin.pytest_collection_modifyitems(config, kept)
+    halves = kept[:9], kept[9:]
+    assert sorted(each.nodeid for each in kept) == sorted(each.nodeid for each in [*first, *last])
+    for half in halves:
+        new = [each in first for each in half]
+        assert new == sorted(new, reverse=True) and 3 <= sum(new) <= 6
+
+
 def test_no_test_begins_after_the_last_minute(monkeypatch):
     monkeypatch.delenv("GATE_MINUTES", raising=False)
     plugin.pytest_runtest_setup(None)
