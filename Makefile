@@ -14,7 +14,7 @@ define venv
 $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: docs docs-serve new demo test test-slow test-long test-parity test-all api bench check format methods clean
+.PHONY: docs docs-serve new demo test test-slow test-long test-parity test-all api bench mutants check format methods clean
 
 $(VENV)/installed: setup.py
 	$(call venv,$(VENV))
@@ -62,6 +62,10 @@ api: $(VENV)/installed-test
 # Side by side with other projects, each in an environment of its own: half an hour on two cores that do nothing else.
 bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/bench.py $(BENCH_FLAGS)
+
+# How many small changes of the library its own tests notice: see scripts/mutants.py. Twenty minutes for sixty.
+mutants: $(VENV)/installed-test
+	KERAS_BACKEND=tensorflow $(BIN)/python scripts/mutants.py $(MUTANTS_FLAGS)
 
 # PyTorch stays in an environment of its own, which only writes files: the suite needs none.
 $(PARITY)/installed: tests/parity/requirements.txt

@@ -30,6 +30,7 @@ EXTRAS_REQUIRE = {
     "test": [
         "jax>=0.5",
         "matplotlib>=3.9",
+        "cosmic-ray>=8.4",
         "pytest>=8",
         "pytest-xdist>=3",
         "pillow",
@@ -70,7 +71,7 @@ for _name, _folder in DATA_PACKAGES.items():
     for _package in data_packages(_name, _folder):
         packages.append(_package)
         package_dir[_package] = _folder + _package[len(_name) :].replace(".", "/")
-        package_data[_package] = ["*.toml", "*.safetensors", "*.pb", "*.data-*", "*.index", "*.md"]
+        package_data[_package] = ["*.toml", "*.json", "*.safetensors", "*.pb", "*.data-*", "*.index", "*.md"]
 
 setup(
     name="keras_ssl",

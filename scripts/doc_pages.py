@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import mkdocs_gen_files
 
@@ -55,9 +56,9 @@ def recipes() -> dict[str, list[Path]]:
     return found
 
 
-def proofs() -> dict[str, list[dict]]:
+def proofs() -> dict[str, list[dict[str, Any]]]:
     """The results of benchmarks/proofs by the name of what they show."""
-    found: dict[str, list[dict]] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
     for path in sorted((ROOT / "benchmarks" / "results" / "proofs").glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         found.setdefault(result["name"], []).append(result)
@@ -72,7 +73,7 @@ def measured_row(name: str) -> str:
     return "\n".join([head[0], "|---" * (head[0].count("|") - 1) + "|", *rows]) if rows and head else ""
 
 
-def method_page(name: str, module: str, files: list[Path], shown: list[dict]) -> str:
+def method_page(name: str, module: str, files: list[Path], shown: list[dict[str, Any]]) -> str:
     text = f"# {name}\n\n::: {module}.{name}\n    options:\n      show_root_heading: false\n      members: false\n"
     if row := measured_row(name):
         text += (

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from keras_ssl.callbacks.event_writer import EventWriter, SilentWriter, check_local_folder
-from keras_ssl.callbacks.online_evaluation import as_images
 from keras_ssl.callbacks.pictures import draw_features, draw_pseudo_labels, draw_similarities, draw_views
 from keras_ssl.data.one_label_each import one_label_each
+from keras_ssl.evaluation.validation import as_images
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
 from keras_ssl.training.processes import Processes

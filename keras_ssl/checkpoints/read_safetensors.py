@@ -2,6 +2,7 @@
 
 import os
 import struct
+from typing import Any
 
 import numpy as np
 from safetensors import deserialize
@@ -62,13 +63,13 @@ def parse_safetensors(content: bytes) -> dict[str, np.ndarray]:
     if len(content) < 8 or struct.unpack("<Q", content[:8])[0] > MAX_HEADER:
         raise CheckpointError(f"The file has no safetensors header of at most {MAX_HEADER} bytes. {DAMAGED}")
     try:
-        tensors = deserialize(content)
+        tensors = deserialize(content)  # type: ignore[no-untyped-call]
     except Exception as error:  # SafetensorError, and for headers at the limits of the parser whatever it raises
         raise CheckpointError(f"The file is not a whole safetensors file ({str(error)[:200]}). {DAMAGED}") from error
     return {name: _array(name, tensor["dtype"], tensor) for name, tensor in sorted(tensors, key=lambda item: item[0])}
 
 
-def _array(name: str, dtype: str, tensor: dict) -> np.ndarray:
+def _array(name: str, dtype: str, tensor: dict[str, Any]) -> np.ndarray:
     if dtype not in _DTYPES:
         raise CheckpointError(
             f"The tensor {short(name)} has the dtype {dtype}, which is not read. Convert it to float32 before saving."

@@ -98,7 +98,9 @@ def _views(name: str, tree: Any) -> dict[tuple[int, int], set[tuple[Any, ...]]]:
     return found
 
 
-def _score(first: dict[tuple[int, int], set], second: dict[tuple[int, int], set]) -> float:
+def _score(
+    first: dict[tuple[int, int], set[tuple[Any, ...]]], second: dict[tuple[int, int], set[tuple[Any, ...]]]
+) -> float:
     views = first.keys() | second.keys()
     if not views:
         return 1.0

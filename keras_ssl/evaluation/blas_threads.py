@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 _SMALL = 2**24  # numbers in a matrix
 
 
-def blas_threads(size: int) -> AbstractContextManager:
+def blas_threads(size: int) -> AbstractContextManager[object]:
     """A context in which work on a matrix of `size` numbers runs on one thread if the matrix is small.
 
     The iterations of L-BFGS and of the singular value decomposition are made of many short products. Waking

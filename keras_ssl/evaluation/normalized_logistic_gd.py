@@ -25,7 +25,7 @@ class NormalizedLogisticGD:
 
     Args:
         learning_rate: gamma, positive. Defaults to 1.
-        max_steps: steps at most, a positive integer. Defaults to 10,000.
+        max_steps: steps at most, a positive integer. Defaults to 10000.
         normalized: whether steps are multiplied by beta. False is plain gradient descent. Defaults to True.
         fit_intercept: whether a constant 1 is added to the features. Defaults to True.
         stop_when_separated: whether to stop when all samples are on the right side. Defaults to True.

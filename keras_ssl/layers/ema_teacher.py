@@ -88,7 +88,7 @@ class EMATeacher(StateLayer):
         self._as_made = self._fingerprint()
         self.built = True
 
-    @keras.layers.Layer.trainable.setter
+    @keras.layers.Layer.trainable.setter  # type: ignore[untyped-decorator]
     def trainable(self, value: bool) -> None:
         # Keras hands the flag down to every weight; those of a teacher stay frozen whatever happens to the model.
         self._trainable = bool(value)
@@ -141,6 +141,14 @@ class EMATeacher(StateLayer):
         for mine, theirs in zip(self.modules, modules, strict=True):
             mine.set_weights(theirs.get_weights())  # by way of NumPy: no two weights may share memory on JAX
         self._as_made = self._fingerprint()
+
+    def begin(self, modules: Sequence[keras.layers.Layer]) -> None:
+        """Copies the student where the teacher is as it was made: weights may have been loaded into the student since.
+
+        What was loaded into the teacher, or learned, stays.
+        """
+        if self.as_made:
+            self.copy_student(modules)
 
     @property
     def as_made(self) -> bool:

@@ -5,7 +5,7 @@ import keras
 from keras_ssl.typing import Tensor
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@keras.saving.register_keras_serializable(package="keras_ssl")  # type: ignore[untyped-decorator]
 def gelu(x: Tensor) -> Tensor:
     """`x * Phi(x)`, with Phi the distribution function of the normal distribution; exact, not the tanh formula.
 

@@ -122,8 +122,7 @@ class GramAnchoring(PatchRegularizer):
         self.anchor = EMATeacher([encoder], 1.0, name="anchor")
 
     def begin(self, encoder: Any) -> None:
-        if self.anchor.as_made:  # a user may have loaded weights into the encoder since then
-            self.anchor.copy_student([encoder])
+        self.anchor.begin([encoder])
 
     def values(self, students: Tensor, teachers: Tensor, images: Tensor) -> Tensor:
         network = self.anchor.modules[0]

@@ -122,11 +122,9 @@ class TeacherStudent(JointEmbedding):
         self.teacher = EMATeacher(self.student, momentum, final_momentum, name="teacher")
 
     def before_first_step(self) -> None:
-        # A user may have loaded weights into the encoder since the teacher was made a copy of it. What was loaded into
-        # the teacher itself stays.
         teacher = getattr(self, "teacher", None)
-        if teacher is not None and not self.fixed_teacher and teacher.as_made:
-            teacher.copy_student(self.student)
+        if teacher is not None and not self.fixed_teacher:
+            teacher.begin(self.student)
 
     @property
     def student(self) -> list[keras.layers.Layer]:

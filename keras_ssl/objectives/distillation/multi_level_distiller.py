@@ -1,6 +1,6 @@
 """Distillation of logits and of the similarities at layers in between."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -95,7 +95,7 @@ class MultiLevelDistiller(LabelDistillation):
         student_names, teacher_names = (list(layers), list(layers.values())) if layers else (None, None)
         # In a closure, so that Keras does not track the layers twice, nor the teacher's at all.
         student_part, teacher_part = _outputs(encoder, student_names), _outputs(of_pixels, teacher_names)
-        self._parts = lambda: (student_part, teacher_part)
+        self._parts: Callable[[], tuple[Any, Any]] = lambda: (student_part, teacher_part)
 
     @property
     def compares_samples(self) -> bool:

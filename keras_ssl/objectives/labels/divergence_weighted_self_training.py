@@ -84,8 +84,7 @@ class DivergenceWeightedSelfTraining(TeacherClassifier):
 
     def before_first_step(self) -> None:
         super().before_first_step()
-        if self.second_teacher.as_made:
-            self.second_teacher.copy_student(self.student)
+        self.second_teacher.begin(self.student)
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         views = self.make_views(batch, step)[:2]

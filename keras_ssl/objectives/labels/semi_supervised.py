@@ -263,9 +263,7 @@ class TeacherClassifier(SemiSupervised):
         return [self.encoder, self.classifier]
 
     def before_first_step(self) -> None:
-        # A user may have loaded weights into the encoder since the teacher was made a copy of it.
-        if self.teacher.as_made:
-            self.teacher.copy_student(self.student)
+        self.teacher.begin(self.student)
 
     def teacher_logits(self, x: Tensor) -> Tensor:
         """The teacher's logits of inputs, `[N, classes]`: its weights are an average, and often the better ones."""

@@ -120,8 +120,7 @@ class IJEPA(SSLModel):
         return view_ops.MultiView([view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.3, 1.0))])
 
     def before_first_step(self) -> None:
-        if self.teacher.as_made:  # weights may have been loaded into the encoder since the teacher was made
-            self.teacher.copy_student([self.encoder])
+        self.teacher.begin([self.encoder])
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops, images = keras.ops, self.make_views(batch, step)[0]

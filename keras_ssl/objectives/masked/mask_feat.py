@@ -93,14 +93,12 @@ class MaskFeat(SSLModel):
         return view_ops.MultiView([view_ops.Compose([crop, view_ops.RandomFlip(0.5)])])
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
-        ops, images = keras.ops, self.make_views(batch, step)[0]
-        grid = self.encoder.grid(images.shape)
-        places, chosen = self.mask.draw(step.stream(), grid)
-        hidden = ops.sum(ops.one_hot(places, grid[0] * grid[1], dtype="float32") * chosen[:, :, None], axis=1)
+        images = self.make_views(batch, step)[0]
+        _, _, hidden = self.mask.draw_times(step.stream(), self.encoder.grid(images.shape))
         tokens = masked_tokens(self.encoder, images, hidden, self.mask_token)
         encoded = self.encoder.encode(tokens, training=step.training)
         return {
-            "features": ops.stop_gradient(self.encoder.pool(encoded)),
+            "features": keras.ops.stop_gradient(self.encoder.pool(encoded)),
             "prediction": self.output_layer(encoded[:, self.encoder.prefix :]),
             "target": hog_targets(images, self.encoder.patch_size, self.cells, self.bins, self.soft),
             "hidden": hidden,

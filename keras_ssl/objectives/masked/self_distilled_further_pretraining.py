@@ -125,8 +125,8 @@ class SelfDistilledFurtherPretraining(MAE):
         return model
 
     def before_first_step(self) -> None:
-        if self._follows_start and self.teacher.as_made:  # weights may have been loaded into the encoder since
-            self.teacher.copy_student([self.encoder])
+        if self._follows_start:
+            self.teacher.begin([self.encoder])
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         images = self.make_views(batch, step)[0]

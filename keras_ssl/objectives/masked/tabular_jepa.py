@@ -121,8 +121,7 @@ class TabularJEPA(SSLModel):
         return _as_it_is
 
     def before_first_step(self) -> None:
-        if self.teacher.as_made:  # weights may have been loaded into the encoder since the teacher was made
-            self.teacher.copy_student([self.encoder])
+        self.teacher.begin([self.encoder])
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops, columns = keras.ops, self.encoder_input(batch["x"])

@@ -167,9 +167,7 @@ class IBOT(DINO):
         views = self.used_views(batch, step)
         check_crops(views, count)
         stream, grid = step.stream(), self.encoder.grid(views[0].shape)
-        drawn = [self.mask.draw(stream, grid) for _ in range(count)]
-        places, chosen = (ops.concatenate(part, axis=0) for part in zip(*drawn, strict=True))
-        hidden = ops.sum(ops.one_hot(places, grid[0] * grid[1], dtype="float32") * chosen[:, :, None], axis=1)
+        places, chosen, hidden = self.mask.draw_times(stream, grid, count)
         crops = ops.concatenate(views[:count], axis=0)
         tokens = self.encoder.encode(masked_tokens(self.encoder, crops, hidden, self.mask_token), training=training)
         pooled = self.encoder.pool(tokens)

@@ -77,6 +77,23 @@ class RatioMask:
         chosen = ops.arange(places.shape[1], dtype="float32") < wanted[:, None]
         return places, ops.cast(chosen, "float32")
 
+    def draw_times(self, stream: Stream, grid: tuple[int, ...], times: int = 1) -> tuple[Tensor, Tensor, Tensor]:
+        """Which patches are hidden in each of several crops, one crop of all samples after the other.
+
+        Args:
+            stream: the random numbers of the N samples.
+            grid: (rows, columns) of the patches, T in all.
+            times: number of crops. Defaults to 1.
+
+        Returns:
+            What `draw` gives, `[times * N, M]` each, and 1 for hidden patches, else 0, float32 `[times * N, T]`.
+        """
+        ops = keras.ops
+        drawn = [self.draw(stream, grid) for _ in range(times)]
+        places, chosen = (ops.concatenate(part, axis=0) for part in zip(*drawn, strict=True))
+        hidden = ops.sum(ops.one_hot(places, math.prod(grid), dtype="float32") * chosen[:, :, None], axis=1)
+        return places, chosen, hidden
+
     def _distances(self, stream: Stream, grid: tuple[int, ...]) -> Tensor:
         """Distances from a random patch, in a norm whose balls are rectangles; no two are equal."""
         ops, (rows, columns) = keras.ops, grid
