@@ -8,6 +8,7 @@ from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
 from keras_ssl.checkpoints.resnet_table import resnet_table
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.checkpoints.simclr_table import simclr_table
 from keras_ssl.checkpoints.state_dict import state_dict
 from keras_ssl.checkpoints.vit_table import vit_table
@@ -16,6 +17,7 @@ from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
 __all__ = [
     "CheckpointError",
     "MappedWeight",
+    "RunLayout",
     "WeightTable",
     "map_weights",
     "projector_table",

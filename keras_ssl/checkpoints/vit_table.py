@@ -1,11 +1,20 @@
 """The published keys of vision transformers in the layout of timm and DINO."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from keras_ssl.checkpoints.other_keys import OTHER_KEYS
-from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable, conv_kernel, dense_kernel, without_batch
+from keras_ssl.checkpoints.weight_table import (
+    MappedWeight,
+    WeightTable,
+    conv_kernel,
+    dense_kernel,
+    unchanged,
+    without_batch,
+)
 
 # DINOv2's and MAE's tokens in the place of masked patches, and MAE's decoder.
 _IGNORED = (*OTHER_KEYS, r"mask_token", r"decoder(_embed|_blocks|_norm|_pred)?\..*", r"decoder_pos_embed")
@@ -13,14 +22,14 @@ _IGNORED = (*OTHER_KEYS, r"mask_token", r"decoder(_embed|_blocks|_norm|_pred)?\.
 _CHUNKED = (r"blocks\.\d+\.(\d+)\.(.+)", r"blocks.\1.\2")
 _TIMM_GATED = ((r"(blocks\.\d+\.mlp)\.fc1\.(.+)", r"\1.w12.\2"), (r"(blocks\.\d+\.mlp)\.fc2\.(.+)", r"\1.w3.\2"))
 
-_FIXED = {
+_FIXED: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "patch_embedding/kernel": ("patch_embed.proj.weight", conv_kernel),
-    "patch_embedding/bias": ("patch_embed.proj.bias", None),
+    "patch_embedding/bias": ("patch_embed.proj.bias", unchanged),
     "tokens/class_token": ("cls_token", without_batch),
     "tokens/registers": ("register_tokens", without_batch),
     "tokens/position": ("pos_embed", without_batch),
-    "norm/gamma": ("norm.weight", None),
-    "norm/beta": ("norm.bias", None),
+    "norm/gamma": ("norm.weight", unchanged),
+    "norm/beta": ("norm.bias", unchanged),
 }
 _BLOCK = re.compile(r"block(\d+)_(norm[12]|qkv|projection|scale[12]|mlp[12])/(kernel|bias|gamma|beta)")
 _PARTS = {
@@ -66,7 +75,6 @@ def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED)
     https://github.com/facebookresearch/dinov2/blob/main/dinov2/models/vision_transformer.py.
     """
     gated = _is_gated(variables)
-    parts = {**_PARTS, **_MLP[gated]}
     weights = {}
     for name in variables:
         match = _BLOCK.fullmatch(name)
@@ -74,14 +82,26 @@ def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED)
             key, transform = _FIXED[name]
         elif match is not None:
             number, part, variable = match.groups()
-            leaf = {"kernel": "weight", "bias": "bias", "beta": "bias"}.get(variable)
-            leaf = leaf or ("gamma" if part.startswith("scale") else "weight")
-            key = f"blocks.{int(number) - 1}.{parts[part]}.{leaf}"
-            transform = dense_kernel if variable == "kernel" else None
+            key, transform = block_keys(part, variable, gated)
+            key = f"blocks.{int(number) - 1}.{key}"
         else:
             raise ValueError(f"`variables` must be those of a ViT. Received: name={name!r}")
-        weights[key] = MappedWeight(name) if transform is None else MappedWeight(name, transform)
+        weights[key] = MappedWeight(name, transform)
     return WeightTable(weights, ignored, (_CHUNKED, *(_TIMM_GATED if gated else ())))
+
+
+def block_keys(part: str, variable: str, gated: bool = False) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """The key of a weight inside its block, and what makes the weight of it.
+
+    Args:
+        part: of the block, such as "qkv".
+        variable: of the part, such as "kernel".
+        gated: whether the block's network is gated. Defaults to False.
+    """
+    leaf = {"kernel": "weight", "bias": "bias", "beta": "bias"}.get(variable)
+    leaf = leaf or ("gamma" if part.startswith("scale") else "weight")
+    parts = {**_PARTS, **_MLP[gated]}
+    return f"{parts[part]}.{leaf}", dense_kernel if variable == "kernel" else unchanged
 
 
 def _is_gated(variables: Mapping[str, Any]) -> bool:

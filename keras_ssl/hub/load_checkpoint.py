@@ -23,6 +23,7 @@ from keras_ssl.checkpoints.loading_hints import prefix_hint, shape_hint
 from keras_ssl.checkpoints.map_weights import has_all
 from keras_ssl.checkpoints.projector_table import projector_table, with_projector
 from keras_ssl.checkpoints.read_tf_variables import checkpoint_prefix
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
 from keras_ssl.checkpoints.weight_problems import weight_problems
 from keras_ssl.encoders import ResNet, ViT
@@ -53,7 +54,9 @@ def load_checkpoint(
         model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, or a `keras_ssl.encoders.ViT` of
             the file's sizes, whose `image_size` is that which the file's positions are for. Or an objective around
             one that has a projector and nothing else to load, such as `BarlowTwins` or `VICReg`: then the
-            file's projector is read too (`projector_table`).
+            file's projector is read too (`projector_table`). Or a `MAE`, `IJEPA`, `DINO` or `IBOT` around a `ViT`: then
+            the file is one of its authors' training runs, of which everything is read, the teacher and the centers too,
+            whatever `keys` and `prefixes` are.
         path: the file; of TensorFlow's variables their `.index` file, or what else `read_checkpoint` takes.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
@@ -96,6 +99,9 @@ def mapped_checkpoint(
         )
     variables = named_weights(encoder)
     heads = head_weights(model) if isinstance(model, SSLModel) else {}
+    layout = getattr(model, "run_layout", None) if isinstance(encoder, ViT) else None
+    if isinstance(model, SSLModel) and layout is not None:
+        return _mapped_run(model, layout, variables, heads, path)
     projector_table(heads)  # refuses other heads before the file is read
     with naming(path):
         of_tensorflow = checkpoint_prefix(path) is not None
@@ -118,6 +124,23 @@ def mapped_checkpoint(
 
     mapped = map_weights(arrays, table, variables, os.fspath(path), hint)
     return mapped, variables
+
+
+def _mapped_run(
+    model: SSLModel,
+    layout: RunLayout,
+    variables: Mapping[str, Any],
+    heads: Mapping[str, Any],
+    path: str | os.PathLike[str],
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The same for the file of a whole training run, of an objective that knows how its authors name things."""
+    teacher = getattr(model, "teacher", None)
+    table = layout.table(variables, heads, "" if teacher is None else teacher.modules[0].name)
+    tree = read_checkpoint(path)
+    with naming(path):
+        arrays = layout.arrays(tree)
+    both = {**variables, **heads}
+    return map_weights(arrays, table, both, os.fspath(path)), both
 
 
 def _chosen(weights: Mapping[str, np.ndarray], prefixes: Sequence[str]) -> dict[str, np.ndarray]:

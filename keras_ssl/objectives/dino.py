@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.layers.centering import Centering
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.layers.nested_heads import NestedMLPHead, NestedPrototypes, check_shares, level_parts
@@ -85,6 +86,17 @@ class DINO(TeacherStudent):
         Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", 2023.
     """
 
+    run_layout: ClassVar[RunLayout] = RunLayout(
+        "student.backbone",
+        {
+            "projector": "student.head.mlp",
+            "last_layer": "student.head.last_layer.weight_v",
+            "centering_0/center": "dino_loss.center",
+        },
+        "teacher.backbone",
+        {"projector": "teacher.head.mlp", "last_layer": "teacher.head.last_layer.weight_v"},
+        ones=(r"\w+\.head\.last_layer2?\.weight_g",),
+    )
     one_pass: ClassVar[bool] = True
     all_views: ClassVar[bool] = True
 

@@ -19,6 +19,7 @@ from tests.checkpoints import make_torch_files
 from tests.parity import torch_models
 from tests.parity.draw import draw
 from tests.parity.families import FAMILIES, GOLDEN, SMALLER, golden_images
+from tests.parity.make_runs import write_runs
 from tests.parity.tree import described
 
 
@@ -162,6 +163,7 @@ def write_values(folder):
 def main(folder):
     torch.manual_seed(0)
     write_values(folder)
+    write_runs(folder)
     for name in FAMILIES:
         start = time.monotonic()
         write_family(folder, name)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import check_token_encoder
 from keras_ssl.encoders.token_sequence import sincos_positions
@@ -73,6 +74,18 @@ class IJEPA(SSLModel):
     scope: ClassVar[str] = "sample"
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
+    run_layout: ClassVar[RunLayout] = RunLayout(
+        "encoder",
+        {
+            "mask_token": "predictor.mask_token",
+            "predictor_embedding": "predictor.predictor_embed",
+            "predictor_block": "predictor.predictor_blocks",
+            "predictor_norm": "predictor.predictor_norm",
+            "predictor_output": "predictor.predictor_proj",
+        },
+        "target_encoder",
+        ignored=(r"predictor\.predictor_pos_embed",),  # fixed
+    )
     tiny: ClassVar[dict[str, Any] | None] = {
         "targets": 2,
         "predictor_width": 16,

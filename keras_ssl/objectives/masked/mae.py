@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl import views as view_ops
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import check_token_encoder
 from keras_ssl.encoders.token_sequence import sincos_positions
@@ -61,6 +62,17 @@ class MAE(SSLModel):
     scope: ClassVar[str] = "sample"
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
+    run_layout: ClassVar[RunLayout] = RunLayout(
+        "model",
+        {
+            "mask_token": "model.mask_token",
+            "decoder_embedding": "model.decoder_embed",
+            "decoder_block": "model.decoder_blocks",
+            "decoder_norm": "model.decoder_norm",
+            "decoder_output": "model.decoder_pred",
+        },
+        ignored=(r"model\.decoder_pos_embed",),  # fixed
+    )
     tiny: ClassVar[dict[str, Any] | None] = {"decoder_width": 16, "decoder_depth": 1, "decoder_heads": 2}
 
     def __init__(

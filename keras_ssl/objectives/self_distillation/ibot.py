@@ -1,12 +1,14 @@
 """iBOT."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl import views as view_ops
 from keras_ssl.check_number import check_number
+from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.encoders.masked_tokens import check_mask_token_encoder, masked_tokens
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.layers.centering import Centering
@@ -83,6 +85,16 @@ class IBOT(DINO):
         Zhou et al., "iBOT: Image BERT Pre-Training with Online Tokenizer", ICLR 2022.
     """
 
+    run_layout: ClassVar[RunLayout] = replace(
+        DINO.run_layout,
+        layers={
+            **DINO.run_layout.layers,
+            "mask_token": "student.backbone.masked_embed",
+            "centering_0/center": "ibot_loss.center",
+            "patch_centering/center": "ibot_loss.center2",
+        },
+        same=((r"(\w+\.head\.last_layer)2(\..*)", r"\1\2"),),  # one head for the whole image and its patches
+    )
     tiny: ClassVar[dict[str, Any] | None] = {
         "projector": (24, 24, 12),
         "out_dim": 10,
