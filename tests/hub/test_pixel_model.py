@@ -23,6 +23,7 @@ BATCHES = {
     "mixed": np.concatenate([DARK, BRIGHT, np.zeros((1, 8, 8, 3), "uint8")]),
 }
 RANGE = (-1024.0, 3071.0)
+CONVERTER = "tf2onnx" if ON_TENSORFLOW else "jax2onnx"  # by which Keras writes ONNX
 needs_tensorflow = pytest.mark.skipif(not ON_TENSORFLOW, reason="a SavedModel is TensorFlow's")
 
 
@@ -96,7 +97,7 @@ def test_lite_takes_uint8(model, tmp_path):
         np.testing.assert_allclose(features, model.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tf2onnx") is None and ON_TENSORFLOW, reason="needs tf2onnx")
+@pytest.mark.skipif(importlib.util.find_spec(CONVERTER) is None, reason=f"needs {CONVERTER}")
 def test_onnx_takes_uint8(model, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
     model.export(tmp_path / "model.onnx", format="onnx", verbose=False)

@@ -70,7 +70,7 @@ def test_the_anchor_counts_from_its_start_and_is_renewed_in_time():
     weight, anchor = model.teacher.modules[0].weights[0], regularizer.anchor.modules[0].weights[0]
     renewed = []
     for update in range(12):
-        weight.assign_add(keras.ops.ones_like(weight))
+        weight.assign_add(keras.ops.ones(weight.shape))
         before = numbers(anchor)
         regularizer.follow(model.teacher.modules[0], keras.ops.convert_to_tensor(update), TRUE)
         if np.abs(numbers(anchor) - before).max() > 0:
@@ -85,13 +85,13 @@ def test_without_a_start_the_anchor_is_the_encoder_that_training_begins_with():
     model = made([GramAnchoring(renew_steps=4, renewals=1)])
     for weight in model.encoder.weights:
         if "float" in weight.dtype:
-            weight.assign_add(keras.ops.ones_like(weight))
+            weight.assign_add(keras.ops.ones(weight.shape))
     model.before_first_step()
     regularizer = model.regularizers[0]
     for mine, theirs in zip(regularizer.anchor.modules[0].weights, model.encoder.weights, strict=True):
         np.testing.assert_array_equal(numbers(mine), numbers(theirs))
     weight = model.teacher.modules[0].weights[0]
-    weight.assign_add(keras.ops.ones_like(weight))
+    weight.assign_add(keras.ops.ones(weight.shape))
     anchor = regularizer.anchor.modules[0].weights[0]
     renewed = []
     for update in range(10):
