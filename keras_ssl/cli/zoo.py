@@ -35,7 +35,7 @@ _CACHE_DIR = flags.DEFINE_string(
 )
 _HEADS = flags.DEFINE_bool("heads", False, "For `fetch`: also what is needed to go on pretraining.")
 _MIRROR = flags.DEFINE_string("mirror", None, "Folder or address to download from first.")
-_REQUIRE_HASH = flags.DEFINE_bool("require_hash", False, "For `fetch`: refuse a file whose publisher gives no hash.")
+_REQUIRE_HASH = flags.DEFINE_bool("require_hash", False, "For `fetch`: refuse a file without a full sha256.")
 flags.FLAGS.set_gnu_getopt()  # flags may follow names
 
 

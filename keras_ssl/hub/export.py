@@ -283,6 +283,8 @@ def _preprocessing_table(
         return {}
     scale = 255 if layer.value_range is None else list(layer.value_range)
     table: dict[str, Any] = {"mean": layer.mean, "std": layer.std, "scale": scale}
+    if layer.clip is not None:
+        table["clip"] = list(layer.clip)
     size = encoder_shapes(encoder)[0][1] if image_size is None else image_size
     if size is None and recipe is not None:
         size = recipe.sections.get("views", {}).get("size")

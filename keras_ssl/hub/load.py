@@ -14,6 +14,7 @@ from keras_ssl.hub.entry_weights import assign_entry_weights
 from keras_ssl.hub.license_gate import check_license
 from keras_ssl.hub.pixel_model import PixelModel
 from keras_ssl.layers import ImagePreprocessing, NaNGuard
+from keras_ssl.layers.pixel_scale import ANY_VALUE
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.encoder_front import encoder_shapes
 
@@ -64,7 +65,8 @@ def load(
         verify: whether to compare the sha256; the size always is, and a download is. Defaults to True.
         cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
         mirror: a folder or base address to download from, before those of the environment and the publisher's.
-        require_hash: whether to refuse a file whose publisher gives no hash. Defaults to False.
+        require_hash: whether to refuse a file of which the card has no full sha256; a prefix of it, or an md5, does not
+            do (see `keras_ssl.hub.fetch`). Defaults to False.
         progress: whether to show how far a download is. Defaults to True.
 
     Returns:
@@ -141,7 +143,8 @@ def preprocessing(
     if not crop:
         return layer
     # Not a Sequential, which would cast uint8 images to floats; the crop has scaled them to [0, 1].
-    normalize = ImagePreprocessing(layer.mean, layer.std, name="normalize")
+    scale = ANY_VALUE if layer.value_range == ANY_VALUE else None
+    normalize = ImagePreprocessing(layer.mean, layer.std, scale, layer.clip, name="normalize")
     return keras.layers.Pipeline([card.build_crop(interpolation), normalize], name="preprocessing")
 
 
