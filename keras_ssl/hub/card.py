@@ -67,7 +67,8 @@ class Card:
         preprocessing: `{"mean", "std", "scale", "size"}`: pixels are brought to [0, 1] and normalized. `scale` says
             how: 255 by their type (uint8 is divided by 255, uint16 by 65535, floats are taken as they are),
             `[low, high]` from that range, of any type, and `[-inf, inf]` not at all: values are taken as they are, mean
-            and std are in their units. `clip`, `[low, high]`, is what the normalized values are clipped to. `size` is the image size of training, or for published weights
+            and std are in their units. `clip`, `[low, high]`, is what the normalized values are clipped to.
+            `size` is the image size of training, or for published weights
             of their evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter
             side) or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
             left out. Empty for encoders that take something else than pixels.
@@ -248,7 +249,8 @@ class Card:
         if not self.preprocessing:
             return None
         with self.naming("preprocessing"):
-            mean, std, clip = (self.preprocessing.get(key) for key in ("mean", "std", "clip"))
+            mean, std = self.preprocessing["mean"], self.preprocessing["std"]
+            clip = self.preprocessing.get("clip")
             return ImagePreprocessing(mean, std, self._value_range(), clip, name="preprocessing")
 
     def listed_bytes(self, files: Iterable[CardFile]) -> int | None:

@@ -57,7 +57,7 @@ class CardFile:
             value = getattr(self, key)
             if value is not None and not _is_hex(value, 6, most):
                 raise ValueError(
-                    f"A file's `{key}` must be 6 to {most} hexadecimal digits, in small letters. Received: {key}={value!r}"
+                    f"A file's `{key}` must be 6 to {most} hexadecimal digits (a to f). Received: {key}={value!r}"
                 )
         if first_use:
             return

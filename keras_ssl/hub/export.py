@@ -142,7 +142,8 @@ def export(
         "objective": {} if objective is None else _objective_table(objective),
         "recipe": {} if recipe is None else recipe.sections,
         "results": dict(results or {}),
-        "origin": dict(origin or {}),
+        # What `load` did to an encoder for other channels is told, whoever exports it.
+        "origin": {**getattr(encoder, "adapted_from", {}), **dict(origin or {})},
         "versions": versions(),
     }
     with atomic_folder(target, overwrite) as staging:

@@ -28,8 +28,8 @@ class ImagePreprocessing(keras.layers.Layer):
         mean: per-channel mean on the [0, 1] scale, or one number. Defaults to ImageNet's.
         std: per-channel standard deviation on the [0, 1] scale, or one number. Defaults to ImageNet's.
         value_range: `(low, high)`, the values that stand for 0 and 1, in images of whatever type: `(-1, 1)`, or
-            `(0, 4095)` for scans of 12 bits. `(-inf, inf)` takes values as they are, such as reflectance or decibels, and
-            none is outside: `mean` and `std` are in their units then. Defaults to None: the type decides.
+            `(0, 4095)` for scans of 12 bits. `(-inf, inf)` takes values as they are, such as reflectance or decibels,
+            and none is outside: `mean` and `std` are in their units then. Defaults to None: the type decides.
         clip: `(low, high)` to which the normalized values are clipped. Defaults to None: they are not.
 
     Input: `[N, H, W, C]`, uint8, uint16 or floating in [0, 1]; of any type where there is a `value_range`. Output: the

@@ -6,8 +6,8 @@ images beside it are:
 - uint8 is 0 to 255 and uint16 is 0 to 65535;
 - floats lie in [0, 1];
 - with `value_range=(low, high)`, `low` is 0 and `high` is 1, of any type;
-- with `value_range=(-inf, inf)` (`ANY_VALUE`) values are taken as they are, and none is outside: measurements in units of
-  their own, whose mean and standard deviation are in these units too;
+- with `value_range=(-inf, inf)` (`ANY_VALUE`) values are taken as they are, and none is outside: measurements in units
+  of their own, whose mean and standard deviation are in these units too;
 - other integers and booleans have no scale of their own: they are an error without a range.
 
 Values outside their range are an error where they can be read (`check_pixels`). In compiled code, which cannot raise,

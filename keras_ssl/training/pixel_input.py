@@ -228,8 +228,9 @@ def model_scale(encoder: keras.Model, preprocessing: Any, value_range: Any) -> t
     if isinstance(preprocessing, ImagePreprocessing) and preprocessing.value_range == ANY_VALUE:
         if value_range is None:
             raise ValueError(
-                "Views work in [0, 1]: beside a `preprocessing` that takes any value, `value_range` must say the lowest "
-                f"and the highest that the images have. Received: value_range=None, preprocessing={preprocessing!r}"
+                "Views work in [0, 1]: beside a `preprocessing` that takes any value, `value_range` must say the "
+                "lowest and the highest that the images have. "
+                f"Received: value_range=None, preprocessing={preprocessing!r}"
             )
         preprocessing = _on_scale(preprocessing, *value_range)
     if isinstance(encoder_shapes(encoder)[0], dict) and (

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.encoders.token_sequence import TokenSequence, bicubic_matrix, sincos_positions
+from keras_ssl.encoders.token_sequence import TokenSequence, resize_matrix, sincos_positions
 
 # PyTorch 2's bicubic interpolation of one-hot rows, `scale_factor=(size + offset) / length` where there is an offset.
 TORCH = {
@@ -66,16 +66,16 @@ def interpolated(table, rows, columns, offset, antialias):
 
 
 @pytest.mark.parametrize("case", TORCH)
-def test_bicubic_matrix_equals_pytorchs(case):
+def test_resize_matrix_equals_pytorchs(case):
     length, size, offset, antialias = case
-    np.testing.assert_allclose(bicubic_matrix(length, size, offset, antialias), TORCH[case], atol=1e-6)
+    np.testing.assert_allclose(resize_matrix(length, size, offset, antialias), TORCH[case], atol=1e-6)
 
 
 @pytest.mark.parametrize("antialias", [False, True])
-def test_bicubic_matrix_keeps_constants_and_the_own_size(antialias):
-    np.testing.assert_array_equal(bicubic_matrix(7, 7, 0.0, antialias), np.eye(7))
+def test_resize_matrix_keeps_constants_and_the_own_size(antialias):
+    np.testing.assert_array_equal(resize_matrix(7, 7, 0.0, antialias), np.eye(7))
     for size in (1, 3, 20):
-        np.testing.assert_allclose(bicubic_matrix(7, size, 0.1, antialias).sum(1), 1.0, atol=1e-6)
+        np.testing.assert_allclose(resize_matrix(7, size, 0.1, antialias).sum(1), 1.0, atol=1e-6)
 
 
 def tokens(layer, patches):
