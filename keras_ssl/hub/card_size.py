@@ -179,8 +179,8 @@ def _vit(arguments: Mapping[str, Any]) -> int:
     block += gates * hidden * (width + 1) + hidden * width + width
     if arguments["layer_scale"] is not None:
         block += 2 * width
-    if arguments["pooling"] == "attention":  # the probe, four maps, a norm and a network
-        total += 4 * width * width + 7 * width + hidden * (width + 1) + hidden * width + width
+    if arguments["pooling"] == "attention":  # a query, three maps, a norm and a network
+        total += 3 * width * width + 6 * width + hidden * (width + 1) + hidden * width + width
     return total + blocks * block + 2 * width
 
 
