@@ -1,7 +1,7 @@
 """Reading the checkpoints of other projects, as NumPy arrays and without running their code."""
 
-from keras_ssl.checkpoints.adapted_kernel import adapted_kernel, with_adapted_kernel
-from keras_ssl.checkpoints.big_vision import from_big_vision, is_big_vision
+from keras_ssl.checkpoints.adapted_kernel import adapted_kernel
+from keras_ssl.checkpoints.big_vision import from_big_vision
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError
 from keras_ssl.checkpoints.map_weights import map_weights
 from keras_ssl.checkpoints.projector_table import projector_table
@@ -22,7 +22,6 @@ __all__ = [
     "WeightTable",
     "adapted_kernel",
     "from_big_vision",
-    "is_big_vision",
     "map_weights",
     "projector_table",
     "read_checkpoint",
@@ -34,5 +33,4 @@ __all__ = [
     "simclr_table",
     "state_dict",
     "vit_table",
-    "with_adapted_kernel",
 ]

@@ -44,10 +44,11 @@ def list_entries(names: list[str]) -> None:
     _count("list", names, 0, 0)
     rows: list[tuple[str, ...]] = [("name", "license", "size", "here", "channels", "hash", "architecture")]
     for name, entry in sorted(entries().items()):
-        row = catalogue_row(name, entry.read_card())
+        told = catalogue_row(name, entry.read_card())
         here, size = _here(entry)
         size_column = "?" if size is None else size_text(size)
-        rows.append((name, row.license, size_column, "yes" if here else "no", row.channels, row.hash, row.architecture))
+        place = "yes" if here else "no"
+        rows.append((name, told.license, size_column, place, told.channels, told.hash, told.architecture))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())

@@ -11,7 +11,6 @@ from keras_ssl.checkpoints import (
     CheckpointError,
     WeightTable,
     from_big_vision,
-    is_big_vision,
     map_weights,
     read_checkpoint,
     read_tf_variables,
@@ -19,8 +18,9 @@ from keras_ssl.checkpoints import (
     simclr_table,
     state_dict,
     vit_table,
-    with_adapted_kernel,
 )
+from keras_ssl.checkpoints.adapted_kernel import with_adapted_kernel
+from keras_ssl.checkpoints.big_vision import is_big_vision
 from keras_ssl.checkpoints.checkpoint_error import naming
 from keras_ssl.checkpoints.loading_hints import prefix_hint, shape_hint
 from keras_ssl.checkpoints.map_weights import has_all

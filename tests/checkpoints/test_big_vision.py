@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.checkpoints import CheckpointError, from_big_vision, is_big_vision
+from keras_ssl.checkpoints import CheckpointError, from_big_vision
+from keras_ssl.checkpoints.big_vision import is_big_vision
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="no backend has to do with it")
 D, HEADS, DEPTH, HIDDEN = 6, 2, 3, 10
