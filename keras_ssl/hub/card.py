@@ -67,11 +67,11 @@ class Card:
         preprocessing: `{"mean", "std", "scale", "size"}`: pixels are brought to [0, 1] and normalized. `scale` says
             how: 255 by their type (uint8 is divided by 255, uint16 by 65535, floats are taken as they are),
             `[low, high]` from that range, of any type, and `[-inf, inf]` not at all: values are taken as they are, mean
-            and std are in their units. `clip`, `[low, high]`, is what the normalized values are clipped to.
-            `size` is the image size of training, or for published weights
-            of their evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter
-            side) or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
-            left out. Empty for encoders that take something else than pixels.
+            and std are in their units. `clip`, `[low, high]`, is what the normalized values are clipped to; `bands` are
+            the names of the channels, in order. `size` is the image size of training, or for published weights of their
+            evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter side) or
+            `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is left out.
+            Empty for encoders that take something else than pixels.
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
         results: what was measured, by this library.
