@@ -4,7 +4,7 @@ Key names, shapes and the arithmetic are written down here once more, from the p
 keras_ssl checks itself.
 """
 
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -133,10 +133,8 @@ def as_openmmlab(weights):
     )
     made = {}
     for key, array in weights.items():
-        new = f"ln1.{key[5:]}" if key.startswith("norm.") else key.replace("blocks.", "layers.")
-        for old, other in names:
-            new = new.replace(old, other)
-        made[new] = array
+        key = f"ln1.{key[5:]}" if key.startswith("norm.") else key.replace("blocks.", "layers.")
+        made[reduce(lambda name, pair: name.replace(*pair), names, key)] = array
     return made
 
 
