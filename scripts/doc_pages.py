@@ -1,6 +1,7 @@
 """Writes the generated pages of the documentation while it is built: a page per method, the public names, the index.
 
-Each method's page has its docstring, its recipe and its measured rows; nothing of it is kept in the repository.
+Each method's page has its docstring, its recipe and its measured rows, that of the zoo what the cards say; nothing of
+it is kept in the repository.
 """
 
 import ast
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import mkdocs_gen_files
+
+from keras_ssl.hub.catalogue_table import catalogue_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 REGISTERED = re.compile(
@@ -138,6 +141,9 @@ def build() -> None:
             page = f"methods/{family}/{module.rpartition('.')[2]}_{name.lower()}.md"
             write(page, method_page(name, module, files.get(name, []), shown.get(name, [])))
             pages.append(f"        * [{name}]({page})")
+
+    pages.append("* [Published weights](zoo.md)")
+    write("zoo.md", catalogue_markdown())
 
     pages.append("* Reference")
     where = definitions()

@@ -1,9 +1,12 @@
 """Reading the checkpoints of other projects, as NumPy arrays and without running their code."""
 
+from keras_ssl.checkpoints.adapted_kernel import adapted_kernel
+from keras_ssl.checkpoints.big_vision import from_big_vision
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError
 from keras_ssl.checkpoints.map_weights import map_weights
 from keras_ssl.checkpoints.projector_table import projector_table
 from keras_ssl.checkpoints.read_checkpoint import read_checkpoint
+from keras_ssl.checkpoints.read_npz import read_npz
 from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
@@ -19,9 +22,12 @@ __all__ = [
     "MappedWeight",
     "RunLayout",
     "WeightTable",
+    "adapted_kernel",
+    "from_big_vision",
     "map_weights",
     "projector_table",
     "read_checkpoint",
+    "read_npz",
     "read_safetensors",
     "read_tf_variables",
     "read_torch",

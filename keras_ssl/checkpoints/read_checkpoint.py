@@ -6,9 +6,11 @@ from typing import Any
 
 from keras_ssl.checkpoints import torch_stream, torch_zip
 from keras_ssl.checkpoints.checkpoint_error import RESAVE, CheckpointError, naming
+from keras_ssl.checkpoints.read_npz import is_npz, read_npz_members
 from keras_ssl.checkpoints.read_safetensors import read_safetensors
 from keras_ssl.checkpoints.read_tf_variables import checkpoint_prefix, read_tf_variables
 from keras_ssl.checkpoints.read_torch import read_torch
+from keras_ssl.checkpoints.zip_members import zip_members
 from keras_ssl.paths import user_path
 from keras_ssl.regular_file import open_regular
 
@@ -32,6 +34,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
 
     - PyTorch, both formats (`read_torch`): whatever was saved, mostly nested dicts;
     - safetensors (`read_safetensors`): arrays by name;
+    - NumPy's archives (`read_npz`): arrays by name;
     - the variables of a TensorFlow checkpoint or SavedModel (`read_tf_variables`): arrays by name. It is given
       by its prefix, its `.index` file, or the folder of a SavedModel.
 
@@ -56,7 +59,11 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
     with naming(path), open_regular(path) as file:
         start = file.read(512)
         size = file.seek(0, os.SEEK_END)
-    if start.startswith(torch_zip.MAGIC) or torch_stream.MAGIC in start[: torch_stream.MAGIC_END]:
+    if start.startswith(torch_zip.MAGIC):
+        with naming(path), open_regular(path) as file:
+            members = zip_members(file)
+            return read_npz_members(file, members) if is_npz(members) else torch_zip.read_torch_zip(file, members)
+    if torch_stream.MAGIC in start[: torch_stream.MAGIC_END]:
         return read_torch(path)
     if len(start) > 8 and start[8:9] == b"{" and struct.unpack("<Q", start[:8])[0] <= size - 8:
         return read_safetensors(path)
@@ -64,6 +71,6 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Any:
         if start[offset:].startswith(magic):
             raise CheckpointError(f"The file is {what} Received: path={os.fspath(path)!r}")
     raise CheckpointError(
-        f"The file has a format that is not read, starting with {start[:8]!r}; PyTorch checkpoints, safetensors "
-        f"and TensorFlow checkpoints are. Received: path={os.fspath(path)!r}"
+        f"The file has a format that is not read, starting with {start[:8]!r}; PyTorch checkpoints, safetensors, "
+        f"archives of NumPy and TensorFlow checkpoints are. Received: path={os.fspath(path)!r}"
     )

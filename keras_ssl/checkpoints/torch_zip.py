@@ -16,16 +16,17 @@ from keras_ssl.checkpoints.zip_members import Member, zip_members
 MAGIC = b"PK\x03\x04"
 
 
-def read_torch_zip(file: BufferedIOBase) -> Any:
+def read_torch_zip(file: BufferedIOBase, members: dict[str, Member] | None = None) -> Any:
     """The value that `torch.save` wrote to a zip archive, with NumPy arrays for tensors.
 
     Args:
         file: open for reading, in binary.
+        members: what the archive's directory says, where it was read before. Defaults to None.
 
     Raises:
         CheckpointError: as `read_torch`.
     """
-    members = zip_members(file)
+    members = zip_members(file) if members is None else members
     root = _root(members)
     order = members.get(f"{root}/byteorder")
     if order is not None and order.size < 16 and order.read(file).tobytes() != b"little":

@@ -16,11 +16,28 @@ from keras_ssl.checkpoints.weight_table import (
     without_batch,
 )
 
-# DINOv2's and MAE's tokens in the place of masked patches, and MAE's decoder.
-_IGNORED = (*OTHER_KEYS, r"mask_token", r"decoder(_embed|_blocks|_norm|_pred)?\..*", r"decoder_pos_embed")
+# Tokens in the place of masked patches (DINOv2, MAE; iBOT), MAE's and dBOT's decoder, and the blocks by which Mugs
+# compares with a memory.
+_IGNORED = (
+    *OTHER_KEYS,
+    r"mask_token|masked_embed",
+    r"decoder(_embed|_blocks|_norm|_predp?)?\..*",
+    r"decoder_pos_embed",
+    r"relation_blocks\..*",
+)
 # DINOv2 trains in chunks of blocks: the chunk's number comes first, the block's own stays as it is.
 _CHUNKED = (r"blocks\.\d+\.(\d+)\.(.+)", r"blocks.\1.\2")
 _TIMM_GATED = ((r"(blocks\.\d+\.mlp)\.fc1\.(.+)", r"\1.w12.\2"), (r"(blocks\.\d+\.mlp)\.fc2\.(.+)", r"\1.w3.\2"))
+
+# OpenMMLab's names.
+_OPENMMLAB = (
+    (r"patch_embed\.projection\.(.+)", r"patch_embed.proj.\1"),
+    (r"layers\.(\d+)\.ln([12])\.(.+)", r"blocks.\1.norm\2.\3"),
+    (r"layers\.(\d+)\.attn\.(qkv|proj)\.(.+)", r"blocks.\1.attn.\2.\3"),
+    (r"layers\.(\d+)\.ffn\.layers\.0\.0\.(.+)", r"blocks.\1.mlp.fc1.\2"),
+    (r"layers\.(\d+)\.ffn\.layers\.1\.(.+)", r"blocks.\1.mlp.fc2.\2"),
+    (r"ln1\.(.+)", r"norm.\1"),
+)
 
 _FIXED: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "patch_embedding/kernel": ("patch_embed.proj.weight", conv_kernel),
@@ -30,6 +47,20 @@ _FIXED: dict[str, tuple[str, Callable[[np.ndarray], np.ndarray]]] = {
     "tokens/position": ("pos_embed", without_batch),
     "norm/gamma": ("norm.weight", unchanged),
     "norm/beta": ("norm.bias", unchanged),
+    # timm's names, but that the query is computed already: see `from_big_vision`.
+    "pool/query": ("attn_pool.query", unchanged),
+    "pool/key/kernel": ("attn_pool.k.weight", dense_kernel),
+    "pool/key/bias": ("attn_pool.k.bias", unchanged),
+    "pool/value/kernel": ("attn_pool.v.weight", dense_kernel),
+    "pool/value/bias": ("attn_pool.v.bias", unchanged),
+    "pool_projection/kernel": ("attn_pool.proj.weight", dense_kernel),
+    "pool_projection/bias": ("attn_pool.proj.bias", unchanged),
+    "pool_norm/gamma": ("attn_pool.norm.weight", unchanged),
+    "pool_norm/beta": ("attn_pool.norm.bias", unchanged),
+    "pool_mlp1/kernel": ("attn_pool.mlp.fc1.weight", dense_kernel),
+    "pool_mlp1/bias": ("attn_pool.mlp.fc1.bias", unchanged),
+    "pool_mlp2/kernel": ("attn_pool.mlp.fc2.weight", dense_kernel),
+    "pool_mlp2/bias": ("attn_pool.mlp.fc2.bias", unchanged),
 }
 _BLOCK = re.compile(r"block(\d+)_(norm[12]|qkv|projection|scale[12]|mlp[12])/(kernel|bias|gamma|beta)")
 _PARTS = {
@@ -51,7 +82,9 @@ def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED)
     (`register_tokens`, `blocks.0.ls1.gamma`, `blocks.0.mlp.w12.weight`, `blocks.0.mlp.w3.weight`). MAE, MoCo v3,
     solo-learn and lightly keep their encoders under them, the fixed positions too, once `state_dict` has taken the
     prefixes away. DINOv2's training files, which number chunks of blocks as well (`blocks.0.3.norm1.weight`), and
-    timm's names of a SwiGLU network (`fc1`, `fc2`) are known too.
+    timm's names of a SwiGLU network (`fc1`, `fc2`) are known too, and OpenMMLab's (`layers.0.ln1.weight`,
+    `layers.0.ffn.layers.0.0.weight`, `patch_embed.projection.weight`, `ln1.weight`). iBOT, Mugs, dBOT, TIPS and the
+    satellite encoders of TorchGeo are under timm's and DINO's.
 
     I-JEPA's encoders, which have no class token, are under timm's names too. Left out are timm's copies of DINOv2 with
     registers, whose positions have none for the class token that they have.
@@ -87,7 +120,7 @@ def vit_table(variables: Mapping[str, Any], ignored: tuple[str, ...] = _IGNORED)
         else:
             raise ValueError(f"`variables` must be those of a ViT. Received: name={name!r}")
         weights[key] = MappedWeight(name, transform)
-    return WeightTable(weights, ignored, (_CHUNKED, *(_TIMM_GATED if gated else ())))
+    return WeightTable(weights, ignored, (_CHUNKED, *_OPENMMLAB, *(_TIMM_GATED if gated else ())))
 
 
 def block_keys(part: str, variable: str, gated: bool = False) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:

@@ -45,8 +45,8 @@ class Member:
         """
         if not self.stored:
             raise CheckpointError(
-                f"The archive's member {short(self.name)} is compressed or encrypted, which PyTorch's never are. "
-                f"{RESAVE}"
+                f"The archive's member {short(self.name)} is compressed or encrypted, which those of checkpoints never "
+                f"are. {RESAVE}"
             )
         file.seek(self.header)
         local = file.read(_LOCAL.size)

@@ -22,9 +22,10 @@ from absl import flags
 from keras_ssl import hub
 from keras_ssl.cli.common import user_errors
 from keras_ssl.hub.card_skeleton import card_skeleton
-from keras_ssl.hub.card_text import architecture_text, card_text, size_text
+from keras_ssl.hub.card_text import card_text, size_text
 from keras_ssl.hub.catalogue import Entry, entries, find
-from keras_ssl.hub.license_gate import check_license, is_non_commercial
+from keras_ssl.hub.catalogue_table import catalogue_row
+from keras_ssl.hub.license_gate import check_license
 from keras_ssl.messages import say
 from keras_ssl.paths import user_path
 
@@ -35,23 +36,26 @@ _CACHE_DIR = flags.DEFINE_string(
 )
 _HEADS = flags.DEFINE_bool("heads", False, "For `fetch`: also what is needed to go on pretraining.")
 _MIRROR = flags.DEFINE_string("mirror", None, "Folder or address to download from first.")
-_REQUIRE_HASH = flags.DEFINE_bool("require_hash", False, "For `fetch`: refuse a file whose publisher gives no hash.")
+_REQUIRE_HASH = flags.DEFINE_bool("require_hash", False, "For `fetch`: refuse a file without a full sha256.")
 flags.FLAGS.set_gnu_getopt()  # flags may follow names
 
 
 def list_entries(names: list[str]) -> None:
     _count("list", names, 0, 0)
-    rows = [("name", "license", "size", "here", "architecture")]
+    rows: list[tuple[str, ...]] = [("name", "license", "size", "here", "channels", "hash", "architecture")]
     for name, entry in sorted(entries().items()):
-        card = entry.read_card()
-        license_text = f"{card.license or '?'}{' (ask)' if is_non_commercial(card) else ''}"
+        told = catalogue_row(name, entry.read_card())
         here, size = _here(entry)
         size_column = "?" if size is None else size_text(size)
-        rows.append((name, license_text, size_column, "yes" if here else "no", architecture_text(card)))
+        place = "yes" if here else "no"
+        rows.append((name, told.license, size_column, place, told.channels, told.hash, told.architecture))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         say("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
-    say("\n(ask): not for commercial use; needs accept_license. Size ?: the publisher does not say; once here, known.")
+    say(
+        "\n(ask): not for commercial use; needs accept_license. Size ?: the publisher does not say; once here, known. "
+        "Hash: all of the sha256, its beginning or an md5 is known, or the first download decides."
+    )
 
 
 def show(names: list[str]) -> None:

@@ -6,6 +6,7 @@ import keras
 
 from keras_ssl.encoders.fan_out_normal import FanOutNormal
 from keras_ssl.layers.batch_normalization import BatchNormalization
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 
@@ -53,13 +54,19 @@ def check_image_arguments(
     input_shape: Sequence[int | None],
     pooling: str | None,
     poolings: Sequence[str | None] = ("avg", None),
+    channels: int | None = None,
 ) -> tuple[int | None, ...]:
     """Validates what every image encoder takes and returns `input_shape` as a tuple; `poolings` are those it knows.
 
+    `channels` takes the place of the last of `input_shape`, unless it is None.
+
     Raises:
-        ValueError: if `input_shape` is not (height, width, channels) or `pooling` is unknown.
+        ValueError: if `input_shape` is not (height, width, channels), `channels` is no number of them, or `pooling` is
+            unknown.
     """
     shape = tuple(input_shape)
+    if channels is not None and len(shape) == 3:
+        shape = (*shape[:2], check_integer("channels", channels, 1))
     if len(shape) != 3 or not isinstance(shape[2], int) or any(n is not None and n < 1 for n in shape):
         raise ValueError(
             "`input_shape` must be (height, width, channels), where height and width may be None. "

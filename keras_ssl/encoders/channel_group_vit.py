@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 
+from keras_ssl.encoders._trunk import VARIANTS, Trunk, hidden_width, norm, pool
 from keras_ssl.encoders.group_tokens import GroupTokens, check_channel_groups
-from keras_ssl.encoders.vit import _VARIANTS, ViT, _hidden_width, _norm, _pool, _Trunk
+from keras_ssl.encoders.vit import ViT
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
@@ -64,12 +65,12 @@ class ChannelGroupViT(keras.Model):
         name: str | None = None,
     ) -> None:
         groups = check_channel_groups(channel_groups)
-        if variant not in _VARIANTS:
-            raise ValueError(f"`variant` must be one of {sorted(_VARIANTS)}. Received: variant={variant!r}")
+        if variant not in VARIANTS:
+            raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
         dim, blocks, head_count = (
             usual if value is None else check_integer(key, value, 1)
-            for (key, value), usual in zip(sizes.items(), _VARIANTS[variant], strict=True)
+            for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
         )
         if dim % head_count:
             raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
@@ -88,12 +89,12 @@ class ChannelGroupViT(keras.Model):
         channels = sum(len(group) for group in groups)
         inputs = keras.Input((image_size, image_size, channels), name="images")
         x = GroupTokens(groups, patch_size, dim, class_token, name="tokens")(inputs)
-        trunk = _Trunk(blocks, head_count, "gelu", _hidden_width(dim, "gelu", mlp_ratio), None, 0.0, None, False)
+        trunk = Trunk(blocks, head_count, "gelu", hidden_width(dim, "gelu", mlp_ratio), None, 0.0, None, False)
         for number in range(1, blocks + 1):
             x = trunk.block(x, number)
-        x = _norm(x, "norm")
+        x = norm(x, "norm")
         name = name or f"channel_group_vit_{variant.lower()}{patch_size}"
-        super().__init__(inputs=inputs, outputs=_pool(x, int(class_token), pooling), name=name)
+        super().__init__(inputs=inputs, outputs=pool(x, int(class_token), pooling, trunk), name=name)
 
         self.channel_groups = groups
         self.variant = variant

@@ -46,6 +46,8 @@ class ResNet(keras.Model):
         pool_padding: of the stem's pooling: "symmetric", as PyTorch pads; or "same", as TensorFlow does, which on a map
             of even size adds a row and a column at its end only. SimCLR's published networks have "same". Defaults to
             "symmetric".
+        channels: number of channels of the images, in place of that of `input_shape`: 1 for gray images, 13 for
+            Sentinel-2. Defaults to None: as `input_shape` says.
         name: name of the model. Defaults to one made from the depth, as in "resnet50".
 
     Raises:
@@ -72,6 +74,7 @@ class ResNet(keras.Model):
         pooling: str | None = "avg",
         zero_init_residual: bool = True,
         pool_padding: str = "symmetric",
+        channels: int | None = None,
         name: str | None = None,
     ) -> None:
         if depth not in _BLOCKS:
@@ -82,17 +85,17 @@ class ResNet(keras.Model):
             raise ValueError(f"`stem` must be one of {_STEMS}. Received: stem={stem!r}")
         if pool_padding not in ("symmetric", "same"):
             raise ValueError(f"`pool_padding` must be 'symmetric' or 'same'. Received: pool_padding={pool_padding!r}")
-        image_shape = check_image_arguments(input_shape, pooling)
+        image_shape = check_image_arguments(input_shape, pooling, channels=channels)
 
-        channels = int(64 * width)
+        filters = int(64 * width)
         block: Callable[..., Tensor] = _bottleneck if depth >= 50 else _basic_block
         gamma = "zeros" if zero_init_residual else "ones"
         inputs = keras.Input(image_shape, name="images")
-        x = _stem(inputs, channels, stem, pool_padding)
+        x = _stem(inputs, filters, stem, pool_padding)
         for stage, blocks in enumerate(_BLOCKS[depth], start=1):
             for number in range(1, blocks + 1):
                 strides = 2 if stage > 1 and number == 1 else 1
-                x = block(x, channels * 2 ** (stage - 1), strides, gamma, f"stage{stage}_block{number}")
+                x = block(x, filters * 2 ** (stage - 1), strides, gamma, f"stage{stage}_block{number}")
         super().__init__(inputs=inputs, outputs=features(x, pooling), name=name or f"resnet{depth}")
 
         self.depth = depth
@@ -102,6 +105,7 @@ class ResNet(keras.Model):
         self.pooling = pooling
         self.zero_init_residual = zero_init_residual
         self.pool_padding = pool_padding
+        self.channels = channels
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -112,6 +116,7 @@ class ResNet(keras.Model):
             "pooling": self.pooling,
             "zero_init_residual": self.zero_init_residual,
             "pool_padding": self.pool_padding,
+            "channels": self.channels,
             "name": self.name,
         }
 

@@ -12,6 +12,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 POSITIONS = ("learned", "sincos")
+INTERPOLATIONS = ("bicubic", "bilinear")
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -19,7 +20,7 @@ class TokenSequence(keras.layers.Layer):
     """Puts a class token and registers before an image's patches, and adds embeddings of their positions.
 
     Positions are those of a square grid, the class token having one of its own and registers none. For a map of
-    another size the grid is interpolated as PyTorch's `interpolate(mode="bicubic")` does it; on a map of the grid's
+    another size the grid is interpolated as PyTorch's `interpolate` does it; on a map of the grid's
     own size nothing is computed. The interpolation is in float32 under every policy.
 
     Weights: `class_token` `[1, D]`, `registers` `[R, D]` (where there are any), `position` `[1 + grid^2, D]`, that of
@@ -36,6 +37,7 @@ class TokenSequence(keras.layers.Layer):
         interpolate_antialias: whether the kernel is widened where the grid shrinks, as PyTorch's `antialias=True`
             does; its shape and borders then change too. Defaults to False; DINOv2 with registers has True.
         class_token: whether there is one. Defaults to True; I-JEPA has none.
+        interpolation: "bicubic" (default), or "bilinear", as TIPS has it.
 
     Input: `[N, H, W, D]`. Output: `[N, 1 + R + H * W, D]`: class token, registers, patches row by row.
 
@@ -59,6 +61,7 @@ class TokenSequence(keras.layers.Layer):
         interpolate_offset: float = 0.1,
         interpolate_antialias: bool = False,
         class_token: bool = True,
+        interpolation: str = "bicubic",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -74,6 +77,11 @@ class TokenSequence(keras.layers.Layer):
         self.interpolate_offset = float(interpolate_offset)
         self.interpolate_antialias = bool(interpolate_antialias)
         self.has_class_token = bool(class_token)
+        if interpolation not in INTERPOLATIONS:
+            raise ValueError(
+                f"`interpolation` must be one of {INTERPOLATIONS}. Received: interpolation={interpolation!r}"
+            )
+        self.interpolation = interpolation
 
     def build(self, input_shape: tuple[Any, ...]) -> None:
         width = input_shape[-1]
@@ -129,8 +137,8 @@ class TokenSequence(keras.layers.Layer):
             height, width = ops.convert_to_tensor(height), ops.convert_to_tensor(width)
             own = ops.logical_and(ops.equal(height, self.grid), ops.equal(width, self.grid))
             offset = ops.where(own, 0.0, offset)
-        rows = bicubic_matrix(self.grid, height, offset, self.interpolate_antialias)
-        columns = bicubic_matrix(self.grid, width, offset, self.interpolate_antialias)
+        how = (offset, self.interpolate_antialias, self.interpolation)
+        rows, columns = resize_matrix(self.grid, height, *how), resize_matrix(self.grid, width, *how)
         rows, columns = ops.cast(rows, table.dtype), ops.cast(columns, table.dtype)
         return ops.einsum("jn,ind->ijd", columns, ops.einsum("im,mnd->ind", rows, table))
 
@@ -149,22 +157,27 @@ class TokenSequence(keras.layers.Layer):
             "interpolate_offset": self.interpolate_offset,
             "interpolate_antialias": self.interpolate_antialias,
             "class_token": self.has_class_token,
+            "interpolation": self.interpolation,
         }
 
 
-def bicubic_matrix(length: int, size: Tensor, offset: Tensor = 0.0, antialias: bool = False) -> Tensor:
-    """The linear map by which PyTorch's bicubic interpolation makes `size` samples of `length`.
+def resize_matrix(
+    length: int, size: Tensor, offset: Tensor = 0.0, antialias: bool = False, interpolation: str = "bicubic"
+) -> Tensor:
+    """The linear map by which PyTorch's interpolation makes `size` samples of `length`.
 
     Sample `i` looks at the point `(i + 1/2) * length / (size + offset)`. Without antialiasing it weighs the four
-    nearest inputs by the kernel of `a = -0.75`, those outside being the first and the last input again. With it, it
-    weighs all within two inputs, or two outputs where those lie further apart, by the kernel of `a = -0.5`; there
-    is nothing outside, and the weights are divided by their sum.
+    nearest inputs by the cubic kernel of `a = -0.75`, or the two nearest by a triangle ("bilinear"), those outside
+    being the first and the last input again. With it, it weighs all within two inputs (one), or two outputs (one)
+    where those lie further apart, by the cubic kernel of `a = -0.5` or the triangle; there is nothing outside, and the
+    weights are divided by their sum.
 
     Args:
         length: number of inputs.
         size: number of outputs: an integer (the result is then a NumPy array) or a scalar integer tensor.
         offset: added to `size` where positions are computed. Defaults to 0.
         antialias: as above. Defaults to False.
+        interpolation: "bicubic" (default) or "bilinear".
 
     Returns:
         `[size, length]`, float32; each row sums to 1.
@@ -174,13 +187,15 @@ def bicubic_matrix(length: int, size: Tensor, offset: Tensor = 0.0, antialias: b
     center = xp.expand_dims((xp.arange(size, dtype="float32") + 0.5) * scale, 1)
     inputs = np.arange(length, dtype="float32")
     if antialias:
-        weights = cubic_kernel(xp.abs(inputs + 0.5 - center) / xp.maximum(scale, 1.0), xp=xp)
+        distance = xp.abs(inputs + 0.5 - center) / xp.maximum(scale, 1.0)
+        weights = cubic_kernel(distance, xp=xp) if interpolation == "bicubic" else xp.maximum(1.0 - distance, 0.0)
         return weights / xp.sum(weights, axis=1, keepdims=True)
     nearest = xp.floor(center - 0.5)
     matrix: Tensor = 0.0
-    for step in (-1.0, 0.0, 1.0, 2.0):
+    for step in (-1.0, 0.0, 1.0, 2.0) if interpolation == "bicubic" else (0.0, 1.0):
         tap = nearest + step
-        weight = cubic_kernel(xp.abs(center - 0.5 - tap), a=-0.75, xp=xp)
+        distance = xp.abs(center - 0.5 - tap)
+        weight = cubic_kernel(distance, a=-0.75, xp=xp) if interpolation == "bicubic" else 1.0 - distance
         matrix = matrix + xp.where(xp.equal(xp.clip(tap, 0.0, length - 1.0), inputs), weight, 0.0)
     return matrix
 

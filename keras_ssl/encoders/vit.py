@@ -1,33 +1,20 @@
 """Vision transformers in the layout of DINO, DINOv2, MoCo v3 and MAE."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from keras_ssl.encoders._blocks import check_image_arguments
+from keras_ssl.encoders._trunk import MLPS, VARIANTS, Trunk, added, attention_pooled, hidden_width, norm, pool
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.token_sequence import TokenSequence
-from keras_ssl.layers.drop_path import DropPath
-from keras_ssl.layers.gelu import gelu
-from keras_ssl.layers.layer_scale import LayerScale
-from keras_ssl.layers.self_attention import SelfAttention
-from keras_ssl.layers.swiglu import SwiGLU
 from keras_ssl.layers.uniform_draws import UniformDraws
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
-_VARIANTS = {  # width, depth, heads
-    "Ti": (192, 12, 3),
-    "S": (384, 12, 6),
-    "B": (768, 12, 12),
-    "L": (1024, 24, 16),
-    "H": (1280, 32, 16),
-    "g": (1536, 40, 24),
-}
-_POOLINGS = ("class", "mean", "class_mean", None)
+_POOLINGS = ("class", "mean", "class_mean", "attention", None)
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
@@ -48,22 +35,26 @@ class ViT(keras.Model):
       with registers: `registers=4, interpolate_offset=0.0, interpolate_antialias=True`;
     - MAE: `ViT("B", position="sincos", interpolate_offset=0.0)`;
     - MoCo v3: the same, but ViT-S has `heads=12`;
+    - TIPS: DINOv2's with a register that is a second class token: `ViT("B", 14, image_size=448, layer_scale=1.0,
+      registers=1, interpolation="bilinear", interpolate_offset=0.0, interpolate_antialias=True)`;
+    - SigLIP 2: `ViT("B", mlp="gelu_tanh", class_token=False, pooling="attention")`;
     - I-JEPA: `ViT("H", 14, position="sincos", interpolate_offset=0.0, class_token=False, pooling="mean")`. At another
       size its authors' code drops a position and fails; here positions are interpolated as MAE's are.
 
     Layer names are a public weight format: `patch_embedding`, `tokens`, and for each block from 1 `block1_norm1`,
     `block1_qkv`, `block1_projection`, `block1_scale1`, `block1_norm2`, `block1_mlp1`, `block1_mlp2`, `block1_scale2`,
-    then `norm`. The tokens that leave a block are the output of `block1_add2`.
+    then `norm`; with `pooling="attention"` also `pool`, `pool_projection`, `pool_norm`, `pool_mlp1`, `pool_mlp2`. The
+    tokens that leave a block are the output of `block1_add2`.
 
     Args:
         variant: width, depth and heads by name: "Ti" (192, 12, 3), "S" (384, 12, 6), "B" (768, 12, 12), "L" (1024,
-            24, 16), "H" (1280, 32, 16) or "g" (1536, 40, 24). Defaults to "S".
+            24, 16), "So400m" (1152, 27, 16), "H" (1280, 32, 16) or "g" (1536, 40, 24). Defaults to "S".
         patch_size: side of a patch in pixels. Defaults to 16.
         width: width of the tokens; None (default) is the variant's.
         depth: number of blocks; None (default) is the variant's.
         heads: number of heads, which must divide the width; None (default) is the variant's.
-        mlp: "gelu" (default), or "swiglu", whose hidden layer is 2/3 as wide, rounded up to a multiple of 8, which
-            leaves about as many weights.
+        mlp: "gelu" (default), "gelu_tanh", its approximation by a tanh, or "swiglu", whose hidden layer is 2/3 as
+            wide, rounded up to a multiple of 8, which leaves about as many weights.
         mlp_ratio: width of the hidden layer over that of the tokens. Defaults to 4.
         registers: number of registers: tokens that hold no patch, so that no patch need serve for it. Defaults to 0.
         layer_scale: the layer scale's initial value; None (default) is no layer scale. DINOv2 trains from 1e-5.
@@ -76,11 +67,15 @@ class ViT(keras.Model):
         interpolate_antialias: as for `TokenSequence`. Defaults to False.
         input_shape: (height, width, channels). Defaults to (None, None, 3).
         pooling: "class" (default): the class token; "mean": the mean of the patch tokens; "class_mean": both, `[N, 2
-            * width]`, as DINOv2's linear probe takes them; None: all tokens `[N, 1 + registers + patches, width]`, one
-            less without a class token.
-        class_token: whether there is a class token, without which `pooling` must be "mean" or None. Defaults to True.
+            * width]`, as DINOv2's linear probe takes them; "attention": all tokens by
+            `keras_ssl.layers.AttentionPooling` and a network, as SigLIP's; None: all tokens
+            `[N, 1 + registers + patches, width]`, one less without a class token.
+        class_token: whether there is a class token, without which `pooling` must not read it. Defaults to True.
         causal: whether each token sees itself and those before it only, as in a language model: class token,
             registers, then patches row by row. Defaults to False.
+        interpolation: of positions: "bicubic" (default) or "bilinear".
+        channels: number of channels of the images, in place of that of `input_shape`: 1 for gray images, 13 for
+            Sentinel-2. Defaults to None: as `input_shape` says.
         name: name of the model. Defaults to one made from variant and patch size, as in "vit_s16".
 
     Raises:
@@ -117,14 +112,16 @@ class ViT(keras.Model):
         pooling: str | None = "class",
         class_token: bool = True,
         causal: bool = False,
+        interpolation: str = "bicubic",
+        channels: int | None = None,
         name: str | None = None,
     ) -> None:
-        if variant not in _VARIANTS:
-            raise ValueError(f"`variant` must be one of {sorted(_VARIANTS)}. Received: variant={variant!r}")
+        if variant not in VARIANTS:
+            raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
         dim, blocks, head_count = (
             usual if value is None else check_integer(key, value, 1)
-            for (key, value), usual in zip(sizes.items(), _VARIANTS[variant], strict=True)
+            for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
         )
         if dim % head_count:
             raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
@@ -132,17 +129,17 @@ class ViT(keras.Model):
         image_size = check_integer("image_size", image_size, 1)
         if image_size % patch_size:
             raise ValueError(f"`image_size` must be a multiple of {patch_size}. Received: image_size={image_size}")
-        if mlp not in ("gelu", "swiglu"):
-            raise ValueError(f"`mlp` must be 'gelu' or 'swiglu'. Received: mlp={mlp!r}")
+        if mlp not in MLPS:
+            raise ValueError(f"`mlp` must be one of {MLPS}. Received: mlp={mlp!r}")
         check_positive("mlp_ratio", mlp_ratio)
         if layer_scale is not None:
             check_positive("layer_scale", layer_scale)
         if not 0.0 <= drop_path < 1.0:
             raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
-        image_shape = check_image_arguments(input_shape, pooling, _POOLINGS)
+        image_shape = check_image_arguments(input_shape, pooling, _POOLINGS, channels)
         if not class_token and pooling in ("class", "class_mean"):
             raise ValueError(
-                "`pooling` must be 'mean' or None where there is no class token. "
+                "`pooling` must be 'mean', 'attention' or None where there is no class token. "
                 f"Received: pooling={pooling!r}, class_token={class_token}"
             )
         if any(side is not None and side < patch_size for side in image_shape[:2]):
@@ -166,16 +163,17 @@ class ViT(keras.Model):
             interpolate_offset,
             interpolate_antialias,
             class_token,
+            interpolation,
             name="tokens",
         )(x)
-        hidden = _hidden_width(dim, mlp, mlp_ratio)
+        hidden = hidden_width(dim, mlp, mlp_ratio)
         draws = UniformDraws(2 * blocks, name="draws")(x) if drop_path else None
-        trunk = _Trunk(blocks, head_count, mlp, hidden, layer_scale, drop_path, draws, bool(causal))
+        trunk = Trunk(blocks, head_count, mlp, hidden, layer_scale, drop_path, draws, bool(causal))
         for number in range(1, blocks + 1):
             x = trunk.block(x, number)
-        x = _norm(x, "norm")
+        x = norm(x, "norm")
         name = name or f"vit_{variant.lower()}{patch_size}"
-        super().__init__(inputs=inputs, outputs=_pool(x, int(class_token) + registers, pooling), name=name)
+        super().__init__(inputs=inputs, outputs=pool(x, int(class_token) + registers, pooling, trunk), name=name)
 
         self.variant = variant
         self.patch_size = patch_size
@@ -193,6 +191,8 @@ class ViT(keras.Model):
         self.pooling = pooling
         self.class_token = class_token
         self.causal = bool(causal)
+        self.interpolation = interpolation
+        self.channels = channels
         self.prefix = int(class_token) + registers
         self.token_width = dim
 
@@ -239,9 +239,9 @@ class ViT(keras.Model):
             }
             options = {} if causal is None else {"causal": causal}
             branch = block["projection"](block["attention"](block["qkv"](block["norm1"](x)), **options))
-            x = _added(block, x, branch, 1, draws, training)
+            x = added(block, x, branch, 1, draws, training)
             middle = block["gate"] if "gate" in block else block["activation"]
-            x = _added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)
+            x = added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)
             made.append(x)
         return made
 
@@ -249,6 +249,8 @@ class ViT(keras.Model):
         """The features of encoded tokens."""
         if self.pooling == "class":
             return tokens[:, 0]
+        if self.pooling == "attention":
+            return attention_pooled(tokens, {layer.name: layer for layer in self.layers})
         mean = keras.ops.mean(tokens[:, self.prefix :], axis=1)
         return mean if self.pooling == "mean" else keras.ops.concatenate([tokens[:, 0], mean], axis=1)
 
@@ -270,76 +272,7 @@ class ViT(keras.Model):
             "pooling": self.pooling,
             "class_token": self.class_token,
             "causal": self.causal,
+            "interpolation": self.interpolation,
+            "channels": self.channels,
             "name": self.name,
         }
-
-
-def _added(
-    block: dict[str, keras.layers.Layer], x: Tensor, branch: Tensor, part: int, draws: Tensor, training: bool
-) -> Tensor:
-    """`x` and a branch of a block, by the layers that `_Trunk.residual` made."""
-    if f"scale{part}" in block:
-        branch = block[f"scale{part}"](branch)
-    if f"drop{part}" in block:
-        branch = block[f"drop{part}"]([branch, draws], training=training)
-    return block[f"add{part}"]([x, branch])
-
-
-def _hidden_width(width: int, mlp: str, ratio: float) -> int:
-    hidden = int(width * ratio)
-    # Three matrices instead of two, so each is narrower; DINOv2 rounds up to a multiple of 8.
-    return hidden if mlp == "gelu" else (int(hidden * 2 / 3) + 7) // 8 * 8
-
-
-def _norm(x: Tensor, name: str) -> Tensor:
-    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
-
-
-def _dense(x: Tensor, units: int, name: str) -> Tensor:
-    return keras.layers.Dense(units, kernel_initializer=SmallNormal(), name=name)(x)
-
-
-@dataclass(frozen=True)
-class _Trunk:
-    """What all blocks have in common."""
-
-    depth: int
-    heads: int
-    mlp: str
-    hidden: int
-    layer_scale: float | None
-    drop_path: float
-    draws: Tensor
-    causal: bool
-
-    def block(self, x: Tensor, number: int) -> Tensor:
-        """Attention and MLP, each on the normalized tokens and added to them."""
-        name, width = f"block{number}", x.shape[-1]
-        y = _dense(_norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv")
-        y = SelfAttention(self.heads, causal=self.causal, name=f"{name}_attention")(y)
-        x = self.residual(x, _dense(y, width, f"{name}_projection"), number, 1)
-        y = _norm(x, f"{name}_norm2")
-        if self.mlp == "swiglu":
-            y = SwiGLU(name=f"{name}_gate")(_dense(y, 2 * self.hidden, f"{name}_mlp1"))
-        else:
-            y = keras.layers.Activation(gelu, name=f"{name}_activation")(_dense(y, self.hidden, f"{name}_mlp1"))
-        return self.residual(x, _dense(y, width, f"{name}_mlp2"), number, 2)
-
-    def residual(self, x: Tensor, branch: Tensor, number: int, part: int) -> Tensor:
-        """`x` and the scaled branch, which is dropped the more often the deeper it lies: the first never."""
-        if self.layer_scale is not None:
-            branch = LayerScale(self.layer_scale, name=f"block{number}_scale{part}")(branch)
-        if self.drop_path and number > 1:
-            rate = self.drop_path * (number - 1) / (self.depth - 1)
-            column = 2 * (number - 1) + part - 1
-            branch = DropPath(rate, column, name=f"block{number}_drop{part}")([branch, self.draws])
-        return keras.layers.Add(name=f"block{number}_add{part}")([x, branch])
-
-
-def _pool(x: Tensor, first_patch: int, pooling: str | None) -> Tensor:
-    if pooling is None:
-        return x
-    if pooling == "class":
-        return x[:, 0]
-    mean = keras.layers.GlobalAveragePooling1D(data_format="channels_last", name="pool")(x[:, first_patch:])
-    return mean if pooling == "mean" else keras.layers.Concatenate(name="class_mean")([x[:, 0], mean])

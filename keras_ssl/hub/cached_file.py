@@ -11,12 +11,14 @@ from keras_ssl.hub.environment import is_set
 from keras_ssl.hub.first_use import record_hash, recorded_hash
 from keras_ssl.regular_file import open_regular
 
+# Of md5, the purpose is said: systems that forbid it as a safeguard allow it to compare files.
+HASHERS = {"sha256": hashlib.sha256, "md5": lambda: hashlib.md5(usedforsecurity=False)}
 SETTLED = 2.0
 """Seconds that a file must have stood unchanged before its hash is remembered: clocks of file systems are coarse."""
 
 
 def is_cached(file: CardFile, target: Path) -> bool:
-    """Whether `target` has the size and hash of `file`; a hash that nobody knows yet is recorded.
+    """Whether `target` has the size and hashes of `file`; a hash that nobody knows yet is recorded.
 
     Raises:
         OSError: if there is a file that cannot be read, or whose hash cannot be recorded.
@@ -26,6 +28,8 @@ def is_cached(file: CardFile, target: Path) -> bool:
         if file.size not in (None, size) or (file.size is None and not size):  # nothing is no first download
             return False
         digest = file_hash(target)
+        if file.hash_problem(digest, lambda: file_hash(target, "md5")):
+            return False
     except (FileNotFoundError, NotADirectoryError):
         return False
     expected = expected_hash(file, target)
@@ -51,7 +55,7 @@ class FileState(NamedTuple):
     changed: int
 
 
-_HASHES: dict[tuple[str, FileState], str] = {}
+_HASHES: dict[tuple[str, FileState, str], str] = {}
 
 
 def file_state(path: Path) -> FileState:
@@ -67,17 +71,21 @@ def _state(found: os.stat_result) -> FileState:
     return FileState(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def file_hash(path: Path) -> str:
-    """The sha256 of a file; from memory where the file is the same and has not been written to since.
+def file_hash(path: Path, algorithm: str = "sha256") -> str:
+    """The hash of a file; from memory where the file is the same and has not been written to since.
 
     `KERAS_SSL_VERIFY=1` in the environment reads it always.
+
+    Args:
+        path: of the file.
+        algorithm: "sha256" (default) or "md5".
     """
     with open_regular(path) as stream:
         state = _state(os.fstat(stream.fileno()))
-        key = (str(path), state)
+        key = (str(path), state, algorithm)
         if key in _HASHES and not is_set("KERAS_SSL_VERIFY"):
             return _HASHES[key]
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hashlib.file_digest(stream, HASHERS[algorithm]).hexdigest()
         after = os.fstat(stream.fileno())
     if _state(after) == state and time.time() - max(after.st_mtime, after.st_ctime) >= SETTLED:
         _HASHES[key] = digest

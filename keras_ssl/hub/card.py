@@ -66,10 +66,12 @@ class Card:
         saved_model: whether the entry's folder is a SavedModel too.
         preprocessing: `{"mean", "std", "scale", "size"}`: pixels are brought to [0, 1] and normalized. `scale` says
             how: 255 by their type (uint8 is divided by 255, uint16 by 65535, floats are taken as they are),
-            `[low, high]` from that range, of any type; `size` is the image size of training, or for published weights
-            of their evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter
-            side) or `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is
-            left out. Empty for encoders that take something else than pixels.
+            `[low, high]` from that range, of any type, and `[-inf, inf]` not at all: values are taken as they are, mean
+            and std are in their units. `clip`, `[low, high]`, is what the normalized values are clipped to; `bands` are
+            the names of the channels, in order. `size` is the image size of training, or for published weights of their
+            evaluation, where it is known. How images come to that size there: `resize` (pixels of the shorter side) or
+            `crop_proportion` (of the shorter side), `crop` ("center"), `interpolation`; what is not known is left out.
+            Empty for encoders that take something else than pixels.
         objective: the objective's name and arguments.
         recipe: the recipe, as `keras_ssl.hub.Recipe` holds it; empty if there was none.
         results: what was measured, by this library.
@@ -167,8 +169,12 @@ class Card:
         if not isinstance(files, list) or not all(isinstance(item, dict) for item in files):
             raise ValueError(f"A card's `files` must be tables. Received: files={files!r}")
         for item in files:
-            if set(item) - {"url"} != {"name", "size", "sha256"} and set(item) != {"name", "sha256", "url"}:
-                raise ValueError(f"A file has the keys name, size, sha256, url. Received: keys={sorted(item)}")
+            needed = {"name", "sha256"} | ({"size"} if "url" not in item else set())
+            if not needed <= set(item) <= {"name", "size", "sha256", "url", "sha256_prefix", "md5"}:
+                raise ValueError(
+                    "A file has the keys name, size, sha256, url, and where they are known sha256_prefix and md5. "
+                    f"Received: keys={sorted(item)}"
+                )
         for name in ("architecture", "objective", "recipe"):  # where arguments stand, which may be None
             tables[name] = from_toml(tables.get(name, {}))
         return cls(**tables, files=tuple(CardFile(**{"size": None, **item}) for item in files))
@@ -244,7 +250,8 @@ class Card:
             return None
         with self.naming("preprocessing"):
             mean, std = self.preprocessing["mean"], self.preprocessing["std"]
-            return ImagePreprocessing(mean, std, self._value_range(), name="preprocessing")
+            clip = self.preprocessing.get("clip")
+            return ImagePreprocessing(mean, std, self._value_range(), clip, name="preprocessing")
 
     def listed_bytes(self, files: Iterable[CardFile]) -> int | None:
         """Bytes of some of the card's files; None where the size of one is not known before its first download."""
@@ -269,7 +276,7 @@ class Card:
         if scale == 255:
             return None
         try:
-            return check_value_range(scale)
+            return check_value_range(scale, unbounded=True)
         except ValueError:
             raise ValueError(
                 "A card's `preprocessing.scale` must be 255, or the lowest and the highest value of pixels, "

@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from keras_ssl.encoders._trunk import VARIANTS, hidden_width
 from keras_ssl.encoders.resnet import _BLOCKS
-from keras_ssl.encoders.vit import _VARIANTS, _hidden_width
 
 MAX_BYTES = 2**35
 """Bytes of float32 weights beyond which no card is built, whatever its files are said to hold (32 GiB)."""
@@ -39,6 +39,19 @@ def check_encoder_size(name: str, arguments: Mapping[str, Any], listed: int | No
         raise ValueError(f"An encoder has no negative arguments. Received: {negative[0]}")
     if name in _WEIGHTS:
         _check(f"an encoder of {{}} weights ({name})", _WEIGHTS[name](arguments), listed)
+
+
+def channels_of(arguments: Mapping[str, Any]) -> int:
+    """Channels of the images that an encoder takes, from its arguments; 3, the default, where they do not say.
+
+    Example:
+
+    >>> channels_of({}), channels_of({"channels": 13}), channels_of({"input_shape": (None, None, 1)})
+    (3, 13, 1)
+    """
+    channels = arguments.get("channels")
+    shape = arguments.get("input_shape")
+    return channels if channels is not None else int(shape[-1]) if isinstance(shape, list | tuple) and shape else 3
 
 
 def check_objective_size(arguments: Mapping[str, Any], listed: int | None) -> None:
@@ -130,7 +143,7 @@ def _resnet(arguments: Mapping[str, Any]) -> int:
     depth = arguments["depth"]
     channels = int(64 * arguments["width"])
     last = channels
-    total = _conv_bn(7 if arguments["stem"] == "imagenet" else 3, arguments["input_shape"][-1], channels)
+    total = _conv_bn(7 if arguments["stem"] == "imagenet" else 3, channels_of(arguments), channels)
     for stage, blocks in enumerate(_BLOCKS.get(depth, ())):
         width = channels * 2**stage
         out = 4 * width if depth >= 50 else width
@@ -146,7 +159,7 @@ def _resnet(arguments: Mapping[str, Any]) -> int:
 
 
 def _vit(arguments: Mapping[str, Any]) -> int:
-    sizes = _VARIANTS.get(arguments["variant"], (0, 0, 0))
+    sizes = VARIANTS.get(arguments["variant"], (0, 0, 0))
     width, blocks = (
         usual if arguments[name] is None else arguments[name]
         for name, usual in zip(("width", "depth"), sizes, strict=False)
@@ -155,26 +168,29 @@ def _vit(arguments: Mapping[str, Any]) -> int:
         raise ValueError(f"Encoders of a card have at most {MAX_LAYERS} layers. Received: depth={blocks}")
     if not math.isfinite(arguments["mlp_ratio"]):
         raise ValueError(f"`mlp_ratio` must be finite. Received: mlp_ratio={arguments['mlp_ratio']}")
-    hidden = _hidden_width(width, arguments["mlp"], arguments["mlp_ratio"])
+    hidden = hidden_width(width, arguments["mlp"], arguments["mlp_ratio"])
     gates = 2 if arguments["mlp"] == "swiglu" else 1
     first = 1 if arguments["class_token"] else 0
     patch = arguments["patch_size"]
     grid = arguments["image_size"] // patch
-    total = patch * patch * arguments["input_shape"][-1] * width + width  # patches
+    total = patch * patch * channels_of(arguments) * width + width  # patches
     total += (first + arguments["registers"] + first + grid * grid) * width  # tokens and positions
     block = 4 * width + 4 * width * width + 4 * width  # two norms, attention
     block += gates * hidden * (width + 1) + hidden * width + width
     if arguments["layer_scale"] is not None:
         block += 2 * width
+    if arguments["pooling"] == "attention":  # a query, three maps, a norm and a network
+        total += 3 * width * width + 6 * width + hidden * (width + 1) + hidden * width + width
     return total + blocks * block + 2 * width
 
 
 def _channel_group_vit(arguments: Mapping[str, Any]) -> int:
     groups = [list(group) for group in arguments["channel_groups"]]
     image = (None, None, sum(len(group) for group in groups))
-    own = {"mlp": "gelu", "registers": 0, "layer_scale": None, "input_shape": image, "class_token": False}
+    own = {"mlp": "gelu", "registers": 0, "layer_scale": None, "class_token": False}
+    own |= {"input_shape": image, "channels": None}
     plain = _vit({**arguments, **own})
-    usual = _VARIANTS.get(arguments["variant"], (0, 0, 0))[0]
+    usual = VARIANTS.get(arguments["variant"], (0, 0, 0))[0]
     width = usual if arguments["width"] is None else arguments["width"]
     # Positions are no weights; each group has a bias and an embedding, of which a plain one has the first once.
     grid = arguments["image_size"] // arguments["patch_size"]

@@ -5,7 +5,8 @@ from keras_ssl.hub.toml_files import toml_text
 _HEAD = """\
 # A card of weights that another project publishes: fill it in, and leave out what is not known. Check it by
 #     python scripts/zoo.py card THIS_FILE
-# The text "first-use" is for a file whose publisher gives no hash; where there is one, size and sha256 go there.
+# The text "first-use" is for a file whose full sha256 nobody states; where there is one, size and sha256 go there. What
+# the publisher gives of a hash goes into `sha256_prefix` and `md5`.
 """
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.license_gate import is_non_commercial
+from keras_ssl.layers.pixel_scale import ANY_VALUE
 
 
 def card_text(card: Card) -> str:
@@ -36,7 +37,7 @@ def card_text(card: Card) -> str:
     text = [title, *(f"  {name + ':':<15}{value}" for name, value in lines.items() if value)]
     for file in card.files:
         origin = "" if file.url is None else f", from {file.url}"
-        text.append(f"  {'file:':<15}{file.name}, {size_text(file.size)}, sha256 {file.sha256}{origin}")
+        text.append(f"  {'file:':<15}{file.name}, {size_text(file.size)}, {file.hash_text}{origin}")
     return "\n".join(text)
 
 
@@ -112,4 +113,8 @@ def _preprocessing_text(table: Mapping[str, Any]) -> str:
         return "none: the encoder takes something else"
     said = [f"{table['size']} pixels"] if "size" in table else []
     said += [f"{key} {table[key]}" for key in ("resize", "crop_proportion", "crop", "interpolation") if key in table]
+    scale = table.get("scale", 255)
+    if scale != 255:
+        said.append("values as they are" if tuple(scale) == ANY_VALUE else f"values from {scale[0]} to {scale[1]}")
+    said += [f"clipped to {table['clip']}"] if "clip" in table else []
     return ", ".join([*said, f"mean {table['mean']}", f"std {table['std']}"])

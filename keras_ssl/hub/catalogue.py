@@ -10,6 +10,7 @@ from keras_ssl.check_number import check_number
 from keras_ssl.hub.cached_file import expected_hash
 from keras_ssl.hub.card import CARD_NAME, Card
 from keras_ssl.hub.card_file import FIRST_USE, CardFile
+from keras_ssl.hub.card_size import channels_of
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.environment import cache_folder, environment_mirrors
 from keras_ssl.hub.license_gate import is_non_commercial
@@ -160,11 +161,10 @@ def list_models(
 
 
 def _channels(card: Card) -> int | None:
-    """Channels of an encoder's images; 3, the default of the library's, where the card does not say."""
+    """Channels of an encoder's images."""
     if not card.preprocessing:
         return None
-    shape = card.architecture.get("arguments", {}).get("input_shape")
-    return int(shape[-1]) if isinstance(shape, list | tuple) and shape else 3
+    return channels_of(card.architecture.get("arguments", {}))
 
 
 def entries(only: str | None = None) -> dict[str, Entry]:

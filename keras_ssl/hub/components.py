@@ -56,7 +56,7 @@ def component(section: str, table: Mapping[str, Any]) -> Component:
     if section == "training":
         return Component(None, tuple(TRAINING_DEFAULTS))
     if section == "preprocessing":
-        return Component(ImagePreprocessing, ("mean", "std", "value_range"))
+        return Component(ImagePreprocessing, ("mean", "std", "value_range", "clip"))
     name = table.get("name")
     if not isinstance(name, str):
         raise ValueError(f"The section [{section}] of a recipe must have a `name`. Received: {section}.name={name!r}")

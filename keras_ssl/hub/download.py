@@ -12,7 +12,7 @@ from urllib.parse import quote
 from keras_ssl.hub.address import is_allowed, shown
 from keras_ssl.hub.advisory_lock import advisory_lock
 from keras_ssl.hub.atomic import atomic_file, remove_leftovers
-from keras_ssl.hub.cached_file import expected_hash, is_cached
+from keras_ssl.hub.cached_file import HASHERS, expected_hash, is_cached
 from keras_ssl.hub.card_file import FIRST_USE, CardFile
 from keras_ssl.hub.download_error import DownloadError, SourceError
 from keras_ssl.hub.environment import cache_folder, environment_mirrors, is_set
@@ -52,11 +52,14 @@ def fetch(
 
     Args:
         file: name, size, sha256 and url of the file. Where its sha256 is "first-use" the first download is
-            recorded in a lock file beside it, and later ones must match. Where its size is None too, a source
-            must say how many bytes it sends.
+            recorded in a lock file beside it, and later ones must match; what the publisher gives of a hash
+            (`sha256_prefix`, `md5`) must match from the first. Where its size is None too, a source must say how many
+            bytes it sends.
         cache_dir: the cache. Defaults to `cache_folder()`.
         mirrors: tried before `file.url`. Defaults to those of `KERAS_SSL_ZOO`.
-        require_hash: whether "first-use" is refused. Defaults to False.
+        require_hash: whether a file without a full sha256 is refused. A prefix does not do: of 8 digits, another file
+            with the same is found in minutes, so that it tells a mix-up but no forgery; nor does an md5, of which two
+            files with the same can be made. Defaults to False.
         progress: whether to show how far a download is. Defaults to True.
 
     Raises:
@@ -75,7 +78,7 @@ def fetch(
         raise ValueError(f"`file` must have a url. Received: file={file!r}")
     if require_hash and file.sha256 == FIRST_USE:
         raise ValueError(
-            "The publisher gives no hash of this file, and `require_hash` refuses what cannot be compared. "
+            "The card has no full sha256 of this file, and `require_hash` takes nothing less. "
             f"Received: require_hash=True, file={file!r}"
         )
     sources = _sources(file, environment_mirrors() if mirrors is None else mirrors)
@@ -124,7 +127,7 @@ def _download(file: CardFile, target: Path, sources: list[str | Path], shown_pro
 
 def _write(source: str | Path, file: CardFile, expected: str | None, staging: Path, bar: Callable[[int], None]) -> str:
     """Writes the file from one source and returns its hash, which is the one expected."""
-    digest = ""
+    problem = ""
     for _ in range(1 if isinstance(source, Path) else 2):  # once more: the line may have spoilt it
         with staging.open("wb") as stream:
             if isinstance(source, Path):
@@ -137,11 +140,18 @@ def _write(source: str | Path, file: CardFile, expected: str | None, staging: Pa
                 raise SourceError("the file is empty there")
             stream.flush()
             os.fsync(stream.fileno())
-        with staging.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        if expected in (None, digest):
+        digest = _hash(staging, "sha256")
+        problem = file.hash_problem(digest, lambda: _hash(staging, "md5"))
+        if not problem and expected not in (None, digest):
+            problem = f"sha256 {digest}, which must be {expected}"
+        if not problem:
             return digest
-    raise SourceError(f"the bytes have sha256 {digest}, which must be {expected}")
+    raise SourceError(f"the bytes have {problem}")
+
+
+def _hash(path: Path, algorithm: str) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, HASHERS[algorithm]).hexdigest()
 
 
 def _read_path(path: Path, size: int | None, stream: BinaryIO, bar: Callable[[int], None]) -> None:
@@ -188,7 +198,7 @@ def _sources(file: CardFile, mirrors: Iterable[str | os.PathLike[str]]) -> list[
 def _failure(file: CardFile, target: Path, problems: list[str]) -> DownloadError:
     """What was tried, in order, and what can be done."""
     expected = expected_hash(file, target)
-    hash_text = "unknown until its first download" if expected is None else expected
+    hash_text = file.hash_text if expected is None else f"sha256 {expected}"
     if is_set("KERAS_SSL_OFFLINE"):
         head = "is not in the cache, and KERAS_SSL_OFFLINE forbids to download it."
     else:
@@ -201,7 +211,7 @@ def _failure(file: CardFile, target: Path, problems: list[str]) -> DownloadError
             f"{str(lock_path(target, file.url))!r}."
         )
     return DownloadError(
-        f"{file.name} ({file.size_text}, sha256 {hash_text}) {head}{tried}\nTry again later, or put the file at "
+        f"{file.name} ({file.size_text}, {hash_text}) {head}{tried}\nTry again later, or put the file at "
         f"{str(target)!r} yourself, or name a folder or base address that has {file.name} in the environment's "
         f"KERAS_SSL_ZOO.{lock} Received: url={shown(file.url or '')!r}"
     )

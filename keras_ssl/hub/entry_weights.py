@@ -16,7 +16,9 @@ from keras_ssl.hub.weights import assign_weights
 from keras_ssl.training import SSLModel
 
 
-def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: bool, **where: Any) -> None:
+def assign_entry_weights(
+    entry: Entry, card: Card, model: keras.Model, verify: bool, adapt: bool = False, **where: Any
+) -> None:
     """Reads the weights of an entry into an encoder, or into an objective: its encoder and its heads.
 
     Args:
@@ -24,6 +26,7 @@ def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: b
         card: its card.
         model: as the card describes it; an objective, where the entry has heads.
         verify: whether to compare the sha256 of a file beside the card; a download always is.
+        adapt: whether the first kernel is made to fit the model's channels. Defaults to False.
         **where: as for `Entry.locate`.
 
     Raises:
@@ -35,7 +38,7 @@ def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: b
         paths = _checked(entry, card.weight_files if heads is None else [heads], verify, **where)
         path = paths[card.checkpoint["path"] if heads is None else heads.name][0]
         how = {key: card.checkpoint[key] for key in ("keys", "prefixes") if key in card.checkpoint}
-        mapped, variables = mapped_checkpoint(model, path, **how)
+        mapped, variables = mapped_checkpoint(model, path, **how, adapt=adapt)
         for path, state in paths.values():
             if file_state(path) != state:
                 raise ValueError(f"A file was written to while it was read. Received: path={str(path)!r}")
@@ -44,7 +47,7 @@ def assign_entry_weights(entry: Entry, card: Card, model: keras.Model, verify: b
     (file,) = card.weight_files
     file, folder = entry.locate(file, **where)
     encoder = model.encoder if isinstance(model, SSLModel) else model
-    assign_weights(encoder, file.read(folder, verify), str(folder / file.name))
+    assign_weights(encoder, file.read(folder, verify), str(folder / file.name), adapt)
     if heads is not None:
         assign_heads(model, entry, heads, verify, **where)
 

@@ -142,7 +142,8 @@ def export(
         "objective": {} if objective is None else _objective_table(objective),
         "recipe": {} if recipe is None else recipe.sections,
         "results": dict(results or {}),
-        "origin": dict(origin or {}),
+        # What `load` did to an encoder for other channels is told, whoever exports it.
+        "origin": {**getattr(encoder, "adapted_from", {}), **dict(origin or {})},
         "versions": versions(),
     }
     with atomic_folder(target, overwrite) as staging:
@@ -283,6 +284,8 @@ def _preprocessing_table(
         return {}
     scale = 255 if layer.value_range is None else list(layer.value_range)
     table: dict[str, Any] = {"mean": layer.mean, "std": layer.std, "scale": scale}
+    if layer.clip is not None:
+        table["clip"] = list(layer.clip)
     size = encoder_shapes(encoder)[0][1] if image_size is None else image_size
     if size is None and recipe is not None:
         size = recipe.sections.get("views", {}).get("size")

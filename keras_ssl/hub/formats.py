@@ -16,6 +16,7 @@ from keras_ssl.hub.atomic import atomic_file
 from keras_ssl.hub.golden import golden_inputs, golden_shape
 from keras_ssl.hub.pixel_model import PixelModel
 from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.layers.pixel_scale import ANY_VALUE
 from keras_ssl.paths import user_path
 
 Runner = Callable[[np.ndarray], np.ndarray]
@@ -208,7 +209,8 @@ def _inputs(model: keras.Model, pixels: bool, shape: Sequence[int]) -> np.ndarra
     if pixels:
         return drawn
     layer = next((layer for layer in model.layers if isinstance(layer, ImagePreprocessing)), None)
-    low, high = (0.0, 1.0) if layer is None or layer.value_range is None else layer.value_range
+    known = None if layer is None else layer.value_range
+    low, high = (0.0, 1.0) if known is None or known == ANY_VALUE else known
     return (low + (high - low) * (drawn.astype("float32") / 255)).astype("float32")
 
 

@@ -7,13 +7,16 @@ from typing import Any
 import keras
 
 from keras_ssl.hub.card import Card
+from keras_ssl.hub.card_size import channels_of
 from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.entry_encoder import entry_encoder
 from keras_ssl.hub.entry_objective import build_objective
 from keras_ssl.hub.entry_weights import assign_entry_weights
 from keras_ssl.hub.license_gate import check_license
+from keras_ssl.hub.other_channels import adapted_preprocessing, channel_arguments, describe_adaptation
 from keras_ssl.hub.pixel_model import PixelModel
 from keras_ssl.layers import ImagePreprocessing, NaNGuard
+from keras_ssl.layers.pixel_scale import ANY_VALUE
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.encoder_front import encoder_shapes
 
@@ -23,6 +26,7 @@ def load(
     *,
     image_size: int | Sequence[int] | None = None,
     pooling: str | None = "auto",
+    channels: int | None = None,
     heads: bool = False,
     trainable: bool = True,
     include_preprocessing: bool = True,
@@ -51,6 +55,10 @@ def load(
             allows.
         pooling: the encoder's: for a `ResNet` or `ConvNet` "avg", for a `ViT` "class", "mean" or "class_mean"; None
             gives the last feature map, or all tokens. Defaults to "auto": what the card says.
+        channels: of the images, where they have others than the encoder was trained on: its first kernel is summed for
+            gray images, and else repeated and scaled (see `keras_ssl.checkpoints.adapted_kernel`), and so are mean and
+            standard deviation. With it a training starts; without any, features of other channels are of little use.
+            Defaults to None: the entry's.
         heads: whether to return the objective that the encoder was trained by, with the encoder and the trained
             heads in it, to `compile` and to go on pretraining with `fit`. Defaults to False.
         trainable: whether the encoder's weights train, with live batch statistics, in a model that is fitted.
@@ -64,7 +72,8 @@ def load(
         verify: whether to compare the sha256; the size always is, and a download is. Defaults to True.
         cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
         mirror: a folder or base address to download from, before those of the environment and the publisher's.
-        require_hash: whether to refuse a file whose publisher gives no hash. Defaults to False.
+        require_hash: whether to refuse a file of which the card has no full sha256; a prefix of it, or an md5, does not
+            do (see `keras_ssl.hub.fetch`). Defaults to False.
         progress: whether to show how far a download is. Defaults to True.
 
     Returns:
@@ -75,8 +84,8 @@ def load(
     Raises:
         ValueError: before anything is downloaded, if there is no such entry (the closest names are suggested), the
             license is not accepted, the card is not valid, the encoder cannot be rebuilt or does not take
-            `image_size` or `pooling`, the entry has no heads, or `require_hash` refuses it; and after, if a file is
-            not the card's or its weights are not the encoder's.
+            `image_size`, `pooling` or `channels`, the entry has no heads, or `require_hash` refuses it; and after, if a
+            file is not the card's or its weights are not the encoder's.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
 
     Example:
@@ -95,11 +104,19 @@ def load(
     check_license(card, accept_license)
     entry.check_sizes([*card.weight_files, *([card.heads_file] if heads and card.heads_file else [])])
     where = {"cache_dir": cache_dir, "mirror": mirror, "require_hash": require_hash, "progress": progress}
-    encoder = entry_encoder(entry, card, verify, _changes(card, image_size, pooling), **where)
+    changes = _changes(card, image_size, pooling)
+    if channels is not None:
+        if heads:
+            raise ValueError(f"Heads are those of the entry's own channels. Received: heads=True, channels={channels}")
+        changes |= channel_arguments(card, check_integer("channels", channels, 1), changes)
+    encoder = entry_encoder(entry, card, verify, changes, **where)
     layer = card.build_preprocessing() if include_preprocessing else None
     model = build_objective(card, encoder, layer) if heads else encoder
-    assign_entry_weights(entry, card, model, verify, **where)
+    assign_entry_weights(entry, card, model, verify, adapt=channels is not None, **where)
     encoder.trainable = trainable
+    if channels is not None:
+        describe_adaptation(encoder, card, channels)
+        layer = None if layer is None else adapted_preprocessing(layer, channels)
     if heads or layer is None:
         return model
     images = keras.Input(encoder_shapes(encoder)[0][1:], name="images")
@@ -108,7 +125,11 @@ def load(
 
 
 def preprocessing(
-    name_or_path: str | os.PathLike[str], *, crop: bool = False, interpolation: str | None = None
+    name_or_path: str | os.PathLike[str],
+    *,
+    crop: bool = False,
+    interpolation: str | None = None,
+    channels: int | None = None,
 ) -> keras.layers.Layer:
     """The layer that turns pixels into the input of a pretrained encoder, as `load` includes it.
 
@@ -119,6 +140,7 @@ def preprocessing(
         crop: whether the layer begins with resizing and cutting out the middle, as the publisher's evaluation does (see
             `keras_ssl.views.CenterCrop`), for images of any size. Defaults to False: images have their size already.
         interpolation: of that, in place of the card's; needed where the card does not say it. Defaults to None.
+        channels: as for `load`. Defaults to None.
 
     Returns:
         A `keras_ssl.layers.ImagePreprocessing`; with `crop` a `keras.layers.Pipeline` that crops and then normalizes.
@@ -138,10 +160,13 @@ def preprocessing(
     layer = card.build_preprocessing()
     if layer is None:
         raise ValueError(f"The entry has no preprocessing. Received: name_or_path={os.fspath(name_or_path)!r}")
+    if channels is not None:
+        layer = adapted_preprocessing(layer, check_integer("channels", channels, 1))
     if not crop:
         return layer
     # Not a Sequential, which would cast uint8 images to floats; the crop has scaled them to [0, 1].
-    normalize = ImagePreprocessing(layer.mean, layer.std, name="normalize")
+    scale = ANY_VALUE if layer.value_range == ANY_VALUE else None
+    normalize = ImagePreprocessing(layer.mean, layer.std, scale, layer.clip, name="normalize")
     return keras.layers.Pipeline([card.build_crop(interpolation), normalize], name="preprocessing")
 
 
@@ -153,6 +178,5 @@ def _changes(card: Card, image_size: int | Sequence[int] | None, pooling: str | 
         if len(size) != 2 or isinstance(size, str):
             raise ValueError(f"`image_size` must be a side or (height, width). Received: image_size={image_size!r}")
         sides = [check_integer("image_size", side, 1) for side in size]
-        channels = card.architecture.get("arguments", {}).get("input_shape", (None, None, 3))[-1]
-        changes["input_shape"] = (*sides, channels)
+        changes["input_shape"] = (*sides, channels_of(card.architecture.get("arguments", {})))
     return changes

@@ -10,6 +10,7 @@ import numpy as np
 from keras_ssl.checkpoints import (
     CheckpointError,
     WeightTable,
+    from_big_vision,
     map_weights,
     read_checkpoint,
     read_tf_variables,
@@ -18,6 +19,8 @@ from keras_ssl.checkpoints import (
     state_dict,
     vit_table,
 )
+from keras_ssl.checkpoints.adapted_kernel import with_adapted_kernel
+from keras_ssl.checkpoints.big_vision import is_big_vision
 from keras_ssl.checkpoints.checkpoint_error import naming
 from keras_ssl.checkpoints.loading_hints import prefix_hint, shape_hint
 from keras_ssl.checkpoints.map_weights import has_all
@@ -40,12 +43,14 @@ def load_checkpoint(
     *,
     keys: Sequence[str] = KEYS,
     prefixes: Sequence[str] | None = None,
+    adapt: bool = False,
 ) -> None:
     """Reads another project's checkpoint into an encoder, without that project's code or PyTorch.
 
     The file may be in any format of `keras_ssl.checkpoints.read_checkpoint`, under the names that projects publish: for
     a `ResNet` those of torchvision (`resnet_table`), or in TensorFlow's files those of SimCLR (`simclr_table`); for a
-    `ViT` those of DINO, DINOv2, MAE, MoCo v3, I-JEPA and timm (`vit_table`). Every key of the file is accounted for; if
+    `ViT` those of DINO, DINOv2, MAE, MoCo v3, I-JEPA, OpenMMLab and timm (`vit_table`), and of big_vision
+    (`from_big_vision`). Every key of the file is accounted for; if
     one is missing, too many or of another shape, no weight changes. The features equal those of the other project if
     images are normalized as it did and the encoder is made as its was: no weight tells a ViT's number of heads, how it
     interpolates positions, or how a ResNet pads.
@@ -64,6 +69,8 @@ def load_checkpoint(
             that `("teacher.backbone.",)` chooses one encoder of a file that holds two. Defaults to None: those of
             common projects (`keras_ssl.checkpoints.state_dict`), which are taken away where they stand, and nothing
             is left out.
+        adapt: whether the file's first kernel may be for another number of channels than the model takes: then it is
+            made to fit (`keras_ssl.checkpoints.adapted_kernel`). Defaults to False: that is an error.
 
     Raises:
         ValueError: if there is no table for the encoder or for all of the objective's heads, or `keys` or `prefixes`
@@ -76,7 +83,7 @@ def load_checkpoint(
         encoder = keras_ssl.encoders.ResNet(50)
         keras_ssl.hub.load_checkpoint(encoder, "resnet50.pth")
     """
-    mapped, variables = mapped_checkpoint(model, path, keys, prefixes)
+    mapped, variables = mapped_checkpoint(model, path, keys, prefixes, adapt)
     assign_mapped(mapped, variables)
 
 
@@ -87,7 +94,11 @@ def assign_mapped(mapped: Mapping[str, np.ndarray], variables: Mapping[str, Any]
 
 
 def mapped_checkpoint(
-    model: keras.Model, path: str | os.PathLike[str], keys: Sequence[str] = KEYS, prefixes: Sequence[str] | None = None
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    keys: Sequence[str] = KEYS,
+    prefixes: Sequence[str] | None = None,
+    adapt: bool = False,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """What `load_checkpoint` would assign, and to which variables, by their names; nothing changes yet."""
     encoder = model.encoder if isinstance(model, SSLModel) else model
@@ -109,6 +120,9 @@ def mapped_checkpoint(
         whole = arrays = read_tf_variables(path, variable_names=True)
     else:
         tree = read_checkpoint(path)
+        if isinstance(encoder, ViT) and is_big_vision(tree):
+            with naming(path):
+                tree = from_big_vision(tree)
         with naming(path):
             whole = state_dict(tree, keys, ())
             usual = prefixes is None or tuple(prefixes) == PREFIXES
@@ -122,6 +136,8 @@ def mapped_checkpoint(
             return shape_hint(arrays, encoder)
         return prefix_hint(whole, lambda names: has_all(names, table))
 
+    if adapt:
+        table = with_adapted_kernel(table, variables)
     mapped = map_weights(arrays, table, variables, os.fspath(path), hint)
     return mapped, variables
 

@@ -4,9 +4,11 @@ import difflib
 import os
 from collections.abc import Iterable
 
+_NAMED = 40  # names in a message
+
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """A sentence that offers the names closest to `name`, or all where none is close.
+    """A sentence that offers the names closest to `name`, or where none is close the first of all.
 
     Example:
 
@@ -17,7 +19,8 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
         return f"Closest: {', '.join(close)}."
-    return f"Known: {', '.join(names)}." if names else "None is known."
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"Known: {', '.join(names[:_NAMED])}{more}." if names else "None is known."
 
 
 def is_path(text: str) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
+from keras_ssl.hub.cached_file import file_hash
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import Entry, find
@@ -64,12 +65,17 @@ def _of_file(entry: Entry, file: CardFile, cache_dir: str | os.PathLike[str] | N
         with open_regular(path) as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
             found = stream.tell()
+        problem = file.hash_problem(digest, lambda: file_hash(path, "md5"))
     except (FileNotFoundError, NotADirectoryError):
         return Finding(file.name, BAD if file.url is None else ABSENT, f"no file at {str(path)!r}")
     except OSError as error:
         return Finding(file.name, BAD, error.strerror or str(error))
     if size not in (None, found):
         return Finding(file.name, BAD, f"{found} bytes instead of {size}")
+    if problem:
+        return Finding(file.name, BAD, problem)
+    if sha256 is None and (file.sha256_prefix or file.md5):
+        return Finding(file.name, OK, f"{found} bytes, sha256 {digest}, of which the card says: {file.hash_text}")
     if sha256 is None:
         return Finding(file.name, UNKNOWN, f"{found} bytes, sha256 {digest}: neither card nor cache knows what it was")
     if digest != sha256:

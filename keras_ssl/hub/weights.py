@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.checkpoints.adapted_kernel import adapt_kernels
 from keras_ssl.checkpoints.checkpoint_error import CheckpointError
 from keras_ssl.checkpoints.read_safetensors import parse_safetensors
 from keras_ssl.checkpoints.weight_problems import weight_problems
@@ -89,17 +90,24 @@ def load_weights(model: keras.layers.Layer, path: str | os.PathLike[str]) -> Non
     assign_weights(model, content, str(path))
 
 
-def assign_weights(model: keras.layers.Layer, content: bytes, source: str) -> None:
-    """As `load_weights`, from the bytes of a file that was read before; `source` names it in messages."""
-    assign_variables(named_weights(model), content, model.name, source)
+def assign_weights(model: keras.layers.Layer, content: bytes, source: str, adapt: bool = False) -> None:
+    """As `load_weights`, from the bytes of a file that was read before; `source` names it in messages.
+
+    With `adapt` the first kernel may be for another number of channels: it is made to fit.
+    """
+    assign_variables(named_weights(model), content, model.name, source, adapt)
 
 
-def assign_variables(variables: Mapping[str, Any], content: bytes, model_name: str, source: str) -> None:
+def assign_variables(
+    variables: Mapping[str, Any], content: bytes, model_name: str, source: str, adapt: bool = False
+) -> None:
     """As `assign_weights`, for variables by name; `model_name` names their model in messages."""
     try:
         tensors = parse_safetensors(content)
     except CheckpointError as error:
         raise ValueError(f"{error} Received: path={source!r} of {len(content)} bytes") from error
+    if adapt:
+        tensors = adapt_kernels(tensors, variables)
     assign_tensors(variables, tensors, model_name, source)
 
 

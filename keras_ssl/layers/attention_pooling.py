@@ -58,14 +58,14 @@ class AttentionPooling(keras.layers.Layer):
         """The weights of the tokens, float32 `[N, T, heads]`: over T they sum to 1."""
         ops = keras.ops
         depth = tokens.shape[-1] // self.heads
-        keys = ops.reshape(ops.cast(self.key(tokens), "float32"), (-1, tokens.shape[1], self.heads, depth))
+        keys = ops.reshape(ops.cast(self.key(tokens), "float32"), (-1, ops.shape(tokens)[1], self.heads, depth))
         query = ops.reshape(ops.cast(self.query, "float32"), (self.heads, depth)) * depth**-0.5
         return ops.softmax(ops.sum(keys * query, axis=-1), axis=1)
 
     def call(self, tokens: Tensor) -> Tensor:
         ops = keras.ops
         width = tokens.shape[-1]
-        values = ops.reshape(self.value(tokens), (-1, tokens.shape[1], self.heads, width // self.heads))
+        values = ops.reshape(self.value(tokens), (-1, ops.shape(tokens)[1], self.heads, width // self.heads))
         weights = ops.cast(self.attention(tokens), values.dtype)
         return ops.reshape(ops.sum(values * weights[..., None], axis=1), (-1, width))
 

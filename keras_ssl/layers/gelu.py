@@ -25,3 +25,22 @@ def gelu(x: Tensor) -> Tensor:
         return keras.activations.gelu(x, approximate=False)
     wide = keras.ops.cast(x, "float32")
     return keras.ops.cast(0.5 * wide * (1.0 + keras.ops.erf(wide * 0.5**0.5)), dtype)
+
+
+@keras.saving.register_keras_serializable(package="keras_ssl")
+def gelu_tanh(x: Tensor) -> Tensor:
+    """`x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, which is near `gelu`: what JAX and TensorFlow compute.
+
+    Args:
+        x: float tensor of any shape.
+
+    Returns:
+        Tensor of the shape and type of `x`.
+
+    Reference: Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415.
+    """
+    return keras.activations.gelu(x, approximate=True)
+
+
+ACTIVATIONS = {"gelu": gelu, "gelu_tanh": gelu_tanh}
+"""The activations of vision transformers by name."""

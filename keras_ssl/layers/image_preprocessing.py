@@ -28,14 +28,16 @@ class ImagePreprocessing(keras.layers.Layer):
         mean: per-channel mean on the [0, 1] scale, or one number. Defaults to ImageNet's.
         std: per-channel standard deviation on the [0, 1] scale, or one number. Defaults to ImageNet's.
         value_range: `(low, high)`, the values that stand for 0 and 1, in images of whatever type: `(-1, 1)`, or
-            `(0, 4095)` for scans of 12 bits. Defaults to None: the type decides.
+            `(0, 4095)` for scans of 12 bits. `(-inf, inf)` takes values as they are, such as reflectance or decibels,
+            and none is outside: `mean` and `std` are in their units then. Defaults to None: the type decides.
+        clip: `(low, high)` to which the normalized values are clipped. Defaults to None: they are not.
 
     Input: `[N, H, W, C]`, uint8, uint16 or floating in [0, 1]; of any type where there is a `value_range`. Output: the
     same shape, in the layer's compute dtype.
 
     Raises:
-        ValueError: if a standard deviation is not positive, or `value_range` is not two numbers in ascending order;
-            when called, for a type that has no scale.
+        ValueError: if a standard deviation is not positive, or `value_range` or `clip` is not two numbers in ascending
+            order; when called, for a type that has no scale.
 
     Example:
 
@@ -44,6 +46,9 @@ class ImagePreprocessing(keras.layers.Layer):
     1.0
     >>> float(ImagePreprocessing(0.5, 0.5, value_range=(0, 4095))(np.full((1, 2, 2, 3), 4095, "int16"))[0, 0, 0, 0])
     1.0
+    >>> reflectance = ImagePreprocessing(0.0, 10_000.0, value_range=(float("-inf"), float("inf")), clip=(0.0, 1.0))
+    >>> reflectance(np.array([[[[5000]], [[12000]]]], "uint16"))[0, :, 0, 0].numpy().tolist()
+    [0.5, 1.0]
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class ImagePreprocessing(keras.layers.Layer):
         mean: Sequence[float] | float = IMAGENET_MEAN,
         std: Sequence[float] | float = IMAGENET_STD,
         value_range: Sequence[float] | None = None,
+        clip: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
         # Inputs are not autocast: under float16, 255 levels must be scaled before they are rounded.
@@ -58,7 +64,13 @@ class ImagePreprocessing(keras.layers.Layer):
         self.mean, self.std = _numbers(mean), _numbers(std)
         if any(not value > 0 for value in np.atleast_1d(self.std)):
             raise ValueError(f"`std` must be positive. Received: std={std}")
-        self.value_range = check_value_range(value_range)
+        self.value_range = check_value_range(value_range, unbounded=True)
+        try:
+            self.clip = check_value_range(clip)
+        except ValueError:
+            raise ValueError(
+                f"`clip` must be None or two finite numbers in ascending order. Received: clip={clip!r}"
+            ) from None
         self.built = True
 
     def call(self, images: Tensor) -> Tensor:
@@ -86,6 +98,8 @@ class ImagePreprocessing(keras.layers.Layer):
                     f"Received: images of shape {tuple(images.shape)}"
                 )
         normalized = (images - np.asarray(self.mean, "float32")) / np.asarray(self.std, "float32")
+        if self.clip is not None:
+            normalized = keras.ops.clip(normalized, *self.clip)
         return keras.ops.cast(normalized, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -94,7 +108,9 @@ class ImagePreprocessing(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         value_range = None if self.value_range is None else list(self.value_range)
-        return {**config, "mean": self.mean, "std": self.std, "value_range": value_range}
+        return {**config, "mean": self.mean, "std": self.std, "value_range": value_range} | (
+            {} if self.clip is None else {"clip": list(self.clip)}
+        )
 
 
 def _numbers(value: Sequence[float] | float) -> list[float] | float:

@@ -6,6 +6,8 @@ images beside it are:
 - uint8 is 0 to 255 and uint16 is 0 to 65535;
 - floats lie in [0, 1];
 - with `value_range=(low, high)`, `low` is 0 and `high` is 1, of any type;
+- with `value_range=(-inf, inf)` (`ANY_VALUE`) values are taken as they are, and none is outside: measurements in units
+  of their own, whose mean and standard deviation are in these units too;
 - other integers and booleans have no scale of their own: they are an error without a range.
 
 Values outside their range are an error where they can be read (`check_pixels`). In compiled code, which cannot raise,
@@ -30,8 +32,16 @@ _BLOCK = 2**24  # numbers checked at a time, which keeps a mapped file out of me
 _LARGEST = {"uint8": 255.0, "uint16": 65535.0}
 
 
-def check_value_range(value_range: Sequence[float] | None) -> Range | None:
+ANY_VALUE: Range = (float("-inf"), float("inf"))
+"""The range of values that are taken as they are."""
+
+
+def check_value_range(value_range: Sequence[float] | None, unbounded: bool = False) -> Range | None:
     """The range `(low, high)` as two floats, or None.
+
+    Args:
+        value_range: what to check.
+        unbounded: whether it may be `ANY_VALUE`. Defaults to False.
 
     Raises:
         ValueError: unless it is None or two finite numbers in ascending order.
@@ -42,6 +52,8 @@ def check_value_range(value_range: Sequence[float] | None) -> Range | None:
         low, high = (float(value) for value in value_range)
     except (TypeError, ValueError):
         low = high = float("nan")
+    if unbounded and (low, high) == ANY_VALUE:
+        return ANY_VALUE
     if not (np.isfinite([low, high]).all() and low < high):
         raise ValueError(
             "`value_range` must be None or two finite numbers, the lowest value and the highest. "
@@ -86,6 +98,8 @@ def to_unit_range(images: Tensor, value_range: Range | None = None) -> Tensor:
     images = ops.convert_to_tensor(images)
     low, high = range_of(keras.backend.standardize_dtype(images.dtype), value_range)
     unit = ops.cast(images, "float32")
+    if (low, high) == ANY_VALUE:
+        return unit
     if low != 0.0:
         unit = unit - np.float32(low)
     return unit if high - low == 1.0 else unit * np.float32(1.0 / (high - low))
@@ -94,6 +108,8 @@ def to_unit_range(images: Tensor, value_range: Range | None = None) -> Tensor:
 def from_unit_range(images: Tensor, dtype: str, value_range: Range | None = None) -> Tensor:
     """Images in [0, 1] on the scale of images of type `dtype`, as float32: the inverse of `to_unit_range`."""
     low, high = range_of(dtype, value_range)
+    if (low, high) == ANY_VALUE:
+        return images
     scaled = images if high - low == 1.0 else images * np.float32(high - low)
     return scaled if low == 0.0 else scaled + np.float32(low)
 
@@ -116,7 +132,7 @@ def nan_unless(good: Tensor, values: Tensor) -> Tensor:
 def can_leave(dtype: str, value_range: Range | None = None) -> bool:
     """Whether values of a type can lie outside their range at all."""
     low, high = range_of(dtype, value_range)
-    return not (dtype in _LARGEST and low <= 0.0 and high >= _LARGEST[dtype])
+    return (low, high) != ANY_VALUE and not (dtype in _LARGEST and low <= 0.0 and high >= _LARGEST[dtype])
 
 
 def check_pixels(name: str, images: Any, value_range: Range | None = None) -> None:

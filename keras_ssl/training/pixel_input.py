@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
 from keras_ssl.layers.pixel_scale import (
+    ANY_VALUE,
     can_leave,
     check_batched,
     check_pixels,
@@ -218,9 +219,20 @@ def default_preprocessing(
 def model_scale(encoder: keras.Model, preprocessing: Any, value_range: Any) -> tuple[Any, Any]:
     """The preprocessing and the range of values of a model, from its arguments.
 
+    Views work in [0, 1], so the range must be finite: of a layer that takes any value, mean and standard deviation are
+    put on the scale of `value_range`.
+
     Raises:
-        ValueError: if the layer has another range.
+        ValueError: if the layer has another range, or there is no finite one.
     """
+    if isinstance(preprocessing, ImagePreprocessing) and preprocessing.value_range == ANY_VALUE:
+        if value_range is None:
+            raise ValueError(
+                "Views work in [0, 1]: beside a `preprocessing` that takes any value, `value_range` must say the "
+                "lowest and the highest that the images have. "
+                f"Received: value_range=None, preprocessing={preprocessing!r}"
+            )
+        preprocessing = _on_scale(preprocessing, *value_range)
     if isinstance(encoder_shapes(encoder)[0], dict) and (
         value_range is not None or isinstance(preprocessing, ImagePreprocessing)
     ):
@@ -244,6 +256,14 @@ def model_scale(encoder: keras.Model, preprocessing: Any, value_range: Any) -> t
         config = {**preprocessing.get_config(), "value_range": value_range}
         preprocessing = type(preprocessing).from_config(config)
     return preprocessing, value_range
+
+
+def _on_scale(layer: ImagePreprocessing, low: float, high: float) -> ImagePreprocessing:
+    """The same map of values as that of a layer that takes any, by way of [0, 1]."""
+    mean = (np.asarray(layer.mean) - low) / (high - low)
+    std = np.asarray(layer.std) / (high - low)
+    config = {**layer.get_config(), "mean": mean.tolist(), "std": std.tolist(), "value_range": (low, high)}
+    return type(layer).from_config(config)
 
 
 def _is_arrays(x: Any) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_ssl.layers.image_preprocessing import ImagePreprocessing
+from keras_ssl.layers.pixel_scale import ANY_VALUE
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 from keras_ssl.views.functional import crop_and_resize
@@ -31,7 +32,7 @@ class CenterCrop(keras.layers.Layer):
         value_range: as for `keras_ssl.layers.ImagePreprocessing`. Defaults to None: the type of the images decides.
 
     Input: `[N, H, W, C]`, pixels as `keras_ssl.layers.ImagePreprocessing` takes them, of known height and width.
-    Output: `[N, size, size, C]`, float32 in [0, 1].
+    Output: `[N, size, size, C]`, float32 in [0, 1], or as they were with the range `(-inf, inf)`.
 
     Raises:
         ValueError: if an argument has none of the values above, or when called if the height or width is unknown.
@@ -80,8 +81,9 @@ class CenterCrop(keras.layers.Layer):
         top, left, rows, columns = (ops.full((count,), number, dtype="int32") for number in box)
         resized = crop_and_resize(images, top, left, rows, columns, size, self.interpolation)
         above, before = (round((length - self.size) / 2) for length in size)
+        cut = resized[:, above : above + self.size, before : before + self.size]
         # Bicubic interpolation overshoots, which files of 255 levels cannot hold.
-        return ops.clip(resized[:, above : above + self.size, before : before + self.size], 0.0, 1.0)
+        return cut if self._pixels.value_range == ANY_VALUE else ops.clip(cut, 0.0, 1.0)
 
     def _cut(self, height: int, width: int) -> tuple[tuple[int, int, int, int], tuple[int, int]]:
         """What is cut out of an image, as top, left, height and width, and the size to which it is resized."""

@@ -4,7 +4,7 @@ Key names, shapes and the arithmetic are written down here once more, from the p
 keras_ssl checks itself.
 """
 
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 
 import numpy as np
@@ -122,6 +122,22 @@ def gated_as_timm(weights):
     return {key.replace(".w12.", ".fc1.").replace(".w3.", ".fc2."): array for key, array in weights.items()}
 
 
+def as_openmmlab(weights):
+    """A vision transformer's weights under OpenMMLab's names."""
+    names = (
+        ("patch_embed.proj.", "patch_embed.projection."),
+        (".norm1.", ".ln1."),
+        (".norm2.", ".ln2."),
+        (".mlp.fc1.", ".ffn.layers.0.0."),
+        (".mlp.fc2.", ".ffn.layers.1."),
+    )
+    made = {}
+    for key, array in weights.items():
+        key = f"ln1.{key[5:]}" if key.startswith("norm.") else key.replace("blocks.", "layers.")
+        made[reduce(lambda name, pair: name.replace(*pair), names, key)] = array
+    return made
+
+
 DINO_HEAD = ("mlp.0.weight", "mlp.0.bias", "last_layer.weight_g", "last_layer.weight_v")
 MLP = ("0.weight", "1.weight", "1.running_mean", "1.num_batches_tracked", "3.weight")
 
@@ -203,6 +219,25 @@ VITS = {
             | head("dino_loss_func", "center")
         },
         _DINO,
+    ),
+    "ibot": ({}, lambda w: {"state_dict": w | {"masked_embed": np.ones((1, WIDTH), "float32")}}, _DINO),
+    "mugs": (
+        {},
+        lambda w: {"state_dict": w | head("relation_blocks.0", "norm1.weight", "attn.qkv.bias")},
+        _DINO,
+    ),
+    "openmmlab": (
+        {},
+        lambda w: {
+            "meta": {"epoch": 300},
+            "state_dict": prefixed("backbone.", as_openmmlab(w))
+            | head("neck", "decoder_embed.weight")
+            | head("head.predictor", "fc0.weight")
+            | head("data_preprocessor", "mean")
+            | head("target_generator", "tokenizer.weight")
+            | prefixed("momentum_encoder.module.0.", as_openmmlab(w)),
+        },
+        _SINCOS,
     ),
     "lightly": (
         {},
@@ -314,6 +349,13 @@ RESNETS = {
         "state_dict": prefixed("module.encoder_q.", w | head("fc", "0.weight", "2.bias"))
         | prefixed("module.encoder_k.", w | head("fc", "0.weight", "2.bias"))
         | {"module.queue": np.ones((4, 6), "float32"), "module.queue_ptr": np.zeros(1, "int64")}
+    },
+    "openmmlab": lambda w: {
+        "meta": {"epoch": 200},
+        "state_dict": prefixed("backbone.", w)
+        | head("neck", "fc0.weight", "bn0.running_mean")
+        | head("head.predictor", "fc0.weight")
+        | head("target_net", "module.0.conv1.weight"),
     },
     "moco v3": lambda w: {
         "state_dict": prefixed("module.base_encoder.", w | head("fc", *MLP))

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_ssl.encoders.token_sequence import TokenSequence, bicubic_matrix, sincos_positions
+from keras_ssl.encoders.token_sequence import TokenSequence, resize_matrix, sincos_positions
 
 # PyTorch 2's bicubic interpolation of one-hot rows, `scale_factor=(size + offset) / length` where there is an offset.
 TORCH = {
@@ -31,6 +31,37 @@ TORCH = {
         [0.5846153, 0.4461538, 0.0, -0.0307692, 0.0],
         [-0.0372093, 0.2465116, 0.5813953, 0.2465116, -0.0372093],
         [0.0, -0.0307691, 0.0, 0.4461538, 0.5846152],
+    ],
+}
+
+
+# The same of its bilinear interpolation.
+TORCH_BILINEAR = {
+    (4, 6, 0.1, False): [
+        [1.0, 0.0, 0.0, 0.0],
+        [0.5163934, 0.4836065, 0.0, 0.0],
+        [0.0, 0.8606558, 0.1393442, 0.0],
+        [0.0, 0.204918, 0.795082, 0.0],
+        [0.0, 0.0, 0.5491803, 0.4508197],
+        [0.0, 0.0, 0.0, 1.0],
+    ],
+    (5, 3, 0.0, False): [
+        [0.6666667, 0.3333333, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.3333335, 0.6666665],
+    ],
+    (4, 6, 0.0, True): [
+        [1.0, 0.0, 0.0, 0.0],
+        [0.5, 0.5, 0.0, 0.0],
+        [0.0, 0.8333333, 0.1666667, 0.0],
+        [0.0, 0.1666665, 0.8333335, 0.0],
+        [0.0, 0.0, 0.5, 0.5],
+        [0.0, 0.0, 0.0, 1.0],
+    ],
+    (5, 3, 0.0, True): [
+        [0.5714286, 0.4285714, 0.0, 0.0, 0.0],
+        [0.0, 0.2222222, 0.5555556, 0.2222222, 0.0],
+        [0.0, 0.0, 0.0, 0.4285715, 0.5714285],
     ],
 }
 
@@ -66,16 +97,31 @@ def interpolated(table, rows, columns, offset, antialias):
 
 
 @pytest.mark.parametrize("case", TORCH)
-def test_bicubic_matrix_equals_pytorchs(case):
+def test_resize_matrix_equals_pytorchs(case):
     length, size, offset, antialias = case
-    np.testing.assert_allclose(bicubic_matrix(length, size, offset, antialias), TORCH[case], atol=1e-6)
+    np.testing.assert_allclose(resize_matrix(length, size, offset, antialias), TORCH[case], atol=1e-6)
 
 
+@pytest.mark.parametrize("case", TORCH_BILINEAR)
+def test_bilinear_resize_matrix_equals_pytorchs(case):
+    length, size, offset, antialias = case
+    matrix = resize_matrix(length, size, offset, antialias, "bilinear")
+    np.testing.assert_allclose(matrix, TORCH_BILINEAR[case], atol=1e-6)
+    compiled = resize_matrix(length, keras.ops.convert_to_tensor(size), offset, antialias, "bilinear")
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(compiled), TORCH_BILINEAR[case], atol=1e-5)
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
 @pytest.mark.parametrize("antialias", [False, True])
-def test_bicubic_matrix_keeps_constants_and_the_own_size(antialias):
-    np.testing.assert_array_equal(bicubic_matrix(7, 7, 0.0, antialias), np.eye(7))
+def test_resize_matrix_keeps_constants_and_the_own_size(antialias, interpolation):
+    np.testing.assert_array_equal(resize_matrix(7, 7, 0.0, antialias, interpolation), np.eye(7))
     for size in (1, 3, 20):
-        np.testing.assert_allclose(bicubic_matrix(7, size, 0.1, antialias).sum(1), 1.0, atol=1e-6)
+        np.testing.assert_allclose(resize_matrix(7, size, 0.1, antialias, interpolation).sum(1), 1.0, atol=1e-6)
+
+
+def test_an_unknown_interpolation_is_refused():
+    with pytest.raises(ValueError, match="interpolation.*Received: interpolation='nearest'"):
+        TokenSequence(grid=4, interpolation="nearest")
 
 
 def tokens(layer, patches):

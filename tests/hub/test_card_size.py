@@ -15,6 +15,7 @@ from keras_ssl.hub.signatures import default_arguments
 BUILT = {
     "ConvNet": [{}, {"widths": (3, 5, 2), "input_shape": (None, None, 1)}],
     "ResNet": [
+        {"depth": 18, "width": 0.125, "channels": 13},
         {"depth": 18, "width": 0.0625, "stem": "cifar"},
         {"depth": 34, "width": 0.03125, "input_shape": (None, None, 4)},
         {"depth": 50, "width": 0.0625},
@@ -23,6 +24,8 @@ BUILT = {
         {"widths": (8, 4), "scales": scales, "angles": 3, "order": order} for scales, order in ((1, 1), (2, 2), (2, 0))
     ],
     "ViT": [
+        {"variant": "Ti", "depth": 2, "image_size": 32, "channels": 5, "pooling": "attention", "mlp": "gelu_tanh"},
+        {"variant": "Ti", "depth": 1, "image_size": 32, "class_token": False, "pooling": "attention", "mlp_ratio": 2.5},
         {"width": 8, "depth": 2, "heads": 2, "image_size": 32},
         {"width": 8, "depth": 1, "heads": 2, "mlp": "swiglu", "registers": 3, "layer_scale": 1e-5, "patch_size": 4},
         {"width": 8, "depth": 1, "heads": 1, "position": "sincos", "class_token": False, "pooling": "mean"},
@@ -93,6 +96,10 @@ def card(**changes):
         ("ConvNet", {"widths": [float("inf")]}),
         ("ConvNet", {"input_shape": [8, 8, 10**9]}),
         ("ConvNet", {"input_shape": [10**9, 8, 3]}),
+        ("ResNet", {"depth": 18, "channels": 10**9}),
+        ("ResNet", {"depth": 18, "channels": "many"}),
+        ("ViT", {"channels": -3}),
+        ("ViT", {"channels": 2.5}),
         ("ConvNet", {"input_shape": [8]}),
         ("ConvNet", {"input_shape": "abc"}),
         ("ConvNet", {"name": [1]}),

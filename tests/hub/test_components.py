@@ -23,7 +23,7 @@ def test_known_keys_are_the_arguments_less_what_other_sections_say():
     known = ("seed", "size", "count", "textured", "on_device", "labels", "ratio")
     assert component("data", {"name": "colored_digits"}).known == known
     assert component("views", {"name": "byol"}).known == ("size", "strength", "blur", "min_scale", "color")
-    assert component("preprocessing", {}).known == ("mean", "std", "value_range")
+    assert component("preprocessing", {}).known == ("mean", "std", "value_range", "clip")
     assert "clipnorm" in component("optimizer", {"name": "LARS"}).known
 
 

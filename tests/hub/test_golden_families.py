@@ -45,7 +45,7 @@ def weights_of(name):
 
 def apart(name, encoder, size):
     """The largest difference of a feature."""
-    actual = keras.ops.convert_to_numpy(encoder(golden_images(*size), training=False))
+    actual = keras.ops.convert_to_numpy(encoder(golden_images(*size, FAMILIES[name].bands), training=False))
     return np.abs(actual - golden()[f"{name}_{size[0]}x{size[1]}"]).max()
 
 

@@ -177,9 +177,8 @@ def test_every_key_of_every_family_is_accounted_for(tmp_path, family, change, pr
         suffix = "1.conv2.weight"
     write(tmp_path / "weights.pth", changed(tree, suffix, change))
     before = encoder.get_weights()
-    pattern = (
-        rf"encoder; {problem}: (blocks|layer|(f\.)?4)[\d.]*{suffix.replace('.', '[.]')}.*Received: source=.*weights.pth"
-    )
+    key = rf"(blocks|layers?|(f\.)?4)[\d.]*{suffix.replace('.', '[.]')}"
+    pattern = rf"encoder; {problem}: {key}.*Received: source=.*weights.pth"
     with pytest.raises(CheckpointError, match=pattern):
         load_checkpoint(encoder, tmp_path / "weights.pth")
     for old, new in zip(before, encoder.get_weights(), strict=True):

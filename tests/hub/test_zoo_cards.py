@@ -1,13 +1,19 @@
 """Every card of the catalogue: what it says, what it leaves out, and that its encoder is the published one."""
 
+import re
 from functools import cache
 
+import keras
+import numpy as np
 import pytest
 
-from keras_ssl import hub
+from keras_ssl import encoders, hub
 from keras_ssl.checkpoints import resnet_table, vit_table
 from keras_ssl.hub import Card, catalogue
+from keras_ssl.hub.card_file import FIRST_USE
+from keras_ssl.hub.card_size import _WEIGHTS, channels_of
 from keras_ssl.hub.license_gate import is_non_commercial
+from keras_ssl.hub.signatures import default_arguments
 from tests.checkpoints.test_resnet_table import published_keys
 from tests.encoders.test_vit import parameters
 from tests.encoders.unallocated import trainable_parameters
@@ -15,18 +21,6 @@ from tests.hub.downloads import without_backend
 
 pytestmark = without_backend
 PATHS = {path.stem: path for path in sorted(catalogue.data_folder("zoo").glob("*.toml"))}
-NON_COMMERCIAL = {f"mae_vit{name}" for name in ("b16", "l16", "h14")} | {"swav_resnet50", "ijepa_vith14"}
-NON_COMMERCIAL |= {f"mocov3_{name}" for name in ("resnet50", "vits16", "vitb16")}
-FREE = {"barlow_resnet50", "dino_resnet50", "simclr_resnet50", "simclr_resnet50x2", "simclr_resnet50x4"}
-FREE |= {f"vicreg_resnet{name}" for name in ("50", "50x2", "200x2")} | {"mixed_barlow_resnet50_imagenet"}
-FREE |= {f"dino_vit{name}" for name in ("s16", "s8", "b16", "b8")}
-FREE |= {f"dinov2_vit{size}14{registers}" for size in "sblg" for registers in ("", "_reg4")}
-FREE |= {
-    f"mixed_barlow_resnet{n}_{data}" for n in (18, 50) for data in ("cifar10", "cifar100", "tiny_imagenet", "stl10")
-}
-# Files whose hash is known to more than their publisher.
-PINNED = {name for name in FREE if name.startswith("dinov2")} | {"dino_vitb16", "dino_vitb8", "vicreg_resnet50"}
-PINNED |= {"mae_vitb16"}
 IMAGENET_MEAN, IMAGENET_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 
 
@@ -35,68 +29,114 @@ def card(name):
     return Card.read(PATHS[name])
 
 
-def test_the_catalogue_has_what_the_field_publishes():
-    assert set(PATHS) == FREE | NON_COMMERCIAL
+NON_COMMERCIAL = {name for name in PATHS if is_non_commercial(card(name))}
+FREE = set(PATHS) - NON_COMMERCIAL
+# Files whose full hash is known to more than their publisher.
+PINNED = {name for name in PATHS if card(name).files[0].sha256 != FIRST_USE}
+WHOLE = {name for name in PINNED if card(name).files[0].size is not None}
+NORMS = {
+    "simclr_resnet50": ([0.0] * 3, [1.0] * 3),
+    "cifar": ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
+    "tiny": ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282]),
+    "stl10": ([0.43, 0.42, 0.39], [0.27, 0.26, 0.27]),
+    "swav_resnet50": (IMAGENET_MEAN, [0.228, 0.224, 0.225]),
+    "tips": ([0.0] * 3, [1.0] * 3),
+    "siglip": ([0.5] * 3, [0.5] * 3),
+}
+
+
+def is_satellite(name):
+    return "landsat" in name or "sentinel" in name
+
+
+def test_the_catalogue_lists_what_is_in_the_folder():
     assert set(PATHS) <= set(hub.list_models(non_commercial=True))
     assert NON_COMMERCIAL.isdisjoint(hub.list_models()) and set(hub.list_models()) >= FREE
+    assert set(hub.list_models(license="permissive")) >= FREE and len(FREE) > 10 * len(NON_COMMERCIAL)
+    assert all(license in {*catalogue.PERMISSIVE, "CC-BY-NC-4.0"} for license in {card(n).license for n in PATHS})
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_a_card_says_what_is_known_and_nothing_else(name, tmp_path):
     it = card(name)
-    assert it.name == name and it.description and it.data
-    assert it.license == ("CC-BY-NC-4.0" if name in NON_COMMERCIAL else it.license) and it.license in {
-        "MIT",
-        "Apache-2.0",
-        "CC-BY-NC-4.0",
-    }
+    assert it.name == name and it.description.endswith(".") and it.data
     assert set(it.paper) == {"title", "url"} and it.paper["url"].startswith("https://arxiv.org/abs/")
     assert it.origin["url"].startswith("https://github.com/") and it.claims.get("url", it.origin["url"])
     assert it.results == {} and it.recipe == {} and it.versions == {}  # nothing here was trained or measured by us
     for file in it.files:
         assert file.url.startswith("https://")
-        pinned = name in PINNED and file.name == it.files[0].name  # not the file of the heads
-        assert (file.sha256 != "first-use") is (file.size is not None) is pinned
+        assert (file.sha256 != FIRST_USE) is (name in PINNED and file is it.files[0])  # not the file of the heads
         assert file.url.endswith(file.name) and not file.name.endswith((".pkl", ".py"))
+        if file.sha256_prefix and not name.startswith("vicreg"):
+            assert file.name.removesuffix(".pth").endswith(file.sha256_prefix)
     assert len({file.name for file in it.files}) == len(it.files)
-    known = {"mean", "std", "scale", "size", "resize", "crop", "crop_proportion", "interpolation"}
-    assert set(it.preprocessing) <= known and it.preprocessing["scale"] == 255
+    known = {"mean", "std", "scale", "size", "resize", "crop", "crop_proportion", "interpolation", "clip", "bands"}
+    assert set(it.preprocessing) <= known
+    if not is_satellite(name):
+        assert it.preprocessing["scale"] == 255 and not {"clip", "bands"} & set(it.preprocessing)
     it.write(tmp_path / "card.toml")
     assert Card.read(tmp_path / "card.toml") == it
 
 
+def test_no_two_cards_are_of_one_file():
+    urls = [file.url for name in PATHS for file in card(name).files]
+    assert len(urls) == len(set(urls))
+    for known in ("sha256", "sha256_prefix"):
+        found = [getattr(card(name).files[0], known) for name in PATHS]
+        found = [value for value in found if value not in (None, FIRST_USE)]
+        assert len(found) == len(set(found)) > 10
+
+
 def test_pinned_sizes_are_those_of_the_encoders():
-    for name in PINNED:
+    for name in WHOLE:
         millions = 23.5 if "resnet50" in name else VITS[name.split("_vit")[1][0]][3]
         assert card(name).files[0].size / 4e6 == pytest.approx(millions, rel=0.06), name
-        assert len({card(other).files[0].sha256 for other in PINNED}) == len(PINNED)
 
 
-def test_what_publishers_do_not_say_is_left_out():
-    assert {name for name in PATHS if not card(name).claims} == {
-        "ijepa_vith14",
-        *(f"dinov2_vit{size}14_reg4" for size in "sblg"),
-    }
-    silent = {name for name in PATHS if "interpolation" not in card(name).preprocessing}
-    assert silent == {name for name in PATHS if name.startswith(("vicreg", "mocov3", "swav", "ijepa", "mixed"))}
-
-
-def test_images_are_normalized_as_the_publisher_did():
+def test_claims_are_percentages_with_a_place_where_they_stand():
     for name in PATHS:
-        pre = card(name).preprocessing
-        if name.startswith("simclr"):
-            expected: tuple = ([0.0] * 3, [1.0] * 3)
-        elif "cifar" in name:
-            expected = ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010])
-        elif "tiny" in name:
-            expected = ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282])
-        elif "stl10" in name:
-            expected = ([0.43, 0.42, 0.39], [0.27, 0.26, 0.27])
-        else:
-            expected = (IMAGENET_MEAN, [0.228, 0.224, 0.225] if name == "swav_resnet50" else IMAGENET_STD)
-        assert (pre["mean"], pre["std"]) == expected
-        layer = hub.preprocessing(name)
-        assert (layer.mean, layer.std) == expected
+        claims = dict(card(name).claims)
+        url = claims.pop("url", None)
+        assert (url is not None) is bool(claims), name
+        assert all(isinstance(value, float) and 1.0 < value < 100.0 for value in claims.values()), name
+        if {"imagenet_knn_top1", "imagenet_linear_top1"} <= set(claims):
+            assert claims["imagenet_knn_top1"] < claims["imagenet_linear_top1"], name
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_images_are_normalized_as_the_publisher_did(name):
+    pre, it = card(name).preprocessing, card(name)
+    channels = channels_of(it.architecture["arguments"])
+    for values in (pre["mean"], pre["std"], pre.get("bands", pre["mean"])):
+        assert len(values) == channels
+    layer = hub.preprocessing(name)
+    assert (layer.mean, layer.std) == (pre["mean"], pre["std"])
+    if is_satellite(name):
+        return
+    kind = next((kind for kind in NORMS if kind in name and not name.startswith("openmmlab")), None)
+    assert (pre["mean"], pre["std"]) == NORMS.get(kind, (IMAGENET_MEAN, IMAGENET_STD))
+
+
+@pytest.mark.parametrize("name", [name for name in PATHS if is_satellite(name)])
+def test_values_of_satellites_come_to_where_their_encoders_were_trained(name):
+    """Landsat's are bytes. Of the others, two deviations about the mean come to [0, 1], or a reflectance of 1 does."""
+    pre, layer = card(name).preprocessing, hub.preprocessing(name)
+    count = len(pre["mean"])
+    if "landsat" in name:
+        images = np.array([0, 51, 255], "uint8")
+        expected = [0.0, 0.2, 1.0]
+    elif name.endswith("sentinel1"):
+        low = np.array(pre["mean"]) + np.array(pre["std"]) / 2  # the mean itself
+        assert np.allclose(low, [-12.59, -20.26], atol=0.1)
+        images, expected = np.stack([low - 50, low, low + 50]).astype("float32"), [0.0, 0.5, 1.0]
+    elif name.startswith("softcon"):
+        images = np.stack([np.array(pre["mean"]) + part * np.array(pre["std"]) for part in (-1, 0.5, 1.5)])
+        expected = [0.0, 0.5, 1.0]
+    else:
+        images, expected = np.array([0, 5000, 10_000], "uint16"), [0.0, 0.5, 1.0]
+    images = np.broadcast_to(images.reshape(3, 1, 1, -1), (3, 1, 1, count))
+    made = keras.ops.convert_to_numpy(layer(images))
+    np.testing.assert_allclose(made, np.broadcast_to(np.reshape(expected, (3, 1, 1, 1)), made.shape), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", sorted(NON_COMMERCIAL))
@@ -110,6 +150,8 @@ def test_the_license_comes_before_everything_else(name, monkeypatch):
 
 # Width, depth, hidden width, and millions of parameters as their pages say; patches by their side and number.
 VITS = {
+    "so400m": (1152, 27, 4304, 412),
+    "gopt": (1536, 40, 6144, 1135),
     "s": (384, 12, 1536, 21),
     "b": (768, 12, 3072, 86),
     "l": (1024, 24, 4096, 303),
@@ -172,6 +214,21 @@ def test_an_encoder_has_the_published_number_of_weights_and_keys(name):
         depth = int(kind.strip("resnt").split("x")[0])
         assert sorted(resnet_table(variables).weights) == sorted(published_keys(depth))
     assert encoder.pooling in ("avg", "class", "mean")
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_an_encoder_is_of_the_published_size(name):
+    """By the numbers alone: that they are those of the encoder that is built is tested with `check_encoder_size`."""
+    arguments = card(name).architecture["arguments"]
+    kind = card(name).architecture["name"]
+    count = _WEIGHTS[kind]({**default_arguments(getattr(encoders, kind)), **arguments})
+    if kind == "ViT":
+        size = re.match(r"(so400m|gopt|[sblhg])\d", name.split("_vit")[1])[1]
+        assert count / 1e6 == pytest.approx(VITS[size][3], rel=0.1)
+        assert name.split("_vit")[1].removeprefix(size).split("_")[0] == str(arguments["patch_size"])
+    else:
+        found = next(kind for kind in ("50x2", "50x4", "200x2", "resnet18", "resnet50") if kind in name)
+        assert count == pytest.approx(RESNETS[found], rel=0.02)
 
 
 def test_the_others_of_a_family_differ_in_size_alone():

@@ -65,7 +65,8 @@ def small(name, house, server, trees):
     files = []
     for file in card.files:
         path = urlsplit(file.url).path
-        files.append(replace(file, url=server.address + path, size=None, sha256="first-use"))
+        known = {"size": None, "sha256": "first-use", "sha256_prefix": None, "md5": None}
+        files.append(replace(file, url=server.address + path, **known))
         if file.name in trees:
             write(house / "made", trees[file.name])
             server.files[path] = (house / "made").read_bytes()

@@ -14,6 +14,13 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 SWAV = (IMAGENET[0], (0.228, 0.224, 0.225))
 CIFAR10 = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))
 STL10 = ((0.43, 0.42, 0.39), (0.27, 0.26, 0.27))
+PLAIN, HALVES = ((0.0,), (1.0,)), ((0.5,), (0.5,))
+# Means and deviations of satellites' bands, as their authors' code has them.
+SENTINEL1 = ((-12.54847273, -20.19237134), (5.25697717, 5.91150917))
+SENTINEL2 = (
+    (1612.9, 1397.6, 1322.3, 1373.1, 1561.0, 2108.4, 2390.7, 2318.7, 2581.0, 837.7, 22.0, 2195.2, 1537.4),
+    (791.0, 854.3, 878.7, 1144.9, 1127.5, 1164.2, 1276.0, 1249.5, 1345.9, 577.5, 47.5, 1340.0, 1142.9),
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class Family:
         normalization: mean and standard deviation of pixels in [0, 1].
         stream: whether the file is of PyTorch's format before version 1.6.
         count: number of images.
+        values: what images hold: "bytes", which are divided by 255 and normalized; "reflectance", which is divided by
+            10,000 and clipped; or "bands", of which two deviations to either side of the mean are brought to [0, 1] and
+            clipped.
+        npz: whether the file is an archive of NumPy's, and not one of PyTorch's.
     """
 
     torch: tuple[str, dict]
@@ -37,24 +48,57 @@ class Family:
     normalization: tuple = IMAGENET
     stream: bool = False
     count: int = 2
+    values: str = "bytes"
+    npz: bool = False
+
+    @property
+    def bands(self):
+        """Number of the images' channels."""
+        return self.torch[1].get("bands", 3)
+
+    def draw_images(self, draws, height, width):
+        """Images `[N, H, W, C]` of the family's values."""
+        shape = (self.count, height, width, self.bands)
+        if self.values == "bytes":
+            return draws.integers(0, 256, shape, dtype="uint8")
+        if self.values == "reflectance":
+            return draws.integers(0, 14_000, shape, dtype="uint16")
+        mean, std = (np.array(part) for part in self.normalization)
+        return (mean + 3.0 * std * draws.uniform(-1, 1, shape)).astype("float32")
+
+    def normalize(self, images):
+        """What the publisher's code makes of them."""
+        mean, std = (np.array(part) for part in self.normalization)
+        if self.values == "bytes":
+            made = (images / 255.0 - mean) / std
+        elif self.values == "reflectance":
+            made = np.clip(images / 10_000.0, 0.0, 1.0)
+        else:
+            made = np.clip((images - (mean - 2 * std)) / (4 * std), 0.0, 1.0)
+        return made.astype("float32")
 
 
-def _resnet(layout, channels=4, depth=50, stem="imagenet", **options):
+def _resnet(layout, channels=4, depth=50, stem="imagenet", bands=3, **options):
     """A ResNet that has `channels` in its first stage instead of 64 and more."""
     sizes = ((64, 64), (51, 66)) if stem == "imagenet" else ((32, 32), (21, 40))
-    arguments = {"depth": depth, "channels": channels, "stem": stem}
+    arguments = {"depth": depth, "channels": channels, "stem": stem} | ({"bands": bands} if bands != 3 else {})
     return Family(("ResNet", arguments), layout, sizes, {"width": channels / 64}, **options)
 
 
-def _vit(layout, heads=3, **torch):
+def _vit(layout, heads=3, options=(), **torch):
     """A vision transformer of width 24 and three blocks, for 8 x 8 patches of 4 pixels."""
     smaller = {"width": 24, "depth": 3, "heads": heads, "patch_size": 4, "image_size": 32}
     torch = {"width": 24, "depth": 3, "heads": heads, "patch": 4, "side": 32} | torch
-    return Family(("ViT", torch), layout, ((32, 32), (48, 24)), smaller)
+    return Family(("ViT", torch), layout, ((32, 32), (48, 24)), smaller, **dict(options))
 
 
 _DINOV2 = {"scaled": True, "masked": True}
 _REGISTERS = _DINOV2 | {"registers": 4, "offset": 0.0, "antialias": True}
+_TIPS = {"scaled": True, "masked": True, "registers": 1, "offset": 0.0, "antialias": True, "interpolation": "bilinear"}
+_SIGLIP = {"class_token": False, "offset": 0.0, "tanh": True, "pool": True}
+_TIMM = {"offset": 0.0, "antialias": True}
+_BANDS = {"values": "bands"}
+DECUR = ((-12.59, -20.26), (5.26, 5.91))
 _SIZES = ((224, 224), (160, 96))
 
 FAMILIES = {
@@ -80,14 +124,45 @@ FAMILIES = {
     "mae_vitb16": _vit("mae", offset=0.0),
     "mocov3_vits16": _vit("moco_v3", 12, offset=0.0),
     "ijepa_vith14": _vit("ijepa", offset=0.0, class_token=False),
+    "ibot_vits16": _vit("ibot"),
+    "mugs_vits16": _vit("mugs"),
+    "dbot_vitb16": _vit("dbot", offset=0.0),
+    "pclv2_resnet50": _resnet("moco"),
+    "openmmlab_byol_resnet50": _resnet("openmmlab"),
+    "openmmlab_spark_resnet50": _resnet("spark"),
+    "openmmlab_mocov3_vits16": _vit("openmmlab", 12, offset=0.0),
+    "openmmlab_mae_vitb16": _vit("openmmlab", offset=0.0),
+    "openmmlab_maskfeat_vitb16": _vit("openmmlab_masked", offset=0.0),
+    # Arrays of NumPy's.
+    "tips_vitb14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS),
+    "tipsv2_vitg14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS, gated=True),
+    "siglip2_vitb16_224": _vit("big_vision", options={"npz": True, "normalization": HALVES}, **_SIGLIP),
+    # Satellites' bands.
+    "moco_resnet18_landsat_tm_toa": _resnet("plain", 8, 18, bands=7, normalization=PLAIN),
+    "decur_resnet50_sentinel1": _resnet("plain", bands=2, normalization=DECUR, values="bands"),
+    "moco_vits16_landsat_etm_sr": _vit("plain", options={"normalization": PLAIN}, bands=6, **_TIMM),
+    "dino_vits16_sentinel2": _vit("plain", options={"values": "reflectance"}, bands=13, **_TIMM),
+    "mae_vitb16_sentinel1": _vit("plain", options=_BANDS | {"normalization": SENTINEL1}, bands=2, **_TIMM),
+    "softcon_vits14_sentinel2": _vit(
+        "plain", options=_BANDS | {"normalization": SENTINEL2}, bands=13, scaled=True, **_TIMM
+    ),
 }
 
 # One of each network that is small, for stored features.
-SMALLER = list({repr(family.torch): name for name, family in reversed(FAMILIES.items()) if family.smaller}.values())[
-    ::-1
-]
+SMALLER = list(
+    {
+        repr(family.torch): name
+        for name, family in reversed(FAMILIES.items())
+        if family.smaller and family.layout != "big_vision"  # whose names are not those of PyTorch's network
+    }.values()
+)[::-1]
 
 
-def golden_images(height, width):
+def file_name(name):
+    """The family's file, in the folder that `make_files` writes."""
+    return f"{name}.weights.npz" if FAMILIES[name].npz else f"{name}.pth"
+
+
+def golden_images(height, width, bands=3):
     """Normalized images `[N, H, W, C]` of the stored features."""
-    return np.random.default_rng(0).normal(size=(2, height, width, 3)).astype("float32")
+    return np.random.default_rng(0).normal(size=(2, height, width, bands)).astype("float32")

@@ -8,6 +8,7 @@ second writes the features of the smaller ones anew, to a file that the suite co
 """
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from tests.checkpoints import make_torch_files
 from tests.parity import torch_models
 from tests.parity.draw import draw
-from tests.parity.families import FAMILIES, GOLDEN, SMALLER, golden_images
+from tests.parity.families import FAMILIES, GOLDEN, SMALLER, file_name, golden_images
 from tests.parity.make_runs import write_runs
 from tests.parity.tree import described
 
@@ -90,6 +91,106 @@ def ijepa(model, other):
     }
 
 
+def ibot(model, other):
+    return {"state_dict": model.state_dict() | {"masked_embed": torch.ones(1, 24)}}
+
+
+def mugs(model, other):
+    return {"state_dict": model.state_dict() | prefixed("relation_blocks.", other.blocks.state_dict())}
+
+
+def dbot(model, other):
+    decoder = prefixed("decoder_blocks.", other.blocks.state_dict()) | mlp("decoder_embed", 8, 6)
+    decoder |= {"mask_token": torch.ones(1, 1, 8), "decoder_pos_embed": torch.ones(1, 65, 8)}
+    decoder |= {f"decoder_{name}.weight": torch.ones(8) for name in ("norm", "predp")}
+    return {"model": model.state_dict() | decoder, "epoch": 1599}
+
+
+def moco(model, other):
+    query = prefixed("module.encoder_q.", model.state_dict() | mlp("fc", 8, 6, 4))
+    key = prefixed("module.encoder_k.", other.state_dict() | mlp("fc", 8, 6, 4))
+    queue = {"module.queue": torch.ones(4, 6), "module.queue_ptr": torch.zeros(1, dtype=torch.long)}
+    return {"epoch": 200, "arch": "resnet50", "state_dict": query | key | queue}
+
+
+def openmmlab_name(key):
+    """OpenMMLab's name of a vision transformer's weight, or of a ResNet's, which is the same."""
+    for pattern, new in (
+        (r"patch_embed\.proj\.", "patch_embed.projection."),
+        (r"blocks\.(\d+)\.norm([12])\.", r"layers.\1.ln\2."),
+        (r"blocks\.(\d+)\.attn\.", r"layers.\1.attn."),
+        (r"blocks\.(\d+)\.mlp\.fc1\.", r"layers.\1.ffn.layers.0.0."),
+        (r"blocks\.(\d+)\.mlp\.fc2\.", r"layers.\1.ffn.layers.1."),
+        (r"norm\.", "ln1."),
+    ):
+        if re.match(pattern, key):
+            return re.sub(f"^{pattern}", new, key)
+    return key
+
+
+def openmmlab(model, other, more=()):
+    """A whole run: the backbone beside neck, head, the momentum encoder and the statistics of pixels."""
+
+    def named(prefix, network):
+        return {prefix + openmmlab_name(key): value for key, value in network.state_dict().items()}
+
+    state = named("backbone.", model) | dict(more) | named("momentum_encoder.module.0.", other)
+    state |= mlp("neck", 8, 6, 4) | mlp("head.predictor", 4, 6, 4) | named("target_net.module.0.", other)
+    state |= {"data_preprocessor.mean": torch.ones(3, 1, 1)}
+    return {"meta": {"epoch": 300, "dataset_meta": {"CLASSES": ["a", "b"]}}, "state_dict": state}
+
+
+def openmmlab_masked(model, other):
+    return openmmlab(model, other, {"backbone.mask_token": torch.ones(1, 1, 24)})
+
+
+def spark(model, other):
+    names = ("enc_dec_norms.0.weight", "enc_dec_projectors.1.weight", "mask_tokens.0")
+    return openmmlab(model, other, {name: torch.ones(4) for name in names})
+
+
+def big_vision(model, other):
+    """Two towers of big_vision, the image's blocks stacked."""
+    state = {key: value.numpy() for key, value in model.state_dict().items()}
+    heads = model.attn_pool.heads
+
+    def attention(weights, biases, out):
+        """Maps to and from heads, of PyTorch's `[heads * depth, D]` each."""
+        width = weights[0].shape[1]
+        made = {"out/kernel": state[f"{out}.weight"].T.reshape(heads, -1, width), "out/bias": state[f"{out}.bias"]}
+        for name, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+            made |= {f"{name}/kernel": weight.T.reshape(width, heads, -1), f"{name}/bias": bias.reshape(heads, -1)}
+        return prefixed("MultiHeadDotProductAttention_0/", made)
+
+    def norm(ours, theirs):
+        return {f"{theirs}/scale": state[f"{ours}.weight"], f"{theirs}/bias": state[f"{ours}.bias"]}
+
+    def network(ours):
+        made = {}
+        for layer, name in (("fc1", "Dense_0"), ("fc2", "Dense_1")):
+            made |= {f"MlpBlock_0/{name}/kernel": state[f"{ours}.{layer}.weight"].T}
+            made |= {f"MlpBlock_0/{name}/bias": state[f"{ours}.{layer}.bias"]}
+        return made
+
+    blocks = []
+    for number in range(len(model.blocks)):
+        name = f"blocks.{number}"
+        parts = (np.split(state[f"{name}.attn.qkv.{leaf}"], 3) for leaf in ("weight", "bias"))
+        block = attention(*parts, f"{name}.attn.proj") | network(f"{name}.mlp")
+        blocks.append(block | norm(f"{name}.norm1", "LayerNorm_0") | norm(f"{name}.norm2", "LayerNorm_1"))
+    pool = ([state["attn_pool.q.weight"], *np.split(state["attn_pool.kv.weight"], 2)],)
+    pool += ([state["attn_pool.q.bias"], *np.split(state["attn_pool.kv.bias"], 2)],)
+    head = attention(*pool, "attn_pool.proj") | network("attn_pool.mlp") | norm("attn_pool.norm", "LayerNorm_0")
+    image = {f"Transformer/encoderblock/{key}": np.stack([block[key] for block in blocks]) for key in blocks[0]}
+    image |= norm("norm", "Transformer/encoder_norm") | prefixed("MAPHead_0/", head)
+    image |= {"MAPHead_0/probe": state["attn_pool.latent"], "pos_embedding": state["pos_embed"]}
+    image |= {"embedding/kernel": state["patch_embed.proj.weight"].transpose(2, 3, 1, 0)}
+    image |= {"embedding/bias": state["patch_embed.proj.bias"]}
+    text = {"Encoder_0/encoder_norm/scale": np.ones(4, "float32"), "Embed_0/embedding": np.ones((9, 4), "float32")}
+    scale = {"params/t": np.ones(1, "float32"), "params/b": np.ones(1, "float32")}
+    return prefixed("params/img/", image) | prefixed("params/txt/", text) | scale
+
+
 def as_numpy(value):
     """The same tree with arrays for tensors and names for dtypes and devices."""
     if isinstance(value, torch.Tensor):
@@ -100,6 +201,15 @@ def as_numpy(value):
     if isinstance(value, list | tuple):
         return [as_numpy(item) for item in value]
     return str(value).removeprefix("torch.") if isinstance(value, torch.dtype | torch.device) else value
+
+
+def save_arrays(folder, name, tree):
+    """The arrays in an archive of NumPy's, and beside it what NumPy reads from it."""
+    arrays = {key: value if isinstance(value, np.ndarray) else value.numpy() for key, value in tree.items()}
+    path = folder / file_name(name)
+    np.savez(path, **arrays)
+    held = described(dict(np.load(path)))
+    (folder / f"{name}.json").write_text(json.dumps(held))
 
 
 def save(folder, name, tree, **options):
@@ -132,11 +242,14 @@ def write_family(folder, name):
     draws = np.random.default_rng(len(name))
     arrays = {}
     for height, width in family.sizes:
-        pixels = draws.integers(0, 256, (family.count, height, width, 3), dtype="uint8")
-        x = (pixels / np.float32(255) - np.float32(family.normalization[0])) / np.float32(family.normalization[1])
-        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": features(model, x)}
+        pixels = family.draw_images(draws, height, width)
+        made = features(model, family.normalize(pixels))
+        arrays |= {f"pixels_{height}x{width}": pixels, f"features_{height}x{width}": made}
     np.savez(folder / f"{name}.npz", **arrays)
     tree = globals()[family.layout](model, drawn(name, seed=1))
+    if family.npz:
+        save_arrays(folder, name, tree)
+        return
     save(folder, name, tree, _use_new_zipfile_serialization=not family.stream)
 
 
@@ -147,7 +260,10 @@ def write_golden():
         model = drawn(name)
         shapes = {key: list(value.shape) for key, value in model.state_dict().items()}
         golden[f"{name}_shapes"] = np.array(json.dumps(shapes))
-        golden |= {f"{name}_{h}x{w}": features(model, golden_images(h, w)) for h, w in FAMILIES[name].sizes}
+        golden |= {
+            f"{name}_{h}x{w}": features(model, golden_images(h, w, FAMILIES[name].bands))
+            for h, w in FAMILIES[name].sizes
+        }
     np.savez_compressed(GOLDEN, **golden)
 
 

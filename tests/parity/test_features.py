@@ -10,7 +10,7 @@ import pytest
 import keras_ssl
 from keras_ssl.hub import Card, catalogue
 from tests.hub.faulty_server import FaultyServer
-from tests.parity.families import FAMILIES
+from tests.parity.families import FAMILIES, file_name
 
 ZOO = catalogue.data_folder("zoo")
 
@@ -22,11 +22,16 @@ def test_features_are_pytorchs(published, tmp_path, monkeypatch, name):
     (file,) = card.weight_files
     path = urlsplit(file.url).path
     with FaultyServer() as server:
-        server.files[path] = (published / f"{name}.pth").read_bytes()
+        server.files[path] = (published / file_name(name)).read_bytes()
         # The published card but for the address's host and, where the published size would take long, the sizes.
         arguments = {**card.architecture["arguments"], **family.smaller}
         architecture = {**card.architecture, "arguments": arguments}
-        drawn = {"size": None, "sha256": "first-use"}  # our files, not the publisher's
+        drawn = {
+            "size": None,
+            "sha256": "first-use",
+            "sha256_prefix": None,
+            "md5": None,
+        }  # our files, not the publisher's
         files = tuple(replace(item, url=server.address + urlsplit(item.url).path, **drawn) for item in card.files)
         (tmp_path / "zoo").mkdir()
         replace(card, architecture=architecture, files=files).write(tmp_path / "zoo" / f"{name}.toml")

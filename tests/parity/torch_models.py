@@ -43,12 +43,13 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """A ResNet in torchvision's layout without its classifier.
 
-    `channels` are those of the first stage; `stem` is "imagenet", or for small images "cifar" or "cifar_pool".
+    `channels` are those of the first stage, `bands` those of the images; `stem` is "imagenet", or for small images
+    "cifar" or "cifar_pool".
     """
 
-    def __init__(self, depth=50, channels=64, stem="imagenet"):
+    def __init__(self, depth=50, channels=64, stem="imagenet", bands=3):
         super().__init__()
-        self.conv1 = conv(3, channels, 7, 2) if stem == "imagenet" else conv(3, channels, 3)
+        self.conv1 = conv(bands, channels, 7, 2) if stem == "imagenet" else conv(bands, channels, 3)
         self.bn1 = nn.BatchNorm2d(channels)
         self.pooled = stem != "cifar"
         inputs = channels
@@ -68,9 +69,9 @@ class ResNet(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    def __init__(self, width, patch):
+    def __init__(self, width, patch, bands):
         super().__init__()
-        self.proj = nn.Conv2d(3, width, patch, patch)
+        self.proj = nn.Conv2d(bands, width, patch, patch)
 
     def forward(self, x):
         return self.proj(x)
@@ -90,12 +91,13 @@ class Attention(nn.Module):
 
 
 class Network(nn.Module):
-    def __init__(self, width):
+    def __init__(self, width, tanh=False):
         super().__init__()
         self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.approximate = "tanh" if tanh else "none"
 
     def forward(self, x):
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(F.gelu(self.fc1(x), approximate=self.approximate))
 
 
 class GatedNetwork(nn.Module):
@@ -121,11 +123,11 @@ class LayerScale(nn.Module):
 
 
 class ViTBlock(nn.Module):
-    def __init__(self, width, heads, gated, scaled):
+    def __init__(self, width, heads, gated, scaled, tanh):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, heads)
-        self.mlp = (GatedNetwork if gated else Network)(width)
+        self.mlp = GatedNetwork(width) if gated else Network(width, tanh)
         self.ls1, self.ls2 = (LayerScale(width) if scaled else nn.Identity() for _ in range(2))
 
     def forward(self, x):
@@ -133,11 +135,31 @@ class ViTBlock(nn.Module):
         return x + self.ls2(self.mlp(self.norm2(x)))
 
 
+class AttentionPool(nn.Module):
+    """All tokens by the attention of a learned probe, and a network with a residual: the head of SigLIP's towers."""
+
+    def __init__(self, width, heads, tanh):
+        super().__init__()
+        self.heads = heads
+        self.latent = nn.Parameter(torch.zeros(1, 1, width))
+        self.q, self.kv, self.proj = nn.Linear(width, width), nn.Linear(width, 2 * width), nn.Linear(width, width)
+        self.norm, self.mlp = nn.LayerNorm(width, eps=1e-6), Network(width, tanh)
+
+    def forward(self, x):
+        count, length, width = x.shape
+        q = self.q(self.latent).view(1, 1, self.heads, -1).transpose(1, 2)
+        k, v = self.kv(x).view(count, length, 2, self.heads, -1).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q.expand(count, -1, -1, -1), k, v)
+        x = self.proj(mixed.transpose(1, 2).reshape(count, width))
+        return x + self.mlp(self.norm(x))
+
+
 class ViT(nn.Module):
     """A vision transformer under DINO's names.
 
     `offset` is what DINO and DINOv2 add to a grid's sides when they compute by how much to resize the positions;
-    0 resizes to the grid. Features are the class token, or without one the mean of the patches.
+    0 resizes to the grid. Features are the class token, or without one the mean of the patches, or with `pool` what
+    `AttentionPool` gives. `bands` are the images' channels; `tanh` approximates the GELU.
     """
 
     def __init__(
@@ -154,11 +176,16 @@ class ViT(nn.Module):
         class_token=True,
         offset=0.1,
         antialias=False,
+        interpolation="bicubic",
+        bands=3,
+        tanh=False,
+        pool=False,
     ):
         super().__init__()
+        self.interpolation = interpolation
         self.offset, self.antialias = offset, antialias
         self.grid = side // patch
-        self.patch_embed = PatchEmbed(width, patch)
+        self.patch_embed = PatchEmbed(width, patch, bands)
         if class_token:
             self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, class_token + self.grid**2, width))
@@ -166,15 +193,17 @@ class ViT(nn.Module):
             self.register_tokens = nn.Parameter(torch.zeros(1, registers, width))
         if masked:
             self.mask_token = nn.Parameter(torch.zeros(1, width))
-        self.blocks = nn.Sequential(*(ViTBlock(width, heads, gated, scaled) for _ in range(depth)))
+        self.blocks = nn.Sequential(*(ViTBlock(width, heads, gated, scaled, tanh) for _ in range(depth)))
         self.norm = nn.LayerNorm(width, eps=1e-6)
+        if pool:
+            self.attn_pool = AttentionPool(width, heads, tanh)
 
     def positions(self, rows, columns):
         table = self.pos_embed[:, -(self.grid**2) :]
         if (rows, columns) == (self.grid, self.grid):
             return table
         image = table.unflatten(1, (self.grid, self.grid)).permute(0, 3, 1, 2)
-        how = {"mode": "bicubic", "antialias": self.antialias}
+        how = {"mode": self.interpolation, "antialias": self.antialias}
         if self.offset:
             factors = tuple((side + self.offset) / self.grid for side in (rows, columns))
             image = F.interpolate(image, scale_factor=factors, **how)
@@ -194,4 +223,6 @@ class ViT(nn.Module):
             before.append(self.register_tokens)
         x = torch.cat([*(token.expand(len(x), -1, -1) for token in before), x], dim=1)
         x = self.norm(self.blocks(x))
+        if hasattr(self, "attn_pool"):
+            return self.attn_pool(x)
         return x[:, 0] if hasattr(self, "cls_token") else x.mean(1)

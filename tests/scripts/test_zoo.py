@@ -75,7 +75,7 @@ def said(workplace, case):
 
 def test_the_list_and_a_card_say_what_there_is(workplace):
     head, *rows = said(workplace, "list").splitlines()
-    assert head.split() == ["name", "license", "size", "here", "architecture"]
+    assert head.split() == ["name", "license", "size", "here", "channels", "hash", "architecture"]
     row = next(row for row in rows if row.startswith("barlow_digits "))
     assert row.split()[:5] == ["barlow_digits", "Apache-2.0", "394.2", "kB", "yes"] and "ConvNet(" in row
     row = next(row for row in rows if row.startswith("mae_vitb16 "))

@@ -1,0 +1,122 @@
+"""What vision transformers share: the blocks, and the pooled output."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+
+from keras_ssl.encoders.small_normal import SmallNormal
+from keras_ssl.layers.attention_pooling import AttentionPooling
+from keras_ssl.layers.drop_path import DropPath
+from keras_ssl.layers.gelu import ACTIVATIONS
+from keras_ssl.layers.layer_scale import LayerScale
+from keras_ssl.layers.self_attention import SelfAttention
+from keras_ssl.layers.swiglu import SwiGLU
+from keras_ssl.typing import Tensor
+
+VARIANTS = {  # width, depth, heads
+    "Ti": (192, 12, 3),
+    "S": (384, 12, 6),
+    "B": (768, 12, 12),
+    "L": (1024, 24, 16),
+    "So400m": (1152, 27, 16),
+    "H": (1280, 32, 16),
+    "g": (1536, 40, 24),
+}
+MLPS = (*ACTIVATIONS, "swiglu")
+
+
+def added(
+    block: dict[str, keras.layers.Layer], x: Tensor, branch: Tensor, part: int, draws: Tensor, training: bool
+) -> Tensor:
+    """`x` and a branch of a block, by the layers that `Trunk.residual` made."""
+    if f"scale{part}" in block:
+        branch = block[f"scale{part}"](branch)
+    if f"drop{part}" in block:
+        branch = block[f"drop{part}"]([branch, draws], training=training)
+    return block[f"add{part}"]([x, branch])
+
+
+def hidden_width(width: int, mlp: str, ratio: float) -> int:
+    hidden = int(width * ratio)
+    # Three matrices instead of two, so each is narrower; DINOv2 rounds up to a multiple of 8.
+    return hidden if mlp in ACTIVATIONS else (int(hidden * 2 / 3) + 7) // 8 * 8
+
+
+def norm(x: Tensor, name: str) -> Tensor:
+    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
+
+
+def dense(x: Tensor, units: int, name: str) -> Tensor:
+    return keras.layers.Dense(units, kernel_initializer=SmallNormal(), name=name)(x)
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """What all blocks have in common."""
+
+    depth: int
+    heads: int
+    mlp: str
+    hidden: int
+    layer_scale: float | None
+    drop_path: float
+    draws: Tensor
+    causal: bool
+
+    def block(self, x: Tensor, number: int) -> Tensor:
+        """Attention and MLP, each on the normalized tokens and added to them."""
+        name, width = f"block{number}", x.shape[-1]
+        y = dense(norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv")
+        y = SelfAttention(self.heads, causal=self.causal, name=f"{name}_attention")(y)
+        x = self.residual(x, dense(y, width, f"{name}_projection"), number, 1)
+        y = norm(x, f"{name}_norm2")
+        if self.mlp == "swiglu":
+            y = SwiGLU(name=f"{name}_gate")(dense(y, 2 * self.hidden, f"{name}_mlp1"))
+        else:
+            y = dense(y, self.hidden, f"{name}_mlp1")
+            y = keras.layers.Activation(ACTIVATIONS[self.mlp], name=f"{name}_activation")(y)
+        return self.residual(x, dense(y, width, f"{name}_mlp2"), number, 2)
+
+    def pool_layers(self, width: int) -> dict[str, keras.layers.Layer]:
+        """The layers that pool by attention, and the network that follows, by their names."""
+        activation = ACTIVATIONS.get(self.mlp, ACTIVATIONS["gelu"])
+        layers = [
+            AttentionPooling(self.heads, name="pool"),
+            keras.layers.Dense(width, kernel_initializer=SmallNormal(), name="pool_projection"),
+            keras.layers.LayerNormalization(epsilon=1e-6, name="pool_norm"),
+            keras.layers.Dense(self.hidden, kernel_initializer=SmallNormal(), name="pool_mlp1"),
+            keras.layers.Activation(activation, name="pool_activation"),
+            keras.layers.Dense(width, kernel_initializer=SmallNormal(), name="pool_mlp2"),
+            keras.layers.Add(name="pool_add"),
+        ]
+        return {layer.name: layer for layer in layers}
+
+    def residual(self, x: Tensor, branch: Tensor, number: int, part: int) -> Tensor:
+        """`x` and the scaled branch, which is dropped the more often the deeper it lies: the first never."""
+        if self.layer_scale is not None:
+            branch = LayerScale(self.layer_scale, name=f"block{number}_scale{part}")(branch)
+        if self.drop_path and number > 1:
+            rate = self.drop_path * (number - 1) / (self.depth - 1)
+            column = 2 * (number - 1) + part - 1
+            branch = DropPath(rate, column, name=f"block{number}_drop{part}")([branch, self.draws])
+        return keras.layers.Add(name=f"block{number}_add{part}")([x, branch])
+
+
+def pool(x: Tensor, first_patch: int, pooling: str | None, trunk: Trunk) -> Tensor:
+    """What an encoder gives of its last tokens."""
+    if pooling is None:
+        return x
+    if pooling == "class":
+        return x[:, 0]
+    if pooling == "attention":
+        return attention_pooled(x, trunk.pool_layers(x.shape[-1]))
+    mean = keras.layers.GlobalAveragePooling1D(data_format="channels_last", name="pool")(x[:, first_patch:])
+    return mean if pooling == "mean" else keras.layers.Concatenate(name="class_mean")([x[:, 0], mean])
+
+
+def attention_pooled(x: Tensor, layers: Mapping[str, keras.layers.Layer]) -> Tensor:
+    """Tokens pooled by `Trunk.pool_layers`: `y + mlp2(activation(mlp1(norm(y))))` of `y = projection(attention(x))`."""
+    y = layers["pool_projection"](layers["pool"](x))
+    z = layers["pool_mlp1"](layers["pool_norm"](y))
+    return layers["pool_add"]([y, layers["pool_mlp2"](layers["pool_activation"](z))])
