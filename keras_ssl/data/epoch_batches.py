@@ -92,6 +92,15 @@ class EpochBatches(keras.utils.PyDataset):
         """
         raise NotImplementedError
 
+    def follow(self, seed: int, first_step: int | None) -> None:
+        """Says of which steps the batches are; only random crops of a reader of files depend on it.
+
+        Args:
+            seed: of the views.
+            first_step: number of the step that batch 0 of epoch 0 would be. None where the steps of each epoch are
+                counted from 0, as in an evaluation.
+        """
+
     @property
     def one_input(self) -> bool:
         """Whether each sample has one input, and not ready-made views or a pair."""

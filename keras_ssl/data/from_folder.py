@@ -7,6 +7,7 @@ from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.data.image_source import MAX_DAMAGED
 from keras_ssl.data.path_list import PathList
+from keras_ssl.views.view import View
 
 
 def from_folder(
@@ -21,6 +22,7 @@ def from_folder(
     epoch: int = 0,
     max_damaged: float = MAX_DAMAGED,
     exif_orientation: bool = True,
+    crops: View | None = None,
 ) -> "FolderBatches":
     """Makes a data set of the image files below a folder; tf.data reads and resizes them in parallel.
 
@@ -74,7 +76,7 @@ def from_folder(
     ```
     """
     folder = ImageFolder(path, size, labelled, max_damaged, exif_orientation)
-    return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch)
+    return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch, crops)
 
 
 class FolderBatches(ImageBatches[ImageFolder]):

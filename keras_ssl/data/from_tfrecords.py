@@ -3,6 +3,7 @@
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_records import ImageRecords, Paths
 from keras_ssl.data.image_source import MAX_DAMAGED
+from keras_ssl.views.view import View
 
 
 def from_tfrecords(
@@ -16,6 +17,7 @@ def from_tfrecords(
     epoch: int = 0,
     verify: bool = False,
     max_damaged: float = MAX_DAMAGED,
+    crops: View | None = None,
 ) -> "RecordBatches":
     """Makes a data set of the images in TFRecord files, such as `write_tfrecords` and tensorflow_datasets make.
 
@@ -71,7 +73,7 @@ def from_tfrecords(
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord (the format).
     """
     return RecordBatches(
-        ImageRecords(path, size, verify, max_damaged), batch_size, seed, shuffle, drop_remainder, epoch
+        ImageRecords(path, size, verify, max_damaged), batch_size, seed, shuffle, drop_remainder, epoch, crops
     )
 
 

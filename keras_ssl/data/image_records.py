@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from glob import escape, glob
 from pathlib import Path
@@ -108,6 +108,18 @@ class ImageRecords(ImageSource):
         record = tf.io.parse_single_example(fed, fields)
         return record["image"], record["label"], record.get("orientation")
 
+    def encoded(self, fed: bytes, label: int) -> tuple[bytes, int, int]:
+        fields = self._features(fed, lambda error: OSError(f"A record is damaged ({error})"))
+
+        def integer(name: str, missing: int) -> int:
+            values = fields[name].int64_list.value if name in fields else ()
+            return int(values[0]) if values else missing
+
+        images = list(fields["image"].bytes_list.value) if "image" in fields else []
+        if len(images) != 1:
+            raise OSError("A record holds no image")
+        return images[0], integer("label", -1), integer("orientation", 1) if self._turned else 1
+
     def _records(self, shard: int, numbers: np.ndarray) -> list[bytes]:
         """The payloads of records of one shard."""
         starts = self._starts[shard]
@@ -159,13 +171,18 @@ class ImageRecords(ImageSource):
                     )
 
     def _fields(self, shard: int, number: int) -> Any:
+        record = self._records(shard, np.array([number]))[0]
+        return self._features(
+            record,
+            lambda error: ValueError(f"The records must be tf.train.Example. Received: {self.shards[shard]}"),
+        )
+
+    def _features(self, record: bytes, problem: Callable[[Exception], Exception]) -> Any:
         example = self._tf.train.Example()
         try:
-            example.ParseFromString(self._records(shard, np.array([number]))[0])
-        except ValueError:
-            raise
+            example.ParseFromString(record)
         except Exception as error:  # protobuf's own type of error depends on its version
-            raise ValueError(f"The records must be tf.train.Example. Received: {self.shards[shard]}") from error
+            raise problem(error) from error
         return example.features.feature
 
     def _verify(self) -> None:
