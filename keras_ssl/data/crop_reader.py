@@ -68,7 +68,7 @@ class CropReader:
             seed, first_step: of the views of the first batch; each batch is a step.
             worker: the place of this worker's part in every batch.
         """
-        pool = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="crops")
+        pool = ThreadPoolExecutor(_cores(), thread_name_prefix="crops")
         waiting: deque[tuple[CropBatch, list[Future[None]]]] = deque()
         try:
             for place, start in enumerate(range(0, len(order), batch_size)):
@@ -162,6 +162,11 @@ def _crops(image: np.ndarray, boxes: np.ndarray) -> Iterator[tuple[np.ndarray, t
         row, column = int(top), int(left)
         crop = image[row : math.ceil(top + height), column : math.ceil(left + width)]
         yield crop, (left - column, top - row, left - column + width, top - row + height)
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def lying_boxes(boxes: np.ndarray, orientation: int, height: int, width: int) -> np.ndarray:
