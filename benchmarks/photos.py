@@ -9,6 +9,7 @@ cores that the row names, and take turns. The table goes to benchmarks/results/p
 
 import os
 import signal
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -30,7 +31,9 @@ ROUNDS = flags.DEFINE_integer("rounds", 5, "Rounds of each kind.", lower_bound=1
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/photos.md", "The table.")
 
 SETTINGS = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")}
-AIM = 3.0  # times lightly, on one core
+# Whether crops are cut from the file, how they are resized (SimCLR: bicubic; lightly: bilinear), and the cores.
+CASES = ((True, "bicubic", 1), (True, "bilinear", 1), (False, "bicubic", 1), (True, "bicubic", 2))
+CPU = ("ours, CPU ms/view", "lightly, CPU ms/view", "ratio of CPU times")
 
 
 def write_photos(folder: Path, count: int, width: int, height: int) -> int:
@@ -66,15 +69,16 @@ def main(_: list[str]) -> None:
                 f"{count:,} of about {width} x {height} ({write_photos(folder, count, width, height):,} bytes)"
             )
             options = {"size": SIZE.value, "batch_size": BATCH.value, "batches": BATCHES.value}
-            for used in sorted({1, cores}):
-                for full in (True, False):
-                    how = "cut from the file" if full else "of center squares (as without `crops`)"
-                    case = f"{width} x {height}, crops {how}, {used} core{'s' * (used > 1)}"
-                    ours = {"folder": str(folder), "cores": used, **options}
-                    rows.append(measured(case, {**ours, "full": full}, ours, full and used == 1))
+            for full, interpolation, used in CASES:
+                if used > cores:
+                    continue
+                how = f"{interpolation} crops {'of the file' if full else 'of center squares, as without `crops`'}"
+                case = f"{width} x {height}, {how}, {used} core{'s' * (used > 1)}"
+                peer = {"folder": str(folder), "cores": used, **options}
+                rows.append(measured(case, {**peer, "full": full, "interpolation": interpolation}, peer))
     given = (flag for flag in (FILES, LARGE, SIZE, BATCH, BATCHES, ROUNDS) if flag.present)
     how = "".join(f" --{flag.name}={flag.value}" for flag in given)
-    header = "files and crops, ours, lightly, ratio, aim"
+    header = ["photos and crops", "ours", "lightly", "ratio", *CPU]
     lines = [
         f"SimCLR's views at {SIZE.value} pixels from JPEG files: {'; '.join(sizes)}. {machine()}. Medians of "
         f"{ROUNDS.value} rounds of {BATCHES.value} batches of {BATCH.value} images, in "
@@ -86,18 +90,25 @@ def main(_: list[str]) -> None:
     publish(OUTPUT.value, "\n".join(lines) + "\n")
 
 
-def measured(case: str, ours: dict[str, object], peer: dict[str, object], has_aim: bool) -> list[str]:
+def measured(case: str, ours: dict[str, object], peer: dict[str, object]) -> list[str]:
     """A row of the table."""
+    work: list[list[float]] = []
     try:
         result = compare(
             Job(own_python(), "keras_ssl_photos:run", ours, SETTINGS),
             Job(python_of("lightly"), "lightly_photos:run", peer, SETTINGS),
             rounds=ROUNDS.value,
+            after_round=lambda answers: work.append([answer["cpu"] for answer in answers]),
         )
     except (Unavailable, RuntimeError) as error:
-        return [case, last_words(error), "", "", ""]
+        return [case, last_words(error), *[""] * 5]
     rates = [f"{rate:,.0f} views/s" for rate in (result.ours, result.peer)]
-    return [case, *rates, f"{result.ratio:.2f}", f"{AIM:g}" if has_aim else ""]
+    if peer["cores"] != 1:  # the data loader's workers are processes of their own
+        return [case, *rates, f"{result.ratio:.2f}", "", "", ""]
+    views = 2 * BATCH.value * BATCHES.value
+    each = [1e3 * statistics.median(cpu) / views for cpu in zip(*work, strict=True)]
+    ratio = statistics.median(theirs / own for own, theirs in work)
+    return [case, *rates, f"{result.ratio:.2f}", *(f"{cpu:.2f}" for cpu in each), f"{ratio:.2f}"]
 
 
 if __name__ == "__main__":

@@ -101,6 +101,13 @@ class EpochBatches(keras.utils.PyDataset):
                 counted from 0, as in an evaluation.
         """
 
+    def whole(self, index: int) -> dict[str, Any]:
+        """Batch number `index`, with whole images where batches hold random crops: for callbacks that look at images.
+
+        Of images in files these are the center squares.
+        """
+        return self[index]
+
     @property
     def one_input(self) -> bool:
         """Whether each sample has one input, and not ready-made views or a pair."""

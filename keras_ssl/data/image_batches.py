@@ -88,6 +88,13 @@ class ImageBatches(EpochBatches, Generic[Source]):
     def follow(self, seed: int, first_step: int | None) -> None:
         self._steps = (seed, first_step)
 
+    def whole(self, index: int) -> dict[str, Any]:
+        batch = self[index]
+        if self.crops is not None:
+            del batch["box"]
+            batch["x"], _ = next(self.read_inputs(batch["index"].astype(np.int64), len(batch["index"])))
+        return batch
+
     def load(self, order: np.ndarray, start: int) -> dict[str, Any]:
         with self._lock:
             # Reading in order goes on where the last batch ended; any other batch starts the pipeline anew
