@@ -150,7 +150,7 @@ def main(_: list[str]) -> None:
             times = (f"{found[key]:.2f}" for key in ("open", "cpu", "order", "batch", "resume"))
             sizes = (f"{found[key]:,.0f}" for key in ("opened_mb", "kept_mb"))
             rows.append([f"{FILES.value:,} {title}", *times, *sizes, ", ".join(filter(None, AIMS[kind]))])
-    given = (flag for flag in (FILES, SHARDS, BATCH) if flag.present)
+    given = (flag for flag in (FILES, SHARDS, BATCH, FOLDER) if flag.present)
     how = "".join(f" --{flag.name}={flag.value}" for flag in given)
     header = [
         "images",

@@ -24,7 +24,7 @@ from PIL import Image, ImageOps
 from side_by_side import Job, compare
 from sklearn.datasets import load_sample_images
 
-FILES = flags.DEFINE_integer("files", 3000, "Files of about 500 by 375 pixels.", lower_bound=64)
+FILES = flags.DEFINE_integer("files", 3000, "Files of about 500 by 375 pixels; 0 leaves them out.", lower_bound=0)
 LARGE = flags.DEFINE_integer("large_files", 200, "Files of about 2000 by 1500 pixels; 0 leaves them out.")
 SIZE = flags.DEFINE_integer("size", 224, "Pixels of the views.", lower_bound=8)
 BATCH = flags.DEFINE_integer("batch_size", 64, "Images of a batch.", lower_bound=2)

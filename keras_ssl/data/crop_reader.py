@@ -39,9 +39,9 @@ class CropReader:
     """Opens each image once and cuts all its crops, in as many threads as there are cores, ahead of use.
 
     Of a JPEG only the rows and columns between the outermost borders of the crops are decoded, exactly as in the whole
-    image. Where all crops of an image are at least four times as high and wide as their views, the decoder reduces the
-    image by 2 (by 4 from eight times on, by 8 from sixteen times on), and the rest is done by resizing. Crops are
-    resized by Pillow with antialiasing, without a look at pixels outside of them.
+    image. Crops are resized by Pillow with antialiasing, without a look at pixels outside of them. Where a crop is at
+    least four times as high or wide as its view, means of so many pixels are taken first that it is still twice as high
+    or wide; where all crops of a JPEG are, the decoder itself reduces it by 2, 4 or 8 before that.
 
     Args:
         source: the images.
@@ -146,7 +146,8 @@ class CropReader:
         height, width = self.plan.sizes[number]
         size = (height, width) if orientation >= _LYING else (width, height)
         image = self._image.fromarray(np.ascontiguousarray(crop))
-        return upright_image(np.asarray(image.resize(size, self._filters[number], box=inside)), orientation)
+        made = image.resize(size, self._filters[number], box=inside, reducing_gap=_LEFT)
+        return upright_image(np.asarray(made), orientation)
 
     def _jpeg_size(self, encoded: bytes) -> tuple[int, int]:
         height, width, _ = self._tf.raw_ops.ExtractJpegShape(contents=encoded).numpy().tolist()

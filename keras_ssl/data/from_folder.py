@@ -46,9 +46,9 @@ def from_folder(
     function of the model's seed, the step and the place in the batch, whatever worker reads them and wherever a run
     goes on. Pixels are those of decoding, cropping and resizing in the step, but for rounding to uint8 (at most one
     level of 255 with bilinear crops; with bicubic ones more where Pillow cuts off what overshoots, as torchvision's
-    does). Where all crops of a JPEG are four or more times as high and wide as their views, the decoder reduces it
-    first, by half of that at most, which changes pixels by a level or so. Damage of a JPEG below the lowest crop of an
-    epoch is not met in it. `predict`, `inputs()` and callbacks see the center squares, as ever.
+    does). A crop that is four or more times as high or wide as its view is first reduced by means of pixels, in a JPEG
+    by the decoder, to twice that at least, which changes pixels by a level or so. Damage of a JPEG below the lowest
+    crop of an epoch is not met in it. `predict`, `inputs()` and callbacks see the center squares, as ever.
 
     The backend may be JAX; TensorFlow then serves as the reader only.
 
