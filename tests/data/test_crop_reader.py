@@ -67,8 +67,9 @@ def test_boxes_are_those_of_the_step_to_the_bit(views):
             np.testing.assert_array_equal(got, boxes_of_step(views, seed, step, positions, height, width))
 
 
+@pytest.mark.once
 def test_crops_are_those_of_the_whole_image(tmp_path):
-    """A level of 255 is the bound: the reader rounds to uint8, once between rows and columns and once at the end."""
+    """A level of 255 is the bound: Pillow rounds to uint8 between columns and rows, and at the end; each is half."""
     views = MultiView([Compose([RandomResizedCrop(48), RandomFlip(0.5)]), RandomResizedCrop((40, 56), (0.05, 0.3))])
     data = from_folder(write_photos(tmp_path / "photos"), size=48, batch_size=8, seed=3, crops=views, epoch=1)
     for number in range(2):
@@ -83,9 +84,10 @@ def test_crops_are_those_of_the_whole_image(tmp_path):
             np.testing.assert_array_equal(batch["box"][row], [[*box, *image.shape[:2]] for box in boxes])
             for view, box in zip(batch["x"], boxes, strict=True):
                 expected = crop_and_resize(image[None].astype("float32"), *box[:, None], view.shape[1:3])[0]
-                assert np.abs(keras.ops.convert_to_numpy(expected) - view[row]).max() <= 1.0
+                assert np.abs(keras.ops.convert_to_numpy(expected) - view[row]).max() <= 1.001
 
 
+@pytest.mark.once
 def test_bicubic_crops_differ_by_rounding_where_they_do_not_overshoot(tmp_path):
     data = from_folder(write_photos(tmp_path / "photos"), size=48, batch_size=16, crops=simclr())
     batch = data[0]
@@ -101,6 +103,7 @@ def test_bicubic_crops_differ_by_rounding_where_they_do_not_overshoot(tmp_path):
     assert differences.mean() < 0.3 and (differences > 1.0).mean() < 0.005
 
 
+@pytest.mark.once
 def test_much_larger_crops_are_reduced_by_the_decoder(tmp_path):
     photo = Image.fromarray(load_sample_images().images[0])
     for orientation in range(1, 9):
