@@ -107,6 +107,10 @@ class Stream:
         self._drawn += count
         return ops.reshape(self._block[:, first : first + count], (-1, *shape))
 
+    def skip(self, count: int) -> None:
+        """Goes on as if `count` draws had been made."""
+        self._drawn += count
+
     def _hash(self, count: int) -> Tensor:
         """The words of the next `count` draws, `[N, count]`."""
         ops = keras.ops

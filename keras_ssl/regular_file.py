@@ -41,6 +41,30 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> io.B
         start = file.read(8)
     ```
     """
+    descriptor, _ = regular_descriptor(path, limit)
+    return open(descriptor, "rb")
+
+
+def regular_descriptor(path: str | os.PathLike[str], limit: int | None = None) -> tuple[int, int]:
+    """As `open_regular`, without a file object around it, which takes as long as opening: for a great many files.
+
+    Args:
+        path, limit: as for `open_regular`.
+
+    Returns:
+        The descriptor, which the caller closes, and the size in bytes.
+
+    Raises:
+        OSError: as `open_regular`.
+
+    Example:
+
+    ```python
+    descriptor, size = regular_descriptor("photos/1.png")
+    start = os.pread(descriptor, 8, 0)
+    os.close(descriptor)
+    ```
+    """
     name = user_path(path)
     try:
         _check(os.stat(name).st_mode, name)  # before it is opened: opening alone can act on a device
@@ -52,7 +76,7 @@ def open_regular(path: str | os.PathLike[str], limit: int | None = None) -> io.B
         _check(status.st_mode, name)
         if limit is not None and status.st_size > limit:
             raise OSError(errno.EFBIG, f"The file has {status.st_size} bytes, which is more than {limit}", name)
-        return open(descriptor, "rb")
+        return descriptor, status.st_size
     except BaseException:
         os.close(descriptor)
         raise

@@ -92,6 +92,22 @@ class EpochBatches(keras.utils.PyDataset):
         """
         raise NotImplementedError
 
+    def follow(self, seed: int, first_step: int | None) -> None:
+        """Says of which steps the batches are; only random crops of a reader of files depend on it.
+
+        Args:
+            seed: of the views.
+            first_step: number of the step that batch 0 of epoch 0 would be. None where the steps of each epoch are
+                counted from 0, as in an evaluation.
+        """
+
+    def whole(self, index: int) -> dict[str, Any]:
+        """Batch number `index`, with whole images where batches hold random crops: for callbacks that look at images.
+
+        Of images in files these are the center squares.
+        """
+        return self[index]
+
     @property
     def one_input(self) -> bool:
         """Whether each sample has one input, and not ready-made views or a pair."""

@@ -7,6 +7,7 @@ from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.data.image_source import MAX_DAMAGED
 from keras_ssl.data.path_list import PathList
+from keras_ssl.views.view import View
 
 
 def from_folder(
@@ -21,6 +22,7 @@ def from_folder(
     epoch: int = 0,
     max_damaged: float = MAX_DAMAGED,
     exif_orientation: bool = True,
+    crops: View | None = None,
 ) -> "FolderBatches":
     """Makes a data set of the image files below a folder; tf.data reads and resizes them in parallel.
 
@@ -39,6 +41,15 @@ def from_folder(
     decoded. The file then keeps its place in the order, so that the order stays a function of seed, epoch and folder
     alone, and the next good image of its batch stands in for it.
 
+    With `crops`, a random crop may reach the borders of an image, and a small one has the pixels of the file. Each
+    file is opened once for all its views. Boxes are the ones that the step would draw in the whole image: a pure
+    function of the model's seed, the step and the place in the batch, whatever worker reads them and wherever a run
+    goes on. Pixels are those of decoding, cropping and resizing in the step, but for rounding to uint8 (at most one
+    level of 255 with bilinear crops; with bicubic ones more where Pillow cuts off what overshoots, as torchvision's
+    does). A crop that is four or more times as high or wide as its view is first reduced by means of pixels, in a JPEG
+    by the decoder, to twice that at least, which changes pixels by a level or so. Damage of a JPEG below the lowest
+    crop of an epoch is not met in it. `predict`, `inputs()` and callbacks see the center squares, as ever.
+
     The backend may be JAX; TensorFlow then serves as the reader only.
 
     Args:
@@ -55,6 +66,12 @@ def from_folder(
         epoch: number of the first epoch. Defaults to 0.
         max_damaged: the largest share of files that may be damaged, 0 to 1. Defaults to 0.01.
         exif_orientation: whether photos are turned upright as their EXIF data say. Defaults to `True`.
+        crops: views whose random crops are cut from the images at their full resolution, as the papers do: those of the
+            model, `crops=model.views`, of which each begins with a `RandomResizedCrop`. Then `"x"` is a tuple with the
+            crops of each view, uint8 `[batch_size, height, width, 3]` (`size` pixels where the views have none), and
+            `"box"` tells their places, int32 `[batch_size, views, 6]`: top, left, height and width, and the height and
+            width of the image, turned upright. The step makes the rest of the views. Defaults to `None`: crops are cut
+            by the step, from the center squares.
 
     Returns:
         A `keras.utils.PyDataset` with the attributes `class_names`, `files`, `labels`, `skipped` and `epoch`.
@@ -71,10 +88,15 @@ def from_folder(
     data = keras_ssl.data.from_folder("photos", size=96, batch_size=64, seed=1)
     print(len(data), data.class_names)
     model.fit(data, epochs=10)
+
+    views = keras_ssl.views.simclr(size=224)  # crops of the photographs as they are
+    model = keras_ssl.SimCLR(keras_ssl.encoders.ResNet(50), views=views)
+    model.compile("adam")
+    model.fit(keras_ssl.data.from_folder("photos", size=256, crops=views), epochs=10)
     ```
     """
     folder = ImageFolder(path, size, labelled, max_damaged, exif_orientation)
-    return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch)
+    return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch, crops)
 
 
 class FolderBatches(ImageBatches[ImageFolder]):

@@ -3,6 +3,7 @@
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_records import ImageRecords, Paths
 from keras_ssl.data.image_source import MAX_DAMAGED
+from keras_ssl.views.view import View
 
 
 def from_tfrecords(
@@ -16,6 +17,7 @@ def from_tfrecords(
     epoch: int = 0,
     verify: bool = False,
     max_damaged: float = MAX_DAMAGED,
+    crops: View | None = None,
 ) -> "RecordBatches":
     """Makes a data set of the images in TFRecord files, such as `write_tfrecords` and tensorflow_datasets make.
 
@@ -29,6 +31,15 @@ def from_tfrecords(
     When the shards are opened, the frame of each record is read: shards that are missing, truncated or damaged there
     are errors. Images that cannot be decoded are treated as `from_folder` treats them: named in a warning, counted in
     `skipped`, replaced by the next good image of their batch, and an error past `max_damaged` of all.
+
+    With `crops`, a random crop may reach the borders of an image, and a small one has the pixels of the file. Each
+    file is opened once for all its views. Boxes are the ones that the step would draw in the whole image: a pure
+    function of the model's seed, the step and the place in the batch, whatever worker reads them and wherever a run
+    goes on. Pixels are those of decoding, cropping and resizing in the step, but for rounding to uint8 (at most one
+    level of 255 with bilinear crops; with bicubic ones more where Pillow cuts off what overshoots, as torchvision's
+    does). A crop that is four or more times as high or wide as its view is first reduced by means of pixels, in a JPEG
+    by the decoder, to twice that at least, which changes pixels by a level or so. Damage of a JPEG below the lowest
+    crop of an epoch is not met in it. `predict`, `inputs()` and callbacks see the center squares, as ever.
 
     The backend may be JAX; TensorFlow then serves as the reader only.
 
@@ -49,6 +60,12 @@ def from_tfrecords(
         verify: whether all bytes are read and compared with their checksums at once, before training: as long as
             copying the shards takes. Defaults to `False`.
         max_damaged: the largest share of images that may be damaged, 0 to 1. Defaults to 0.01.
+        crops: views whose random crops are cut from the images at their full resolution, as the papers do: those of the
+            model, `crops=model.views`, of which each begins with a `RandomResizedCrop`. Then `"x"` is a tuple with the
+            crops of each view, uint8 `[batch_size, height, width, 3]` (`size` pixels where the views have none), and
+            `"box"` tells their places, int32 `[batch_size, views, 6]`: top, left, height and width, and the height and
+            width of the image, turned upright. The step makes the rest of the views. Defaults to `None`: crops are cut
+            by the step, from the center squares.
 
     Returns:
         A `keras.utils.PyDataset` with the attributes `class_names` (where the JSON file beside the shards tells them),
@@ -71,7 +88,7 @@ def from_tfrecords(
     Source: https://www.tensorflow.org/tutorials/load_data/tfrecord (the format).
     """
     return RecordBatches(
-        ImageRecords(path, size, verify, max_damaged), batch_size, seed, shuffle, drop_remainder, epoch
+        ImageRecords(path, size, verify, max_damaged), batch_size, seed, shuffle, drop_remainder, epoch, crops
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_header import read_header
+from keras_ssl.data.image_header import MAX_BYTES, read_header
 from keras_ssl.data.image_listing import EXTENSIONS, ImageListing
 from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
 from keras_ssl.data.path_list import PathList
@@ -14,6 +14,7 @@ from keras_ssl.data.pillow_image import check_pillow, read_pillow
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.messages import warn
 from keras_ssl.paths import user_path
+from keras_ssl.regular_file import read_regular
 
 _THREADS = 16
 _VERIFIED = 1024  # files verified by a thread at a time: a task for each file would take more than the file
@@ -128,6 +129,12 @@ class ImageFolder(ImageSource):
             lambda: tf.io.read_file(path),
         )
         return encoded, label, tf.where(by_pillow, _UPRIGHT, code)
+
+    def encoded(self, fed: bytes, label: int) -> tuple[bytes, int, int]:
+        code, path = (_UPRIGHT, fed) if self._plain else (int(fed[:1]), fed[1:])
+        if code == PILLOW:
+            return self._converted(path), label, _UPRIGHT
+        return read_regular(path, MAX_BYTES), label, code  # type: ignore[arg-type]  # bytes are a path, too
 
     def _converted(self, path: bytes) -> bytes:
         return read_pillow(path, self.exif_orientation, "BMP")

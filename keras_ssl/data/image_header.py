@@ -5,7 +5,7 @@ import struct
 from collections.abc import Callable
 
 from keras_ssl.data.read_at import read_at
-from keras_ssl.regular_file import open_regular
+from keras_ssl.regular_file import regular_descriptor
 
 MAX_BYTES = 2**30
 """Largest size of an image file: what is larger is no photo, and would be read into memory as a whole."""
@@ -32,10 +32,10 @@ def read_header(path: str | bytes, orientation: bool = True) -> tuple[str, bool,
     Raises:
         OSError: if it cannot be read, is no regular file, or is larger than `MAX_BYTES`.
     """
-    with open_regular(path, MAX_BYTES) as file:  # type: ignore[arg-type]  # bytes are a path, too
-        descriptor = file.fileno()
+    descriptor, size = regular_descriptor(path, MAX_BYTES)  # type: ignore[arg-type]  # bytes are a path, too
+    try:
         head = read_at(descriptor, HEAD, 0)
-        tail = read_at(descriptor, _TAIL, max(0, os.fstat(descriptor).st_size - _TAIL))
+        tail = head[-_TAIL:] if len(head) == size else read_at(descriptor, _TAIL, max(0, size - _TAIL))
 
         def read(count: int, offset: int) -> bytes:
             inside = head[offset : offset + count]
@@ -45,6 +45,8 @@ def read_header(path: str | bytes, orientation: bool = True) -> tuple[str, bool,
             return "jpeg", tail.endswith(b"\xff\xd9"), jpeg_orientation(head, read) if orientation else 1
         if head.startswith(b"\x89PNG\r\n\x1a\n"):
             return "png", tail[4:8] == b"IEND", png_orientation(head, read) if orientation else 1
+    finally:
+        os.close(descriptor)
     return "other", False, 1
 
 

@@ -2,7 +2,7 @@
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from glob import escape, glob
 from pathlib import Path
@@ -17,6 +17,8 @@ from keras_ssl.paths import user_path
 from keras_ssl.regular_file import open_regular
 
 _THREADS = 16
+_BLOCK, _SMALL = 2**20, 2**13  # bytes read at a time where records are at most so long
+_LENGTH = struct.Struct("<Q")
 _LABELS = 256  # records in memory while labels are read
 
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -108,6 +110,18 @@ class ImageRecords(ImageSource):
         record = tf.io.parse_single_example(fed, fields)
         return record["image"], record["label"], record.get("orientation")
 
+    def encoded(self, fed: bytes, label: int) -> tuple[bytes, int, int]:
+        fields = self._features(fed, lambda error: OSError(f"A record is damaged ({error})"))
+
+        def integer(name: str, missing: int) -> int:
+            values = fields[name].int64_list.value if name in fields else ()
+            return int(values[0]) if values else missing
+
+        images = list(fields["image"].bytes_list.value) if "image" in fields else []
+        if len(images) != 1:
+            raise OSError("A record holds no image")
+        return images[0], integer("label", -1), integer("orientation", 1) if self._turned else 1
+
     def _records(self, shard: int, numbers: np.ndarray) -> list[bytes]:
         """The payloads of records of one shard."""
         starts = self._starts[shard]
@@ -159,13 +173,18 @@ class ImageRecords(ImageSource):
                     )
 
     def _fields(self, shard: int, number: int) -> Any:
+        record = self._records(shard, np.array([number]))[0]
+        return self._features(
+            record,
+            lambda error: ValueError(f"The records must be tf.train.Example. Received: {self.shards[shard]}"),
+        )
+
+    def _features(self, record: bytes, problem: Callable[[Exception], Exception]) -> Any:
         example = self._tf.train.Example()
         try:
-            example.ParseFromString(self._records(shard, np.array([number]))[0])
-        except ValueError:
-            raise
+            example.ParseFromString(record)
         except Exception as error:  # protobuf's own type of error depends on its version
-            raise ValueError(f"The records must be tf.train.Example. Received: {self.shards[shard]}") from error
+            raise problem(error) from error
         return example.features.feature
 
     def _verify(self) -> None:
@@ -209,17 +228,20 @@ def _places(shard: str) -> np.ndarray:
     Raises:
         ValueError: if the shard cannot be read, or its records do not fill it.
     """
-    headers, places = bytearray(), []
+    headers, lengths = bytearray(), []
+    block, begin, length = b"", 0, 0
     try:
         with open_regular(shard) as stream:
             file, size, position = stream.fileno(), os.fstat(stream.fileno()).st_size, 0
             while position < size:
-                header = read_at(file, HEADER, position)
-                if len(header) < HEADER:
-                    break
-                length = struct.unpack_from("<Q", header)[0]
-                headers += header
-                places.append((position + HEADER, length))
+                if not begin <= position <= begin + len(block) - HEADER:
+                    # After a small record the next ones are read with its successor, and looked at in memory.
+                    block, begin = read_at(file, _BLOCK if 0 < length <= _SMALL else HEADER, position), position
+                    if len(block) < HEADER:
+                        break
+                headers += block[position - begin : position - begin + HEADER]
+                (length,) = _LENGTH.unpack_from(block, position - begin)
+                lengths.append(length)
                 position += HEADER + length + FOOTER
     except OSError as error:
         raise ValueError(f"A shard cannot be read ({error.strerror}). Received: {shard}") from error
@@ -227,7 +249,7 @@ def _places(shard: str) -> np.ndarray:
     wrong = checksums(rows[:, :8]) != np.ascontiguousarray(rows[:, 8:]).view("<u4")[:, 0]
     if wrong.any():
         number = int(wrong.argmax())
-        start = places[number][0] - HEADER
+        start = sum(lengths[:number]) + number * (HEADER + FOOTER)
         if rows[number, :2].tobytes() == b"\x1f\x8b":
             raise ValueError(f"Shards must not be compressed: images are already. Received: {shard}")
         raise ValueError(
@@ -236,7 +258,9 @@ def _places(shard: str) -> np.ndarray:
         )
     if position != size:
         raise ValueError(
-            f"A shard is truncated: after {max(0, len(places) - (position > size))} whole records. "
+            f"A shard is truncated: after {max(0, len(lengths) - (position > size))} whole records. "
             f"Received: {shard} of {size} bytes"
         )
-    return np.array(places, np.int64).reshape(-1, 2)
+    sizes = np.array(lengths, np.int64)
+    starts = HEADER + np.cumsum(sizes + HEADER + FOOTER) - (sizes + HEADER + FOOTER)
+    return np.stack([starts, sizes], axis=1)

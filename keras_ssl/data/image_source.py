@@ -44,7 +44,7 @@ class ImageSource(ABC):
     costs some speed, marks those that fail and goes on. They are named in a warning and counted in `skipped`, and a
     share of them above `max_damaged` is an error.
 
-    A subclass writes `name`, `read_labels`, `feed` and `read`.
+    A subclass writes `name`, `read_labels`, `feed`, `read` and `encoded`.
 
     Args:
         path: where the images are, for messages.
@@ -94,6 +94,14 @@ class ImageSource(ABC):
         """The encoded image, its label and its EXIF orientation, as tensors, of what `feed` gave for one.
 
         A part of tf.data's graph. None for the orientation where all images are upright.
+        """
+
+    @abstractmethod
+    def encoded(self, fed: bytes, label: int) -> tuple[bytes, int, int]:
+        """What `read` gives, on the host: of the orientation 1 where the image is upright.
+
+        Raises:
+            OSError: if it cannot be read.
         """
 
     def stream(self, order: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:

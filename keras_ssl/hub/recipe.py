@@ -232,6 +232,7 @@ class Recipe:
             arguments=arguments,
             batch_size=training["batch_size"],
             seed=training["seed"],
+            views=self.build("views") if "crops" in arguments and "views" in self.sections else None,
         )
 
     def build(self, section: str, **given: Any) -> Any:

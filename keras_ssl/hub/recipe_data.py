@@ -25,6 +25,7 @@ from keras_ssl.hub.tfds_data import tfds_test, tfds_train
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
 from keras_ssl.random import permutation
+from keras_ssl.views.view import View
 
 _TABLES = ("breast_cancer", "digits", "iris", "wine")  # of scikit-learn, which come with it
 _NAMES = ("colored_digits", "digit_scenes", "cifar10", "cifar100")
@@ -77,8 +78,9 @@ class DataSource:
     @property
     def settings(self) -> tuple[str, ...]:
         """What a recipe can say of the data: `known`, and for data in memory `on_device`, as in `from_arrays`, or the
-        number of `labels` that are kept and the `ratio` of labeled to unlabeled samples in a batch."""
-        return self.known if self.make is None else (*self.known, "on_device", "labels", "ratio")
+        number of `labels` that are kept and the `ratio` of labeled to unlabeled samples in a batch; for files that are
+        streamed where `crops` come from."""
+        return (*self.known, *(("crops",) if self.make is None else ("on_device", "labels", "ratio")))
 
     def read(self, **arguments: Any) -> LabelledImages:
         """All images, in memory."""
@@ -105,6 +107,9 @@ def data_source(name: str) -> DataSource:
       holds a folder `train` and a folder `test` or `val`, these are its two parts;
     - a folder of TFRecord shards, as scripts/make_tfrecords.py makes them, or two of them in the same way; takes
       `size`.
+
+    Of files that are streamed (the last three) a recipe may also say `crops = "full"`: random crops are cut from the
+    images at full resolution. By default ("square") they are cut from the center squares of `size` pixels.
 
     Nothing is read or downloaded yet.
 
@@ -157,12 +162,18 @@ def data_source(name: str) -> DataSource:
 
 
 def training_batches(
-    source: DataSource, arguments: dict[str, Any], batch_size: int, seed: int
+    source: DataSource, arguments: dict[str, Any], batch_size: int, seed: int, views: View | None = None
 ) -> tuple[Any, LabelledImages | None]:
     """Batches for `fit`, and the labelled images to watch it with, or None where there are no labels.
 
     Files are streamed, and read into memory for the second purpose only if they are at most 2 GiB of labelled
     images. They are listed once for both.
+
+    Args:
+        source: of the data.
+        arguments: what a recipe says of them besides their name.
+        batch_size, seed: of the training.
+        views: those of the model, which `crops = "full"` needs. Defaults to None.
     """
     if source.train is None:
         how = {key: arguments[key] for key in ("on_device", "labels", "ratio") if key in arguments}
@@ -173,10 +184,22 @@ def training_batches(
             on_device = how.get("on_device", False)
             batches = from_arrays(images.x, images.y, batch_size=batch_size, seed=seed, on_device=on_device)
         return batches, images if images.y is not None else None
+    from_files = _crops_are_full(arguments.get("crops", "square"), views)
+    arguments = {key: value for key, value in arguments.items() if key != "crops"}
     opened = source.train(**arguments)
-    batches = ImageBatches(opened, batch_size, seed, shuffle=True, drop_remainder=True, epoch=0)
+    crops = views if from_files else None
+    batches = ImageBatches(opened, batch_size, seed, shuffle=True, drop_remainder=True, epoch=0, crops=crops)
     too_many = len(opened) * 3 * opened.size**2 > _LABELLED_BYTES
     return batches, None if too_many or not opened.labelled else _in_memory(opened, source.test(**arguments))
+
+
+def _crops_are_full(crops: Any, views: View | None) -> bool:
+    """Whether random crops are cut from the images at full resolution, as a recipe says."""
+    if crops not in ("full", "square"):
+        raise ValueError(f'`data.crops` must be "full" or "square". Received: crops={crops!r}')
+    if crops == "full" and views is None:
+        raise ValueError(f"`data.crops` needs a section [views] in the recipe. Received: crops={crops!r}")
+    return crops == "full"
 
 
 def _few_labels(images: LabelledImages, labels: int, ratio: Sequence[int], batch_size: int, seed: int) -> Any:

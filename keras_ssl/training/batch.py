@@ -101,6 +101,11 @@ def _from_tuple(parts: tuple[Any, ...]) -> dict[str, Any]:
     )
 
 
+def holds_crops(batch: Mapping[str, Any]) -> bool:
+    """Whether `x` is a tuple of random crops of each image, of which the rest of the views is still to be made."""
+    return "box" in batch and is_views(batch["x"]) and not batch.get("finished", False)
+
+
 def sample_count(batch: dict[str, Any]) -> Tensor:
     """Number of samples of a batch: an integer where it is known, else a scalar tensor."""
     first = batch["x"][0] if is_views(batch["x"]) else batch["x"]

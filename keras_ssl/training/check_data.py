@@ -64,6 +64,16 @@ def check_data(data: Any, model: Any, inputs_only: bool = False, training: bool 
     return data
 
 
+def check_crops(data: EpochBatches, model: Any) -> None:
+    """Raises a `ValueError` where the batches hold random crops of other views than a model's."""
+    crops = getattr(data, "crops", None)
+    if crops is not None and crops != model.views:
+        raise ValueError(
+            "The data's random crops must be those of the model's views: give both the same `views`, or the data "
+            f"`crops=model.views`. Received: crops={crops!r}, and a model with views={model.views!r}"
+        )
+
+
 def _length(data: keras.utils.PyDataset) -> int | None:
     """Number of batches; None where the data set does not tell."""
     try:

@@ -81,6 +81,6 @@ class Field:
         return keras.ops.full((count, *sizes), self.missing, dtype=self.dtype)
 
 
-STANDARD_FIELDS = ("y", "index", "group", "stream")
-"""Fields that any batch may hold, read or not: labels (-1 is unlabeled), sample numbers, groups (patient, device), and
-the number of the stream that a sample comes from."""
+STANDARD_FIELDS = ("y", "index", "group", "stream", "box")
+"""Fields that any batch may hold, read or not: labels (-1 is unlabeled), sample numbers, groups (patient, device), the
+number of the stream that a sample comes from, and the boxes of the random crops that `x` holds in place of images."""

@@ -14,7 +14,7 @@ from keras_ssl.messages import guarded_output
 from keras_ssl.training.accumulation import warn_of_accumulation
 from keras_ssl.training.advice import warn_of_plan
 from keras_ssl.training.batch import as_arrays, as_batch, in_tuples, sample_count, split_arrays
-from keras_ssl.training.check_data import check_data
+from keras_ssl.training.check_data import check_crops, check_data
 from keras_ssl.training.plan import plan
 from keras_ssl.training.processes import Processes
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count, warn_of_local_statistics
@@ -26,6 +26,7 @@ from keras_ssl.training.resume import (
     check_finite_length,
     check_position,
     data_length,
+    draw_crops,
     epochs_done,
     fit_hooks,
     follow_steps,
@@ -42,6 +43,7 @@ class Fitting(keras.Model):
     _begin: tuple[Position, Run] | None = None  # where a resumed run goes on
     _fit_full_batches = False  # whether `fit` has checked the size that all of its batches have
     _followed: EpochBatches | None = None  # arrays whose order goes on with the model's steps
+    _cropped: EpochBatches | None = None  # data whose random crops are those of the model's steps
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Configures training. Takes what `keras.Model.compile` takes, except losses and metrics.
@@ -172,8 +174,12 @@ class Fitting(keras.Model):
         self._fit_full_batches = isinstance(x, EpochBatches) and x.drop_remainder
         if arrays is None:
             x = check_data(x, self, training=True)
+            if isinstance(x, EpochBatches):
+                check_crops(x, self)
+                self._cropped = x
         if held_out is None and validation_data is not None:
             validation_data = check_data(validation_data, self)
+            self._evaluate_crops(validation_data)
         hooks = fit_hooks(callbacks)
         run = Run(x, epochs, initial_epoch, data_length(x, steps_per_epoch), steps_per_epoch is not None)
         if validation_data is not None and validation_steps is None:
@@ -241,6 +247,7 @@ class Fitting(keras.Model):
             x, y, batch_size = self._evaluation_dataset(arrays, batch_size), None, None
         elif not kwargs.get("_use_cached_eval_dataset"):
             x = check_data(x, self)
+            self._evaluate_crops(x)
         if kwargs.get("steps") is None:
             check_finite_length(x, "steps")
         self._evaluating = True
@@ -390,17 +397,25 @@ class Fitting(keras.Model):
 
     def _forget_begin(self, data: Any) -> None:
         """Leaves nothing of a resumption that was cut short for the next `fit`."""
-        self._begin = self._followed = None
+        self._begin = self._followed = self._cropped = None
         if isinstance(data, EpochBatches):
             data.first_batch = 0
 
     def _begin_epochs(self, iterator: Any) -> None:
         """Called with Keras' iterator over the epochs of `fit`, and later with those of evaluations."""
+        if self._cropped is not None:
+            draw_crops(iterator, self._cropped, self)
         if self._begin is not None:
             begin_at(iterator, *self._begin)
         elif self._followed is not None:
             follow_steps(iterator, self._followed, self)
-        self._begin = self._followed = None
+        self._begin = self._followed = self._cropped = None
+
+    def _evaluate_crops(self, data: Any) -> None:
+        """Has a data set whose batches hold random crops draw them as an evaluation does."""
+        if isinstance(data, EpochBatches):
+            check_crops(data, self)
+            data.follow(self.test_seed, None)
 
 
 def _refuse_weights(model: Any, method: str, unknown: dict[str, Any]) -> None:

@@ -116,12 +116,12 @@ class PixelInput(keras.Model):
                 f"expects. Received: x of type {dtype}"
             )
 
-    def _views_of_parts(self, parts: Any, step: Step) -> list[Tensor]:
+    def _views_of_parts(self, parts: Any, step: Step, views: Any) -> list[Tensor]:
         """The k-th pipeline's view of the k-th part, each with draws of its own."""
-        pipelines: Any = [self.views] * len(parts)
-        if isinstance(self.views, MultiView):
-            pipelines = self.views.views
-        if len(pipelines) != len(parts) or not isinstance(self.views, View):
+        pipelines: Any = [views] * len(parts)
+        if isinstance(views, MultiView):
+            pipelines = views.views
+        if len(pipelines) != len(parts) or not isinstance(views, View):
             raise ValueError(
                 "Of ready-made views, each goes through the pipeline of its place: `views` must be a view, or a "
                 "`MultiView` of as many pipelines; leave `views` out to take them as they are. "

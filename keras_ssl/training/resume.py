@@ -154,6 +154,23 @@ def follow_steps(iterator: Any, data: EpochBatches, model: Any) -> None:
     iterator._enumerate_iterator = followed
 
 
+def draw_crops(iterator: Any, data: EpochBatches, model: Any) -> None:
+    """Makes the first epoch of Keras' epoch iterator, and those after it, draw random crops for the steps that the
+    model will count.
+
+    Where the training begins is known when the epoch does: a callback may restore the model before.
+    """
+    whole = iterator._enumerate_iterator
+
+    def drawn() -> Iterator[tuple[int, int, Any]]:
+        iterator._enumerate_iterator = whole
+        done = data.epoch * data.batches_in_epoch + data.first_batch
+        data.follow(model.seed, int(keras.ops.convert_to_numpy(model.step)) - done)
+        yield from whole()
+
+    iterator._enumerate_iterator = drawn
+
+
 def epochs_done(model: Any, data: EpochBatches) -> int:
     """How many epochs of a data set the steps of a model are."""
     return int(keras.ops.convert_to_numpy(model.step)) // data.batches_in_epoch

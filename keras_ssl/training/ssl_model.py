@@ -18,7 +18,7 @@ from keras_ssl.training import engine
 from keras_ssl.training.accumulation import accumulation_differences
 from keras_ssl.training.advice import layers_advice
 from keras_ssl.training.backends import backend
-from keras_ssl.training.batch import is_views
+from keras_ssl.training.batch import holds_crops, is_views
 from keras_ssl.training.check_labels import check_some_labels
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.training.engine import Outcome
@@ -33,6 +33,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.training.view_argument import as_views, check_channels
 from keras_ssl.typing import Logs, Tensor
+from keras_ssl.views.after_crop import without_crops
 from keras_ssl.views.view import View
 
 _TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
@@ -159,6 +160,7 @@ class SSLModel(PixelInput, Fitting):
         self.scalars, self.test_scalars = ScalarMeans(name="scalars"), ScalarMeans(name="test_scalars")
         self._evaluating = False
         self._view_programs: Any = None
+        self._crop_programs: Any = None
         self._on_device: Any = None  # the data set on the device from whose inputs the step gathers its batch
         self._batch_size = DEFAULT_BATCH_SIZE
         self._watch: FiniteWatch | None = None
@@ -327,17 +329,17 @@ class SSLModel(PixelInput, Fitting):
         of its place.
         """
         x, finished = batch["x"], batch.get("finished", False)
-        if is_views(x) and (finished or not self.explicit_views):
+        if is_views(x) and (finished or not self.explicit_views) and not holds_crops(batch):
             return self._enough([self.encoder_input(view, check=not finished) for view in x])
         return [made for _, made in self.view_pairs(batch, step)]
 
     def view_pairs(self, batch: dict[str, Tensor], step: Step) -> list[tuple[Tensor, Tensor]]:
         """Each view of a batch twice: on the scale of the views, for images [0, 1], and as the encoder's input."""
         x = batch["x"]
-        if not is_views(x):
+        if not is_views(x) or holds_crops(batch):
             views = self.backend.call_views(self, x, step)
         elif self.explicit_views and not batch.get("finished", False):
-            views = self._views_of_parts(x, step)
+            views = self._views_of_parts(x, step, self.views)
         else:
             views = [self._to_unit(view) for view in x]
         dtypes = [dtype_of(part) for part in (x if is_views(x) else [x] * len(views))]
@@ -516,7 +518,10 @@ class SSLModel(PixelInput, Fitting):
         return self.backend.test_step(self, *arguments)
 
     def call_views(self, images: Tensor, step: Step) -> list[Tensor]:
-        """The views of images in the range of the views, not preprocessed, by a plain call."""
+        """The views of images, or of a tuple of crops of them, in the range of the views, not preprocessed, by a plain
+        call."""
+        if is_views(images):
+            return self._views_of_parts(images, step, without_crops(self.views))
         views: Any = self.views(self._to_unit(images), step.view_stream())
         return list(views) if is_views(views) else [views]
 

@@ -53,11 +53,12 @@ class ViewPrograms:
         self._programs: dict[tuple[int, ...], Callable[..., Any]] = {}
         self._pipelines = [self._compiled(_parts(own, leaves)) for own in leaves]
 
-    def __call__(self, images: Tensor, seed: Tensor, step: Tensor, positions: Tensor) -> list[Tensor]:
+    def __call__(self, images: Any, seed: Tensor, step: Tensor, positions: Tensor) -> list[Tensor]:
         """Applies the view.
 
         Args:
-            images: array or tensor `[N, H, W, C]`; only N may be unknown.
+            images: array or tensor `[N, H, W, C]`; only N may be unknown. Or a tuple of them, one for each pipeline,
+                whose sizes may differ.
             seed: integer or scalar tensor in [0, 2**32).
             step: integer or scalar tensor.
             positions: integer tensor `[N]`.
@@ -68,12 +69,18 @@ class ViewPrograms:
         Raises:
             ValueError: as the view, and `to_unit_float`, do.
         """
-        images = tf.convert_to_tensor(images)
+        count = len(self._pipelines)
+        given = list(images) if isinstance(images, tuple | list) else [tf.convert_to_tensor(images)] * count
+        if len(given) != count:
+            raise ValueError(
+                f"Argument `images` must have a part for each of {count} pipelines. Received: {len(given)} parts"
+            )
+        parts = [tf.convert_to_tensor(part) for part in given]
         key = Stream(seed, step, positions).key
         # Of other shapes `before` says what is wrong with them.
-        divisible = images.shape.rank == 4 and None not in images.shape[1:]
+        divisible = all(part.shape.rank == 4 and None not in part.shape[1:] for part in parts)
         make = self._chunked if self._in_chunks and divisible else self._whole
-        return make(images, key, positions)
+        return make(parts, key, positions)
 
     def _compiled(self, parts: list[list[View]]) -> list[Callable[..., Any]]:
         """The programs of a pipeline's parts."""
@@ -100,26 +107,26 @@ class ViewPrograms:
 
         return tf.function(program, jit_compile=all(view.supports_jit for view in views), autograph=False)
 
-    def _whole(self, images: Tensor, key: tuple[Tensor, Tensor], positions: Tensor) -> list[Tensor]:
+    def _whole(self, parts: list[Tensor], key: tuple[Tensor, Tensor], positions: Tensor) -> list[Tensor]:
         draw = tf.zeros((), tf.uint32)
         results: list[Tensor] = []
-        for pipeline in self._pipelines:
+        for pipeline, images in zip(self._pipelines, parts, strict=True):
             made = images
             for program in pipeline:
                 made, draw = program(made, *key, positions, draw)
             results += made if isinstance(made, list | tuple) else [made]
         return results
 
-    def _chunked(self, images: Tensor, key: tuple[Tensor, Tensor], positions: Tensor) -> list[Tensor]:
-        most = _chunk_size(images.shape)
-        count = images.shape[0]
+    def _chunked(self, parts: list[Tensor], key: tuple[Tensor, Tensor], positions: Tensor) -> list[Tensor]:
+        most = min(_chunk_size(images.shape) for images in parts)
+        count = parts[0].shape[0]
         if count is None:
-            total = tf.shape(images)[0]
+            total = tf.shape(parts[0])[0]
             size = tf.minimum(most, total)
             chunks = tf.maximum(1, (total + size - 1) // tf.maximum(size, 1))
         else:
             if count <= most:
-                return self._whole(images, key, positions)
+                return self._whole(parts, key, positions)
             total, chunks = count, math.ceil(count / most)
             size = math.ceil(count / chunks)
         shapes: list[Any] = []
@@ -127,8 +134,8 @@ class ViewPrograms:
         def chunk(number: Tensor, *arrays: tf.TensorArray) -> tuple[Any, ...]:
             # The last chunk is as large as the others and makes some images again: another size is another program.
             start = tf.minimum(number * size, total - size)
-            piece = tf.slice(images, [start, 0, 0, 0], [size, *images.shape[1:]])
-            made = self._whole(piece, key, tf.slice(positions, [start], [size]))
+            pieces = [tf.slice(images, [start, 0, 0, 0], [size, *images.shape[1:]]) for images in parts]
+            made = self._whole(pieces, key, tf.slice(positions, [start], [size]))
             shapes[:] = [result.shape for result in made]
             new = number * size - start
             return (

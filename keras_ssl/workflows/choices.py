@@ -24,6 +24,7 @@ from keras_ssl.training.advice import on_cpu
 LEAST = 16
 """Fewer images teach an encoder nothing."""
 _SIZES = (16, 32, 48, 64, 96, 128, 160, 224)
+_LEAST_FULL = 96  # pixels from which on crops are cut from the files as they are
 _LOOKED_AT = 64  # files whose sizes are read
 _UPDATES = {True: 3000, False: 20000}  # on a CPU, on an accelerator
 _MOST_EPOCHS = 200
@@ -65,7 +66,7 @@ def facts_of(data: Any) -> DataFacts:
     """
     if isinstance(data, str | os.PathLike):
         return _facts_of_name(os.fspath(data))
-    first = data[0]["x"] if isinstance(data, EpochBatches) else data
+    first = data.whole(0)["x"] if isinstance(data, EpochBatches) else data
     if not hasattr(first, "shape") or len(first.shape) != 4:
         raise ValueError(
             "`data` must be a folder or a name as in recipes, an array of images [N, H, W, C], or a data set of "
@@ -235,6 +236,11 @@ def choose(
         sections["data"] = {"name": facts.name}
         if facts.streamed:
             sections["data"]["size"] = image_size
+            if image_size >= _LEAST_FULL and "views" in sections:
+                sections["data"]["crops"] = "full"
+                chosen.append(
+                    Choice("data.crops", "full", f"from {_LEAST_FULL} pixels on crops come from the files as they are")
+                )
     return Recipe(sections), chosen
 
 

@@ -78,7 +78,8 @@ class TrainingRun:
         if most_batches is not None:
             self.batches.shorten(min(most_batches, len(self.batches)))
         self.model = recipe.build_model() if model is None else model
-        first = self.batches[0]["x"]
+        whole = self.batches.whole(0)
+        first = whole["x"]
         if self.model.takes_columns:
             self.model.check_form(first)
         else:
@@ -87,7 +88,7 @@ class TrainingRun:
         self.model.compile(optimizer, jit_compile=recipe.sections["training"]["jit_compile"])
         self.callbacks = [keras_ssl.callbacks.StopOnNaN(), *_measurements(labelled, self.batches.batch_size, knn_every)]
         if doctor:
-            self.callbacks.append(keras_ssl.callbacks.CollapseDoctor(self.batches[0]))
+            self.callbacks.append(keras_ssl.callbacks.CollapseDoctor(whole))
         if export is not None:
             check_new_entry("export", export, overwrite)
         self.logdir = writable_folder("logdir", logdir)

@@ -263,3 +263,26 @@ class TestWriting:
         (tmp_path / "new").mkdir()
         write_tfrecords(tmp_path / "photos", tmp_path / "new", shards=2)  # an empty folder is no hindrance
         assert len(list((tmp_path / "new").iterdir())) == 3
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("sizes", [(1, 5000), (8000, 8400), (1, 60_000)])
+def test_records_of_any_sizes_are_found(tmp_path, sizes):
+    from keras_ssl.data.image_records import _places
+
+    lengths = np.random.default_rng(0).integers(*sizes, 700)
+    lengths[::97] = 0
+    shard = str(tmp_path / "a.tfrecord")
+    with tf.io.TFRecordWriter(shard) as writer:
+        for number, length in enumerate(lengths):
+            writer.write(bytes([number % 256]) * int(length))
+    places = _places(shard)
+    np.testing.assert_array_equal(places[:, 1], lengths)
+    content = open(shard, "rb").read()
+    for number, (start, length) in enumerate(places):
+        assert content[start : start + length] == bytes([number % 256]) * int(length)
+    for cut in (5, 3 + int(lengths[-1])):
+        with open(shard, "wb") as file:
+            file.write(content[:-cut])
+        with pytest.raises(ValueError, match="truncated: after 699 whole records"):
+            _places(shard)

@@ -186,6 +186,22 @@ def test_a_folder_of_records(tmp_path):
     assert labelled.x.shape == labelled.x_test.shape == (10, 8, 8, 3) and labelled.classes == ("cat", "dog")
 
 
+def test_crops_of_streamed_files(tmp_path):
+    from keras_ssl.views import simclr
+
+    source = data_source(str(photos(tmp_path)))
+    assert source.settings == ("size", "labelled", "crops")
+    views = simclr(6)
+    batches, labelled = training_batches(source, {"size": 8, "crops": "full"}, batch_size=4, seed=1, views=views)
+    assert [view.shape for view in batches[0]["x"]] == 2 * [(4, 6, 6, 3)] and labelled.x.shape == (10, 8, 8, 3)
+    square, _ = training_batches(source, {"size": 8, "crops": "square"}, batch_size=4, seed=1, views=views)
+    np.testing.assert_array_equal(square[0]["x"], batches.whole(0)["x"])
+    with pytest.raises(ValueError, match='must be "full" or "square".*Received: crops=True'):
+        training_batches(source, {"size": 8, "crops": True}, batch_size=4, seed=1, views=views)
+    with pytest.raises(ValueError, match=r"needs a section \[views\].*Received: crops='full'"):
+        training_batches(source, {"size": 8, "crops": "full"}, batch_size=4, seed=1)
+
+
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "/no/such/folder"])
 def test_other_names_are_errors(name):
     with pytest.raises(ValueError, match="must be a name, an .npz file or a folder.*Received: data="):

@@ -56,7 +56,7 @@ def package(monkeypatch, tmp_path):
 def test_both_parts_at_the_size_of_the_images(package):
     package()
     source = data_source("tfds:digits")
-    assert source.known == source.settings == ("size",)
+    assert source.known == ("size",) and source.settings == ("size", "crops")
     batches, labelled = training_batches(source, {}, batch_size=3, seed=1)
     assert len(batches) == 2 and batches[0]["x"].shape == (3, 4, 4, 3)
     np.testing.assert_array_equal(batches[0]["x"][:, 0, 0, 0], batches[0]["index"])

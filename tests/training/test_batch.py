@@ -68,7 +68,9 @@ def test_backend_tensors_serve_as_arrays_do():
 
 
 def test_an_unknown_key_is_named():
-    with pytest.raises(ValueError, match=r"x, y, index, group, stream and no others. Received: keys=\['label', 'x'\]"):
+    with pytest.raises(
+        ValueError, match=r"x, y, index, group, stream, box and no others. Received: keys=\['label', 'x'\]"
+    ):
         as_batch({"x": IMAGES, "label": LABELS})
 
 

@@ -11,8 +11,10 @@ from keras_ssl.data.device_batches import DeviceBatches, RowBatches, gather_rows
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.training import engine
 from keras_ssl.training.backends.protocol import Scaled
+from keras_ssl.training.batch import is_views
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
+from keras_ssl.views.after_crop import without_crops
 from keras_ssl.views.view import View, to_unit_float
 from keras_ssl.views.view_programs import ViewPrograms
 
@@ -115,9 +117,12 @@ class TensorFlowBackend:
         compiled_apart = isinstance(model.views, View) and model.views.supports_jit
         if model.jit_compile is True or model.run_eagerly or not compiled_apart:
             return model.call_views(images, step)
-        if model._view_programs is None:
-            model._view_programs = ViewPrograms(model.views, lambda batch: to_unit_float(model._to_unit(batch)))
-        return model._view_programs(images, step.seed, step.index, step.position)
+        crops = is_views(images)
+        name = "_crop_programs" if crops else "_view_programs"
+        if getattr(model, name) is None:
+            views = without_crops(model.views) if crops else model.views
+            setattr(model, name, ViewPrograms(views, lambda batch: to_unit_float(model._to_unit(batch))))
+        return getattr(model, name)(images, step.seed, step.index, step.position)
 
     def reducible(self, logs: Logs) -> Logs:
         # Keras averages along the first axis where several processes train.
