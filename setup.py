@@ -65,7 +65,11 @@ def data_packages(name: str, folder: str) -> list[str]:
 
 packages = find_packages(include=["keras_ssl", "keras_ssl.*"])
 package_dir = {"": "."}
-package_data: dict[str, list[str]] = {"keras_ssl": ["py.typed"], "keras_ssl.report": ["*.css", "*.js"]}
+package_data: dict[str, list[str]] = {
+    "keras_ssl": ["py.typed"],
+    "keras_ssl.report": ["*.css", "*.js"],
+    "keras_ssl.workflows": ["*.json"],
+}
 for _name, _folder in DATA_PACKAGES.items():
     for _package in data_packages(_name, _folder):
         packages.append(_package)

@@ -1,6 +1,7 @@
 """Training: the base model of every objective, and the sequence of a step, the same on each backend."""
 
 from keras_ssl.training.combined import Combined
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.encoder_rates import encoder_rates
 from keras_ssl.training.engine import Outcome
 from keras_ssl.training.expected_loss import ExpectedLoss
@@ -16,6 +17,7 @@ from keras_ssl.training.terms import Term
 __all__ = [
     "SAM",
     "Combined",
+    "DataScale",
     "ExpectedLoss",
     "Field",
     "LabelledModel",

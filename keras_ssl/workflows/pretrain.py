@@ -14,6 +14,7 @@ from keras_ssl.messages import say
 from keras_ssl.paths import user_path
 from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel
+from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.workflows.choices import DataFacts, choose, facts_of
 from keras_ssl.workflows.training_run import TrainingRun, is_finished
 
@@ -112,6 +113,8 @@ def train_chosen(
         settings["epochs"] = 1
     if of_own and settings.get("start") is not None:
         raise ValueError(f"`encoder` is that of `start`. Received: encoder={encoder!r}, start={settings['start']!r}")
+    if of_own:
+        settings |= {"feature_dim": int(encoder_shapes(encoder)[1][-1] or 0)}
     recipe, choices = choose(facts, encoder="ConvNet" if of_own else encoder, **settings)
     if is_finished(out) and not overwrite and not of_own and _is_recipe_of(recipe, out):
         say(f"The run is finished: it is loaded. `overwrite=True` trains again. Received: out={out!r}")
