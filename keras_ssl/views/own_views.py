@@ -1,5 +1,6 @@
-"""An objective's own views at another size, without what does not suit the images."""
+"""An objective's own views at another size, milder, and without what does not suit the images."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,13 +20,16 @@ from keras_ssl.views.view_list import ViewList
 @register("views", name="own")
 @dataclass(frozen=True)
 class OwnViews:
-    """In the place of `views`: the objective's own, at another size, without blur or changes of color.
+    """In the place of `views`: the objective's own, at another size, milder, without blur or changes of color.
 
     The objective replaces it by the views that come of its own; recipes say `views.name = "own"`.
 
     Args:
         size: side of the crops in pixels that keep the images' size by themselves. Defaults to None: they keep it.
         local_size: the same of local crops, of a `MultiCrop`. Defaults to None: `size`.
+        min_scale: the least area of crops as a fraction of the image's, where it is below that and the largest is not.
+            Defaults to 0: their own.
+        strength: multiplies the ranges of the color jitter. Defaults to 1.
         blur: whether to blur. Defaults to True.
         color: whether to change saturation and hue, and to make images gray. Defaults to True.
 
@@ -38,6 +42,8 @@ class OwnViews:
 
     size: int | None = None
     local_size: int | None = None
+    min_scale: float = 0.0
+    strength: float = 1.0
     blur: bool = True
     color: bool = True
 
@@ -79,12 +85,22 @@ class OwnViews:
             return view if self.blur else None
         if isinstance(view, RandomGrayscale):
             return view if self.color else None
-        if isinstance(view, ColorJitter) and not self.color:
-            return _with(view, saturation=0.0, hue=0.0)
-        if isinstance(view, RandomResizedCrop) and view.size is None:
-            return _with(view, size=size)
+        if isinstance(view, ColorJitter):
+            names = ("brightness", "contrast", "saturation", "hue")
+            gone = () if self.color else names[2:]
+            ranges = {name: 0.0 if name in gone else _scaled(view.arguments[name], self.strength) for name in names}
+            return ColorJitter(**ranges)
+        if isinstance(view, RandomResizedCrop):
+            low, high = view.scale
+            scale = [max(low, self.min_scale) if high > self.min_scale else low, high]
+            return _with(view, size=size if view.size is None else view.size, scale=scale)
         return view
 
 
 def _with(view: View, **changes: Any) -> View:
     return type(view).from_config({**view.get_config(), **changes})
+
+
+def _scaled(value: Any, strength: float) -> Any:
+    """A range of the jitter, times the strength; a pair of factors stays as it is."""
+    return value if isinstance(value, Sequence) else value * strength

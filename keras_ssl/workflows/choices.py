@@ -24,9 +24,8 @@ from keras_ssl.training import DataScale, SSLModel
 from keras_ssl.training.advice import on_cpu
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.workflows.best_method import best_method
-from keras_ssl.workflows.scaled_settings import needs_more, scaled_settings
+from keras_ssl.workflows.scaled_settings import needs_more, own_views, scaled_settings
 from keras_ssl.workflows.training_length import (
-    BLURRED_FROM,
     RATES,
     WEIGHT_DECAY,
     batches_of,
@@ -253,9 +252,8 @@ def choose(
     if start is not None:
         optimizer["layer_decay"] = 0.75
         chosen.append(Choice("optimizer.layer_decay", 0.75, "earlier blocks of a trained encoder need change least"))
-    views: dict[str, Any] = {"name": "own", "size": image_size, "blur": image_size >= BLURRED_FROM}
-    if facts.channels != 3:
-        views |= {"color": False}
+    views = {"name": "own", **own_views(image_size, facts.channels)}
+    if "color" in views:
         chosen.append(
             Choice("views.color", False, f"the images have {facts.channels} channels, not red, green and blue")
         )

@@ -11,9 +11,8 @@ from keras_ssl.training.advice import on_cpu
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.views import OwnViews
 from keras_ssl.workflows.choices import LEAST, check_method, facts_of
-from keras_ssl.workflows.scaled_settings import scaled_settings
+from keras_ssl.workflows.scaled_settings import own_views, scaled_settings
 from keras_ssl.workflows.training_length import (
-    BLURRED_FROM,
     batches_of,
     chosen_batch_size,
     chosen_epochs,
@@ -56,7 +55,7 @@ def model_for_data(
     )
     given = scaled_settings(kind, scale, given)
     # Views of one's own, and precomputed ones, are taken as they are.
-    given.setdefault("views", OwnViews(size, blur=size >= BLURRED_FROM, color=facts.channels in (1, 3)))
+    given.setdefault("views", OwnViews(**own_views(size, facts.channels)))
     model = kind(encoder, **given)
     model.compile(chosen_optimizer(encoder, batch_size, epochs, batches))
     own = {} if isinstance(data, EpochBatches) else {"batch_size": batch_size}

@@ -10,6 +10,8 @@ from keras_ssl.training import SSLModel
 from keras_ssl.training.data_scale import DataScale
 
 _LEAST_TEMPERATURE = 0.2  # of contrastive methods, whose batches are small here
+_LEAST_CROP = 16  # pixels
+_BLURRED_FROM = 65
 
 # What becomes of an argument's default, by the argument's name.
 _WIDTHS: Callable[[DataScale, Any], Any] = lambda scale, value: scale.widths(value)  # noqa: E731
@@ -102,6 +104,16 @@ def _defaults(kind: type[SSLModel]) -> dict[str, Any]:
                 defaults.setdefault(name, parameter.default)
     known = known_arguments(kind, stop="keras.")
     return {name: defaults[name] for name in known if name not in kind.fixed_arguments}
+
+
+def own_views(image_size: int, channels: int) -> dict[str, Any]:
+    """Arguments of `OwnViews`: views of a size, without blur up to 64 pixels, as the papers' recipes for CIFAR.
+
+    Crops have 16 pixels or more to a side, or half of the image's area: 8 % of an image of 16 pixels show nothing.
+    """
+    least = round(min((_LEAST_CROP / image_size) ** 2, 0.5), 3)
+    color = {} if channels == 3 else {"color": False}
+    return {"size": image_size, "min_scale": least, "blur": image_size >= _BLURRED_FROM, **color}
 
 
 def needs_more(kind: type[SSLModel]) -> list[str]:

@@ -14,8 +14,6 @@ _EPOCHS_OF_UNKNOWN = 100
 
 RATES = {"Adam": 2e-3, "AdamW": 1e-3}
 """Peaks of the learning rate for 128 images: of convolutional networks, and of transformers."""
-BLURRED_FROM = 65
-"""Side in pixels from which views are blurred: the papers' recipes for CIFAR leave the blur out."""
 WEIGHT_DECAY = 0.05
 """Of AdamW, for transformers."""
 
