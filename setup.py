@@ -25,6 +25,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     "formats": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17", "openvino>=2025.0", "ai-edge-litert>=2.0"],
+    "parquet": ["pyarrow>=17"],  # tables of image files as data
     "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
     # selenium drives a headless Chromium, in which the tests open the pages we write
     "test": [
@@ -33,6 +34,7 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3",
         "pillow",
+        "pyarrow>=17",
         "selenium>=4.20",
         "onnx>=1.17",
         "onnxruntime>=1.20",

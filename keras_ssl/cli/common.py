@@ -15,8 +15,8 @@ logging.set_verbosity(logging.WARNING)
 
 DATA_HELP = (
     "colored_digits, keras:NAME or tfds:NAME (images that keras.datasets or tensorflow_datasets download), an .npz "
-    "file (x and, if it has them, y, x_test, y_test), a folder of images (a class per folder, or unlabeled) or of "
-    "TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
+    "file (x and, if it has them, y, x_test, y_test), a .parquet file with a column of paths, a folder of images (a "
+    "class per folder, or unlabeled) or of TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
 )
 
 

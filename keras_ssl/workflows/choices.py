@@ -11,6 +11,7 @@ from PIL import Image
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.image_listing import ImageListing
+from keras_ssl.data.image_table import read_table
 from keras_ssl.data.record_format import SUFFIX
 from keras_ssl.hub import catalogue
 from keras_ssl.hub.components import component
@@ -97,6 +98,9 @@ def _facts_of_name(name: str) -> DataFacts:
             raise ValueError(f"`data` must be images; for tables see TabularJEPA. Received: data={name!r}")
         return DataFacts(name, len(images), min(images.shape[1:3]), False, images.shape[3])
     folder = Path(user_path(name))
+    if folder.suffix == ".parquet":
+        paths, _ = read_table(folder, labels=False)
+        return DataFacts(name, len(paths), _median_side(folder.parent, paths), True)
     train = folder / "train" if (folder / "train").is_dir() else folder
     if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
         return DataFacts(name, None, None, True)
