@@ -167,7 +167,7 @@ def planner(data: str | None, facts: DataFacts | None) -> Callable[[int | None],
     What the flags say comes last, --set behind all.
     """
     if facts is None:
-        recipe = from_recipe(data)
+        recipe = from_recipe(_RECIPE.value or "", data)
         return lambda batch_size: (recipe, [])
 
     def planned(batch_size: int | None) -> tuple[keras_ssl.Recipe, list[Choice]]:
@@ -190,8 +190,8 @@ def _sets_batch() -> bool:
     return any(setting.split("=")[0].strip() == "training.batch_size" for setting in _SET.value)
 
 
-def from_recipe(data: str | None) -> keras_ssl.Recipe:
-    """The recipe that is given, with what the flags change."""
+def from_recipe(name: str, data: str | None) -> keras_ssl.Recipe:
+    """A recipe by name or file, with what the flags change."""
     for flag in (_METHOD, _ENCODER, _START):
         if flag.value is not None:
             raise ValueError(
@@ -211,4 +211,4 @@ def from_recipe(data: str | None) -> keras_ssl.Recipe:
             settings.append(f"{setting}={value}")
     if _SMOKE.value:
         settings.append("schedule.warmup_epochs=0")
-    return keras_ssl.Recipe.read(_RECIPE.value).override(*settings, *_SET.value)
+    return keras_ssl.Recipe.read(name).override(*settings, *_SET.value)

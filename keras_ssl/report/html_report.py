@@ -1,9 +1,6 @@
 """The page: one HTML file that holds all it shows."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -21,6 +18,7 @@ from keras_ssl.report.figure import check_matplotlib
 from keras_ssl.report.map_section import map_section
 from keras_ssl.report.markup import Markup, element, joined
 from keras_ssl.report.neighbors_section import check_queries, neighbors_section
+from keras_ssl.report.page import whole_page
 from keras_ssl.report.part import Part
 from keras_ssl.report.pseudo_labels_section import pseudo_labels_section, without_classes
 from keras_ssl.report.results_section import is_figure, results_section, shown
@@ -106,7 +104,7 @@ def html_report(
         neighbors_section(train, test, predicted, queries, seed),
         None if card is None else card_section(card),
     ]
-    return utf8_name(_page(_title(results, card), _head(results, card), joined(sections)))
+    return utf8_name(whole_page(_title(results, card), _head(results, card), joined(sections)))
 
 
 def _check(train: Part, test: Part | None, k: int, points: int, seed: int, queries: Sequence[int] | None) -> None:
@@ -150,26 +148,3 @@ def _head(results: Mapping[str, Any], card: Card | None) -> Markup:
 def _is_side_figure(name: str) -> bool:
     """Whether a figure says how others came about, and not what an encoder is worth."""
     return name in ("train", "test", "seconds", "seed") or name.endswith(("_interval", "_regularization", "_balanced"))
-
-
-def _page(title: str, head: Markup, sections: Markup) -> str:
-    folder = resources.files("keras_ssl.report")
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "map.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # Nothing is loaded from anywhere, and no script runs but ours, whatever a card or a label holds.
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    page = element(
-        "html",
-        element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=policy),
-            element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            element("link", rel="icon", href="data:,"),
-            element("title", title),
-            element("style", Markup(style)),
-        ),
-        element("body", head, sections, element("script", Markup(script))),
-        lang="en",
-    )
-    return f"<!doctype html>\n{page}\n"

@@ -13,15 +13,18 @@ from tests.workflows.test_choices import photos
 
 pytestmark = pytest.mark.once
 COMMANDS = (
+    "choose-labels",
     "convert",
     "distill",
     "doctor",
     "embed",
     "evaluate",
     "export",
+    "find-duplicates",
     "methods",
     "pretrain",
     "rank",
+    "search",
     "shards",
     "zoo",
 )
