@@ -7,12 +7,14 @@ import numpy as np
 
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.evaluation import knn_probabilities
+from keras_ssl.evaluation.compare_encoders import EncoderComparison
 from keras_ssl.evaluation.validation import is_labeled, same_width
 from keras_ssl.hub.card import Card
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.report.calibration_section import calibration_section
 from keras_ssl.report.card_section import card_facts, card_section
 from keras_ssl.report.classes_section import classes_section
+from keras_ssl.report.comparison_section import comparison_section
 from keras_ssl.report.curves_section import curves_section
 from keras_ssl.report.figure import check_matplotlib
 from keras_ssl.report.map_section import map_section
@@ -36,6 +38,7 @@ def html_report(
     card: Card | None = None,
     history: Mapping[str, Sequence[float | None]] | None = None,
     probabilities: Mapping[str, Tensor] | None = None,
+    comparison: Sequence[EncoderComparison] | None = None,
     k: int = 20,
     temperature: float = 0.07,
     queries: Sequence[int] | None = None,
@@ -62,6 +65,7 @@ def html_report(
         probabilities: predicted distributions of the test part, by the name of a classifier, whose calibration is shown
             beside that of the neighbors: `[M, K]`, one column for each class of the training part, sorted, such as
             `evaluation.linear_probabilities` gives. Defaults to `None`.
+        comparison: rows of `evaluation.compare_encoders`. Defaults to `None`.
         k: number of neighbors that vote, at most as many as there are. Defaults to 20.
         temperature: of their weights (see `knn_predict`). Defaults to 0.07.
         queries: numbers of the samples whose neighbors are shown. Defaults to `None`: some are drawn.
@@ -95,6 +99,7 @@ def html_report(
         predicted = np.unique(voters)[shares.argmax(axis=1)]
     sections = [
         results_section(results),
+        comparison_section(comparison),
         curves_section(None if history is None else without_classes(history)),
         pseudo_labels_section(history),
         spectrum_section(train.features, results),
