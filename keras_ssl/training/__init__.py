@@ -7,6 +7,7 @@ from keras_ssl.training.engine import Outcome
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field
 from keras_ssl.training.labelled_model import LabelledModel
+from keras_ssl.training.makers import Makers
 from keras_ssl.training.multi_task_sam import MultiTaskSAM
 from keras_ssl.training.sam import SAM, sam_value_and_gradients
 from keras_ssl.training.self_tuning_network import SelfTuningNetwork
@@ -21,6 +22,7 @@ __all__ = [
     "ExpectedLoss",
     "Field",
     "LabelledModel",
+    "Makers",
     "MultiTaskSAM",
     "Outcome",
     "SSLModel",

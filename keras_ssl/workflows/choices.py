@@ -164,9 +164,10 @@ def choose(
 
     Example:
 
-    >>> recipe, choices = choose(DataFacts("photos", count=2000, side=300, streamed=True))
-    >>> recipe.sections["objective"]["name"], recipe.sections["training"]["batch_size"]
-    ('DCLW', 128)
+    >>> facts = DataFacts("photos", count=2000, side=300, streamed=True)
+    >>> recipe, choices = choose(facts, method="SimCLR", batch_size=128)
+    >>> recipe.sections["objective"]["temperature"], recipe.sections["optimizer"]["learning_rate"]
+    (0.2, 0.002)
     """
     cpu = on_cpu()
     place = "a CPU" if cpu else "an accelerator"
