@@ -79,11 +79,12 @@ def compare_encoders(
 
     Example:
 
-    ```python
-    rows = compare_encoders({"mine": model}, x, y, x_test, y_test)
-    for row in rows:
-        print(row.name, np.mean(row.head or [np.nan]), np.mean(row.finetuned or [np.nan]))
-    ```
+    >>> model = keras.Sequential([keras.layers.Input((2, 2, 3)), keras.layers.Flatten()])
+    >>> y = np.repeat([0, 1], 20)
+    >>> x = np.ones((40, 2, 2, 3), "float32") * y[:, None, None, None].astype("float32")
+    >>> rows = compare_encoders({"pixels": model}, x, y, x, y, baselines=[], seeds=1, epochs=1)
+    >>> rows[0].name, rows[0].head
+    ('pixels', (1.0,))
     """
     if not models:
         raise ValueError("`models` must hold an encoder. Received: models={}")

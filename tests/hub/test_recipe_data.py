@@ -188,7 +188,7 @@ def test_a_folder_of_records(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "/no/such/folder"])
 def test_other_names_are_errors(name):
-    with pytest.raises(ValueError, match="must be a name, an .npz file or a folder.*Received: data="):
+    with pytest.raises(ValueError, match="must be a name, an .npz or .parquet file or a folder.*Received: data="):
         data_source(name)
 
 
