@@ -146,7 +146,8 @@ def table(results: dict[str, Any]) -> str:
                     continue
                 kinds = [[run for run in here if run["settings"] == how] for how in ("defaults", "for_data")]
                 minutes = [f"{np.mean([run['cpu_minutes'] for run in kind]):.2f}" if kind else "" for kind in kinds]
-                lines.append([name, data, cell(here, "untrained"), *map(cell, kinds), " / ".join(minutes)])
+                before = list({run["seed"]: run for run in here}.values())
+                lines.append([name, data, cell(before, "untrained"), *map(cell, kinds), " / ".join(minutes)])
         header = ["method", "set", "untrained", "class defaults", "for_data", "CPU minutes, defaults / for_data"]
         text += f"\n## {count:,} images\n\n" + markdown(header, lines)
     best = best_rows(results)
