@@ -25,6 +25,7 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     "formats": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17", "openvino>=2025.0", "ai-edge-litert>=2.0"],
+    "parquet": ["pyarrow>=17"],  # tables of image files as data
     "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
     # selenium drives a headless Chromium, in which the tests open the pages we write
     "test": [
@@ -34,6 +35,7 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3",
         "pillow",
+        "pyarrow>=17",
         "selenium>=4.20",
         "onnx>=1.17",
         "onnxruntime>=1.20",
@@ -66,7 +68,11 @@ def data_packages(name: str, folder: str) -> list[str]:
 
 packages = find_packages(include=["keras_ssl", "keras_ssl.*"])
 package_dir = {"": "."}
-package_data: dict[str, list[str]] = {"keras_ssl": ["py.typed"], "keras_ssl.report": ["*.css", "*.js"]}
+package_data: dict[str, list[str]] = {
+    "keras_ssl": ["py.typed"],
+    "keras_ssl.report": ["*.css", "*.js"],
+    "keras_ssl.workflows": ["*.json"],
+}
 for _name, _folder in DATA_PACKAGES.items():
     for _package in data_packages(_name, _folder):
         packages.append(_package)

@@ -1,8 +1,9 @@
 """What the commands share: errors of the user in one line, flags for data, tables."""
 
+import csv
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 from absl import app, flags, logging
 
 from keras_ssl.data.utf8_name import utf8_name
+from keras_ssl.hub import atomic_file
+from keras_ssl.paths import user_path
+from keras_ssl.workflows.training_run import writable_folder
 
 logging.set_verbosity(logging.WARNING)
 
 DATA_HELP = (
     "colored_digits, keras:NAME or tfds:NAME (images that keras.datasets or tensorflow_datasets download), an .npz "
-    "file (x and, if it has them, y, x_test, y_test), a folder of images (a class per folder, or unlabeled) or of "
-    "TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
+    "file (x and, if it has them, y, x_test, y_test), a .parquet file with a column of paths, a folder of images (a "
+    "class per folder, or unlabeled) or of TFRecord shards, in two parts `train` and `test` or `val`, if it has them."
 )
 
 
@@ -51,6 +55,43 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
     rule = ["---" if isinstance(value, str | dict) else "---:" for value in rows[0].values()]
     cells = [[_cell(key, value).replace("|", "\\|") for key, value in row.items()] for row in rows]
     return utf8_name("\n".join(f"| {' | '.join(row)} |" for row in (list(rows[0]), rule, *cells)))
+
+
+def one_name(argv: Sequence[str], flag: str | None, what: str) -> str:
+    """What a command works on: its one argument, or the flag.
+
+    Raises:
+        UsageError: for none, or more than one.
+    """
+    given = [*argv[1:], *([] if flag is None else [flag])]
+    if len(given) != 1:
+        raise app.UsageError(f"One {what} is taken. Received: {' '.join(given) or 'none'}")
+    return given[0]
+
+
+def check_outputs(**paths: str | None) -> None:
+    """Raises, before any work is done, where nothing can be written to the folder of a file; by the flags' names."""
+    for name, path in paths.items():
+        if path is not None:
+            writable_folder(name, Path(user_path(path)).absolute().parent)
+
+
+def write_table(path: str | None, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Writes rows to a .csv file, which appears whole or not at all; nothing where no path is given."""
+    if path is None:
+        return
+    with atomic_file(user_path(path)) as staging, open(staging, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def write_page(path: str | None, page: Callable[[], str]) -> None:
+    """Writes an HTML page, which is made only where a path is given."""
+    if path is None:
+        return
+    with atomic_file(user_path(path)) as staging:
+        staging.write_text(page(), encoding="utf-8")
 
 
 def _cell(key: str, value: Any) -> str:

@@ -10,6 +10,10 @@ masks take --data=digit_scenes, or a folder of images with --masks=FOLDER, whose
 
     keras-ssl evaluate --model=my_vit --data=photos --masks=masks --size=224 --protocols=knn_segmentation
 
+--against=scratch,untrained,ENTRY adds a table: the same linear head on frozen features, and fine-tuning, with
+--fraction of the labels and as many updates for each row, mean and spread over --seeds; scratch and untrained are the
+model's network with new weights.
+
 --protocols=robustness attacks the encoder with one perturbation and one patch for all images, and tests a linear
 classifier on it, behind the defenses of --defenses. --report=report.html writes a page with the figures, the card, the
 spectrum, a confusion matrix, a map and nearest neighbors; --logdir=runs/1 gives it the curves of the training.
@@ -21,6 +25,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,12 @@ from keras_ssl.callbacks.online_evaluation import labelled_split
 from keras_ssl.callbacks.write_guard import WriteGuard
 from keras_ssl.cli.common import DATA_HELP, markdown_table, no_arguments, user_errors
 from keras_ssl.data.load_masks import load_masks
+from keras_ssl.evaluation.compare_encoders import (
+    BASELINES,
+    EncoderComparison,
+    compare_encoders,
+    comparison_table,
+)
 from keras_ssl.evaluation.dense.dense_evaluation import DENSE_PROTOCOLS
 from keras_ssl.evaluation.robustness_report import ATTACKS, DEFENSES, robustness_report
 from keras_ssl.hub import Card, atomic_file
@@ -79,6 +90,9 @@ _WAYS = flags.DEFINE_integer("ways", 5, "Classes in a few-shot episode.", lower_
 _SHOTS = flags.DEFINE_integer("shots", 1, "Labelled samples of a class in a few-shot episode.", lower_bound=1)
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Of fine-tuning. Default: 20, or 400 updates.", lower_bound=1)
 _FROM_SCRATCH = flags.DEFINE_bool("from_scratch", False, "Whether to fine-tune from new weights too, to compare.")
+_AGAINST = flags.DEFINE_list("against", [], "Of scratch, untrained and names of the zoo: what to compare with.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Of --against: draws of labels and new weights.", lower_bound=1)
+_FRACTION = flags.DEFINE_float("fraction", 0.1, "Of --against: share of the labels, up to 1.", lower_bound=0.0)
 _ATTACKS = flags.DEFINE_list("attacks", list(ATTACKS), f"Of robustness: any of {', '.join(ATTACKS)}.")
 _DEFENSES = flags.DEFINE_list("defenses", ["none"], f"Of robustness: any of {', '.join(DEFENSES)}.")
 _EPSILON = flags.DEFINE_float("epsilon", 10 / 255, "Largest change of a pixel in [0, 1].", lower_bound=0.0)
@@ -137,7 +151,9 @@ def main(argv: list[str]) -> None:
         card = find(_MODEL.value).read_card()
         model = keras_ssl.load(_MODEL.value, trainable=False, accept_license=_ACCEPT_LICENSE.value)
         name, images = read_data(card)
+        check_against(images)
         results, parts = evaluate(model, images)
+        comparison = compared(model, images)
     report = {
         "model": _MODEL.value,
         "data": name,
@@ -148,10 +164,13 @@ def main(argv: list[str]) -> None:
         "versions": {**versions(), **_scikit_learn()},
     }
     say(markdown_table([report]))
+    if comparison:
+        say("\n" + markdown_table(comparison_table(comparison)))
+    written = {**_without_nan(report), **({"against": [asdict(row) for row in comparison]} if comparison else {})}
     guard = WriteGuard()
     if _OUTPUT.value is not None:
         with guard.writing(_OUTPUT.value) as path, atomic_file(path) as staging:
-            staging.write_text(json.dumps(_without_nan(report), indent=2) + "\n", encoding="utf-8")
+            staging.write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
     if _REPORT.value is not None:
         page = html_report(
             report,
@@ -159,6 +178,7 @@ def main(argv: list[str]) -> None:
             card=card,
             history=history,
             probabilities=probabilities(parts),
+            comparison=comparison,
             k=_K.value,
             temperature=_TEMPERATURE.value,
             queries=_QUERY.value,
@@ -233,6 +253,35 @@ def evaluate(model: Any, images: LabelledImages) -> tuple[dict[str, Any], list[P
         value = _LABELLED[name](*data) if name in _LABELLED else _LABEL_FREE[name](data[0])
         results.update(value if isinstance(value, dict) else {name: value})
     return {**results, "seconds": round(time.perf_counter() - start, 2)}, parts
+
+
+def check_against(images: LabelledImages) -> None:
+    """Raises, before any work is done, where --against cannot be done."""
+    if not _AGAINST.value:
+        return
+    if images.y is None:
+        raise ValueError(f"--against needs labels. Received: --against={','.join(_AGAINST.value)}, data without labels")
+    for name in _AGAINST.value:
+        if name not in BASELINES:
+            find(name).read_card()
+
+
+def compared(model: Any, images: LabelledImages) -> list[EncoderComparison]:
+    """The rows of --against; none where nothing is given."""
+    if not _AGAINST.value:
+        return []
+    models = {_MODEL.value: model}
+    for name in _AGAINST.value:
+        if name not in BASELINES:
+            models[name] = keras_ssl.load(name, trainable=False, accept_license=_ACCEPT_LICENSE.value)
+    return compare_encoders(
+        models,
+        *labelled_split(images.x, images.y, images.x_test, images.y_test),
+        baselines=[name for name in _AGAINST.value if name in BASELINES],
+        fraction=_FRACTION.value,
+        seeds=_SEEDS.value,
+        epochs=_EPOCHS.value,
+    )
 
 
 def places_data(images: LabelledImages) -> dict[str, Any]:

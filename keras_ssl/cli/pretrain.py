@@ -6,7 +6,8 @@ r"""Pretrains an encoder on a folder of images, or by a recipe.
     keras-ssl pretrain --recipe=barlow_twins_cifar10 --data=photos/ --set optimizer.learning_rate=0.1 --logdir=runs/2
 
 Without a recipe, everything that is not said is chosen from the number and size of the images, and printed with its
-reason; the recipe in the folder of the run has all of it.
+reason; the recipe in the folder of the run has all of it. A batch that was chosen is halved, with a message, while the
+memory of the device or the process does not suffice for it.
 
 The folder gets recipe.toml (the recipe with all that the flags changed), TensorBoard's files (curves, the actual views,
 spectrum and similarities, the features in the projector, the recipe), checkpoints/, history.json, results.json and
@@ -23,6 +24,7 @@ last good checkpoint stays. A folder belongs to one run: a second start is refus
 import json
 import signal
 import sys
+from collections.abc import Callable
 
 from absl import app, flags
 
@@ -30,7 +32,8 @@ import keras_ssl
 from keras_ssl.cli.common import DATA_HELP, program, user_errors
 from keras_ssl.hub import list_recipes
 from keras_ssl.messages import guarded_output, say
-from keras_ssl.workflows.choices import choose, facts_of
+from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
+from keras_ssl.workflows.fitting_batch import settled_batch, train_what_fits
 from keras_ssl.workflows.pretrain import SMOKE_BATCHES, folder_of
 from keras_ssl.workflows.training_run import TrainingRun
 
@@ -74,27 +77,47 @@ _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: pro
 @guarded_output()
 def main(argv: list[str]) -> None:
     with user_errors():
-        recipe, logdir = resolved_recipe(data_of(argv[1:]))
+        data = data_of(argv[1:])
+        facts = None if _RECIPE.value is not None else facts_of_flags(data)
+        planned = planner(data, facts)
+        logdir = folder(facts)
+        chosen = _RECIPE.value is None and _BATCH_SIZE.value is None and not _sets_batch()
+        size = settled_batch(lambda batch: planned(batch)[0], logdir) if chosen else None
+        recipe, choices = planned(size)
+        for choice in choices:
+            say(f"{choice.setting} = {choice.value}: {choice.reason}")
         print(recipe.text())
-        run = TrainingRun(
-            recipe,
-            logdir,
-            export=_EXPORT.value,
-            knn_every=_KNN_EVERY.value,
-            doctor=_DOCTOR.value,
-            checkpoint_steps=_CHECKPOINT_STEPS.value,
-            overwrite=_OVERWRITE.value,
-            allow=_ALLOW.value,
-            verbose=int(_VERBOSE.value),
-            most_batches=SMOKE_BATCHES if _SMOKE.value else None,
-            signals=(signal.SIGTERM, signal.SIGINT),
-        )
+
+    runs: list[TrainingRun] = []
+
+    def start(batch_size: int | None) -> TrainingRun:
+        runs.clear()  # one that memory did not suffice for
+        with user_errors():
+            run = TrainingRun(
+                recipe if batch_size is None else planned(batch_size)[0],
+                logdir,
+                export=_EXPORT.value,
+                knn_every=_KNN_EVERY.value,
+                doctor=_DOCTOR.value,
+                checkpoint_steps=_CHECKPOINT_STEPS.value,
+                overwrite=_OVERWRITE.value,
+                allow=_ALLOW.value,
+                verbose=int(_VERBOSE.value),
+                most_batches=SMOKE_BATCHES if _SMOKE.value else None,
+                signals=(signal.SIGTERM, signal.SIGINT),
+            )
+        runs.append(run)
+        return run
+
     try:
-        results = run.train()
+        run, results = train_what_fits(start, recipe.sections["training"]["batch_size"], chosen)
     except (keras_ssl.callbacks.ResumeError, OSError) as error:
         sys.exit(f"{program()}: error: {error}")
     except FloatingPointError as error:
-        sys.exit(f"{program()}: error: {error} (the last good checkpoint: {run.checkpoint.latest_path})")
+        path = runs[-1].checkpoint.latest_path
+        sys.exit(f"{program()}: error: {error} (the last good checkpoint: {path})")
+    except MemoryError as error:
+        sys.exit(f"{program()}: error: {str(error).replace('`batch_size=', '`--batch_size=')}")
     with user_errors():  # the run is kept: `keras-ssl export` exports it later
         run.export(results)
     say(f"Done in {results['seconds']:.0f} s: tensorboard --logdir {logdir}")
@@ -114,25 +137,61 @@ def data_of(names: list[str]) -> str | None:
     return given[0] if given else None
 
 
-def resolved_recipe(data: str | None) -> tuple[keras_ssl.Recipe, str]:
-    """The recipe with what the flags change, --set last; and the folder of the run."""
-    if _RECIPE.value is None:
-        if data is None:
-            raise ValueError("`data` or `recipe` must be given. Received: neither")
-        facts = facts_of(data)
+def facts_of_flags(data: str | None) -> DataFacts:
+    """What is known of the data.
+
+    Raises:
+        ValueError: if none are given.
+    """
+    if data is None:
+        raise ValueError("`data` or `recipe` must be given. Received: neither")
+    return facts_of(data)
+
+
+def folder(facts: DataFacts | None) -> str:
+    """The folder of the run: of a recipe, where there are no facts, the one that is given.
+
+    Raises:
+        ValueError: if a recipe is given without one.
+    """
+    if facts is not None:
+        return folder_of(facts, _LOGDIR.value)
+    if _LOGDIR.value is None:
+        raise ValueError("`logdir` must name a folder where a recipe is given. Received: --logdir=None")
+    return _LOGDIR.value
+
+
+def planner(data: str | None, facts: DataFacts | None) -> Callable[[int | None], tuple[keras_ssl.Recipe, list[Choice]]]:
+    """A function of a batch size, None for the chosen one, that gives the recipe and what was chosen for it.
+
+    What the flags say comes last, --set behind all.
+    """
+    if facts is None:
+        recipe = from_recipe(_RECIPE.value or "", data)
+        return lambda batch_size: (recipe, [])
+
+    def planned(batch_size: int | None) -> tuple[keras_ssl.Recipe, list[Choice]]:
         recipe, choices = choose(
             facts,
             method=_METHOD.value or "auto",
             encoder=_ENCODER.value or "auto",
             start=_START.value,
             image_size=_IMAGE_SIZE.value,
-            batch_size=_BATCH_SIZE.value,
+            batch_size=_BATCH_SIZE.value if batch_size is None else batch_size,
             epochs=1 if _SMOKE.value else _EPOCHS.value,
             seed=_SEED.value or 0,
         )
-        for choice in choices:
-            say(f"{choice.setting} = {choice.value}: {choice.reason}")
-        return recipe.override(*_SET.value), folder_of(facts, _LOGDIR.value)
+        return recipe.override(*_SET.value), choices
+
+    return planned
+
+
+def _sets_batch() -> bool:
+    return any(setting.split("=")[0].strip() == "training.batch_size" for setting in _SET.value)
+
+
+def from_recipe(name: str, data: str | None) -> keras_ssl.Recipe:
+    """A recipe by name or file, with what the flags change."""
     for flag in (_METHOD, _ENCODER, _START):
         if flag.value is not None:
             raise ValueError(
@@ -152,6 +211,4 @@ def resolved_recipe(data: str | None) -> tuple[keras_ssl.Recipe, str]:
             settings.append(f"{setting}={value}")
     if _SMOKE.value:
         settings.append("schedule.warmup_epochs=0")
-    if _LOGDIR.value is None:
-        raise ValueError("`logdir` must name a folder where a recipe is given. Received: --logdir=None")
-    return keras_ssl.Recipe.read(_RECIPE.value).override(*settings, *_SET.value), _LOGDIR.value
+    return keras_ssl.Recipe.read(name).override(*settings, *_SET.value)

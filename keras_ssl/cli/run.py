@@ -20,7 +20,7 @@ def commands() -> dict[str, str]:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in NO_COMMANDS:
             text = path.read_text(encoding="utf-8").lstrip("r").removeprefix('"""')
-            found[path.stem] = text.split("\n\n")[0].split('"""')[0].replace("\n", " ")
+            found[path.stem.replace("_", "-")] = text.split("\n\n")[0].split('"""')[0].replace("\n", " ")
     return found
 
 
@@ -28,10 +28,10 @@ def run(command: str, arguments: Sequence[str] | None = None) -> None:
     """Runs a command as a program: it ends with an exit code.
 
     Args:
-        command: the name of a file of this package, which has the flags and a `main`.
+        command: the name of a file of this package, which has the flags and a `main`; hyphens for its underscores.
         arguments: what follows the command. Defaults to None: those of this program.
     """
-    module = importlib.import_module(f"keras_ssl.cli.{command}")
+    module = importlib.import_module(f"keras_ssl.cli.{command.replace('-', '_')}")
     with without_messages():
         keras.distribution.list_devices()  # TensorFlow tells at length that there is no accelerator
     flags.FLAGS.set_gnu_getopt()  # flags may follow names

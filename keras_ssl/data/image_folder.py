@@ -83,8 +83,11 @@ class ImageFolder(ImageSource):
                 f"Argument `path` must hold image files ({', '.join(EXTENSIONS)}). Received: path={self.path!r}{found}"
             )
         self._warn_of_the_rest(listing)
+        self._keep_readable(self._classify(labelled, listing))
+
+    def _keep_readable(self, labels: np.ndarray | None) -> None:
+        """Leaves out the files that cannot be decoded, and notes the labels of the others."""
         self.total = len(self.files)
-        labels = self._classify(labelled, listing)
         self.codes = self._verify()
         damaged = np.flatnonzero(self.codes == _DAMAGED).tolist()
         self.skip([self.files[number] for number in damaged])

@@ -101,8 +101,7 @@ def finetune(
     chosen = stratified_subset(labels, fraction, seed)
     classes, numbers = np.unique(labels[chosen], return_inverse=True)
     samples, size = images[chosen], min(batch_size, len(chosen))
-    steps = len(chosen) // size
-    epochs = max(_EPOCHS, math.ceil(_UPDATES / steps)) if epochs is None else epochs
+    epochs = finetuning_epochs(len(chosen), batch_size) if epochs is None else epochs
 
     def accuracy(pretrained: bool) -> float:
         classifier = finetuned_classifier(
@@ -123,3 +122,8 @@ def finetune(
         return float(np.mean(classes[logits.argmax(axis=1)] == truth))
 
     return FinetuneAccuracy(accuracy(True), accuracy(False) if from_scratch else None, len(chosen))
+
+
+def finetuning_epochs(labels: int, batch_size: int) -> int:
+    """The epochs of `finetune` with so many labels, where none are said."""
+    return max(_EPOCHS, math.ceil(_UPDATES / (labels // min(batch_size, labels))))

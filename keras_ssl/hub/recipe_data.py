@@ -16,6 +16,7 @@ from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.data.image_records import ImageRecords
 from keras_ssl.data.image_source import ImageSource
+from keras_ssl.data.image_table import ImageTable
 from keras_ssl.data.load_folder import load_images
 from keras_ssl.data.record_format import SUFFIX
 from keras_ssl.hub.parse_text import shown_path
@@ -103,6 +104,8 @@ def data_source(name: str) -> DataSource:
     - "tfds:NAME": what tensorflow_datasets downloads, its images and their labels, streamed from the shards that it
       makes; takes `size`, by default that of the images where all have one;
     - an .npz file with the arrays `x` and, where there are labels, `y`, `x_test`, `y_test`;
+    - a .parquet file that names image files, in a column `path` or that of `column`, with classes where it has a column
+      `label`; takes `size`, `labelled` and `column`;
     - a folder of image files, a class per folder or unlabeled; takes `size` and `labelled`. Where it
       holds a folder `train` and a folder `test` or `val`, these are its two parts;
     - a folder of TFRecord shards, as scripts/make_tfrecords.py makes them, or two of them in the same way; takes
@@ -141,6 +144,8 @@ def data_source(name: str) -> DataSource:
     path = Path(user_path(name))
     if path.suffix == ".npz" and os.path.isfile(path):
         return DataSource((), lambda: _npz(path))
+    if path.suffix == ".parquet" and os.path.isfile(path):
+        return DataSource(("size", "labelled", "column"), train=partial(ImageTable, path))
     if os.path.isdir(path):
         train, test = _parts(path)
         if any(train.glob(f"*{SUFFIX}*")):
@@ -156,7 +161,7 @@ def data_source(name: str) -> DataSource:
         )
     problem = "" if os.path.exists(path) else " There is no such path."
     raise ValueError(
-        f"`data` must be a name, an .npz file or a folder of images or TFRecords.{problem} "
+        f"`data` must be a name, an .npz or .parquet file or a folder of images or TFRecords.{problem} "
         f"{suggestion(name, _NAMES)} Received: data={shown_path(name)}"
     )
 

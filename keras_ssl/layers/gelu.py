@@ -27,7 +27,7 @@ def gelu(x: Tensor) -> Tensor:
     return keras.ops.cast(0.5 * wide * (1.0 + keras.ops.erf(wide * 0.5**0.5)), dtype)
 
 
-@keras.saving.register_keras_serializable(package="keras_ssl")
+@keras.saving.register_keras_serializable(package="keras_ssl")  # type: ignore[untyped-decorator]
 def gelu_tanh(x: Tensor) -> Tensor:
     """`x / 2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, which is near `gelu`: what JAX and TensorFlow compute.
 

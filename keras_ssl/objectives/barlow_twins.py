@@ -1,6 +1,6 @@
 """Barlow Twins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ from keras_ssl.losses.barlow_twins_loss import barlow_twins_terms
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -68,6 +69,10 @@ class BarlowTwins(JointEmbedding):
         self.add_projector(projector)
         self.redundancy_weight = redundancy_weight
         self.scale = scale
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"redundancy_weight": 0.02}  # fewer dimensions have fewer pairs
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.barlow_twins()

@@ -1,7 +1,7 @@
 """DINO."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -18,6 +18,7 @@ from keras_ssl.losses.dino_loss import loss_of_targets, teacher_distributions
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -140,6 +141,18 @@ class DINO(TeacherStudent):
         self.teacher_temperature = check_positive("teacher_temperature", teacher_temperature)
         self.warmup_temperature = check_positive("warmup_temperature", warmup_temperature)
         self.batch_norm = batch_norm
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "freeze_steps": 0,
+            "batch_norm": True,
+            "output_norm": "plain",
+            "student_temperature": 0.2,
+            "teacher_temperature": 0.05,
+            "warmup_temperature": 0.05,
+            "sinkhorn_iterations": 3,
+        }
 
     def head(self, name: str, widths: Sequence[int], input_width: int, **options: Any) -> MLPHead:
         if len(self.nested) == 1:

@@ -1,13 +1,14 @@
 """DirectPred."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
 from keras_ssl.objectives.byol import BYOL
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
@@ -56,6 +57,8 @@ class DirectPred(BYOL):
 
     predictor: SymmetricPredictor
 
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("predictor",)
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -74,6 +77,10 @@ class DirectPred(BYOL):
         self.predictor = SymmetricPredictor(
             self.embedding_dim, correlation_momentum, eps, convention, frequency, name="predictor"
         )
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"output_norm": True, "convention": "code", "eps": 0.01}
 
     def add_predictor(self, widths: Sequence[int], **options: Any) -> None:
         """Nothing: the predictor is made in `__init__`, and none of it is learned."""

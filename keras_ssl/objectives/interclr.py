@@ -14,6 +14,7 @@ from keras_ssl.losses.inter_image_loss import inter_image_cross_entropy
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field
 from keras_ssl.training.step import Step
@@ -99,6 +100,11 @@ class InterCLR(MoCo):
         self.inter_weight, self.margin = inter_weight, margin
         self.bank = MemoryBank(dataset_size, self.embedding_dim, bank_momentum, name="bank")
         self.clusters = OnlineClusters(dataset_size, clusters, self.embedding_dim, name="clusters")
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        images = scale.images or 0
+        return {**super().small_settings(scale, given), "negatives": max(min(16384, images // 24), 16)}
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         stream = step.stream()

@@ -1,7 +1,7 @@
 """MoCHi: MoCo with hard negatives mixed in feature space."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.moco import MoCo
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -92,6 +93,12 @@ class MoCHi(MoCo):
             **kwargs,
         )
         self.hardest, self.mixes, self.query_mixes = int(hardest), int(mixes), int(query_mixes)
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        found = super().small_settings(scale, given)
+        rows = given.get("queue_size", found["queue_size"])
+        return {**found, "hardest": max(rows // 8, 1), "mixes": rows // 16, "query_mixes": rows // 64}
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         embeddings = super().embed(batch, step)

@@ -1,7 +1,7 @@
 """MoCo, versions 2 and 3."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -122,6 +123,18 @@ class MoCo(TeacherStudent):
         self.queue_size = defaults["queue_size"] if queue_size is None else queue_size
         if version == 2:
             self.add_queue(self.queue_size)
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        if given.get("version", 2) == 3:
+            widths = scale.widths((4096, 256))
+            return {"projector": widths, "predictor": widths, "momentum": scale.momentum(0.99)}
+        return {
+            "projector": scale.widths((2048, 128)),
+            "batch_norm": True,
+            "queue_size": scale.queue(65536),
+            "momentum": scale.momentum(0.999),
+        }
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.moco(version=self.version)

@@ -1,6 +1,6 @@
 """SimSiam."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.simsiam_loss import simsiam_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -64,6 +65,11 @@ class SimSiam(JointEmbedding):
         super().__init__(encoder, **kwargs)
         self.add_projector(projector, output_norm="plain")
         self.add_predictor(predictor, output_bias=True)
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        narrow = max(scale.width(2048) // 4, 16)
+        return {"predictor": (narrow, tuple(given.get("projector", scale.widths((2048,))))[-1])}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.moco(version=2)

@@ -1,7 +1,7 @@
 """SwAV."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -16,6 +16,7 @@ from keras_ssl.losses.sinkhorn import sinkhorn
 from keras_ssl.losses.swav_loss import swav_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding, check_crops
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -112,6 +113,10 @@ class SwAV(JointEmbedding):
             for number in range(1, global_crops + 1)
             if queue_size
         ]
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"freeze_steps": 0, "output_norm": "plain", "temperature": 0.2}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.swav()

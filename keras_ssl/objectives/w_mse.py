@@ -1,6 +1,6 @@
 """W-MSE."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.whitening_mse_loss import check_whitening_size, w_mse_loss
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
@@ -76,6 +77,11 @@ class WMSE(JointEmbedding):
         self.whitening_size = whitening_size
         self.iterations = check_integer("iterations", iterations, 1)
         self.epsilon = epsilon
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        # The covariance of a batch has fewer directions than samples.
+        return {"projector": (scale.width(1024), min(64, max(scale.batch_size // 4, 2)))}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()

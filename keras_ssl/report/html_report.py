@@ -1,26 +1,26 @@
 """The page: one HTML file that holds all it shows."""
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.evaluation import knn_probabilities
+from keras_ssl.evaluation.compare_encoders import EncoderComparison
 from keras_ssl.evaluation.validation import is_labeled, same_width
 from keras_ssl.hub.card import Card
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.report.calibration_section import calibration_section
 from keras_ssl.report.card_section import card_facts, card_section
 from keras_ssl.report.classes_section import classes_section
+from keras_ssl.report.comparison_section import comparison_section
 from keras_ssl.report.curves_section import curves_section
 from keras_ssl.report.figure import check_matplotlib
 from keras_ssl.report.map_section import map_section
 from keras_ssl.report.markup import Markup, element, joined
 from keras_ssl.report.neighbors_section import check_queries, neighbors_section
+from keras_ssl.report.page import whole_page
 from keras_ssl.report.part import Part
 from keras_ssl.report.pseudo_labels_section import pseudo_labels_section, without_classes
 from keras_ssl.report.results_section import is_figure, results_section, shown
@@ -38,6 +38,7 @@ def html_report(
     card: Card | None = None,
     history: Mapping[str, Sequence[float | None]] | None = None,
     probabilities: Mapping[str, Tensor] | None = None,
+    comparison: Sequence[EncoderComparison] | None = None,
     k: int = 20,
     temperature: float = 0.07,
     queries: Sequence[int] | None = None,
@@ -64,6 +65,7 @@ def html_report(
         probabilities: predicted distributions of the test part, by the name of a classifier, whose calibration is shown
             beside that of the neighbors: `[M, K]`, one column for each class of the training part, sorted, such as
             `evaluation.linear_probabilities` gives. Defaults to `None`.
+        comparison: rows of `evaluation.compare_encoders`. Defaults to `None`.
         k: number of neighbors that vote, at most as many as there are. Defaults to 20.
         temperature: of their weights (see `knn_predict`). Defaults to 0.07.
         queries: numbers of the samples whose neighbors are shown. Defaults to `None`: some are drawn.
@@ -97,6 +99,7 @@ def html_report(
         predicted = np.unique(voters)[shares.argmax(axis=1)]
     sections = [
         results_section(results),
+        comparison_section(comparison),
         curves_section(None if history is None else without_classes(history)),
         pseudo_labels_section(history),
         spectrum_section(train.features, results),
@@ -106,7 +109,7 @@ def html_report(
         neighbors_section(train, test, predicted, queries, seed),
         None if card is None else card_section(card),
     ]
-    return utf8_name(_page(_title(results, card), _head(results, card), joined(sections)))
+    return utf8_name(whole_page(_title(results, card), _head(results, card), joined(sections)))
 
 
 def _check(train: Part, test: Part | None, k: int, points: int, seed: int, queries: Sequence[int] | None) -> None:
@@ -150,26 +153,3 @@ def _head(results: Mapping[str, Any], card: Card | None) -> Markup:
 def _is_side_figure(name: str) -> bool:
     """Whether a figure says how others came about, and not what an encoder is worth."""
     return name in ("train", "test", "seconds", "seed") or name.endswith(("_interval", "_regularization", "_balanced"))
-
-
-def _page(title: str, head: Markup, sections: Markup) -> str:
-    folder = resources.files("keras_ssl.report")
-    style, script = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "map.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    # Nothing is loaded from anywhere, and no script runs but ours, whatever a card or a label holds.
-    policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
-    page = element(
-        "html",
-        element(
-            "head",
-            element("meta", charset="utf-8"),
-            element("meta", http_equiv="Content-Security-Policy", content=policy),
-            element("meta", name_="viewport", content="width=device-width, initial-scale=1"),
-            element("link", rel="icon", href="data:,"),
-            element("title", title),
-            element("style", Markup(style)),
-        ),
-        element("body", head, sections, element("script", Markup(script))),
-        lang="en",
-    )
-    return f"<!doctype html>\n{page}\n"

@@ -10,6 +10,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.report.markup import Markup, element, section, sentence
 from keras_ssl.report.part import Part
 from keras_ssl.report.thumbnails import data_uri, thumbnails
+from keras_ssl.report.tile import tile
 
 _SHOWN = 10  # neighbors of a query
 _DRAWN = 8  # queries drawn where none are chosen
@@ -89,24 +90,12 @@ def _strips(train: Part, source: Part, rows: np.ndarray, near: np.ndarray, neare
     strips = []
     for line, row in enumerate(rows):
         label = None if source.labels is None else source.labels[row]
-        tiles = [_tile(f"no. {row}", label, pictures[line] if pictures else None, "query")]
+        tiles = [tile(f"no. {row}", label, pictures[line] if pictures else None, "query")]
         for place, number in enumerate(nearest[line]):
             name = None if train.labels is None else train.labels[number]
             unknown = name is None or not (known[number] and source_known[row])
             kind = "" if unknown else "right" if name == label else "wrong"
             picture = neighbors[line * len(nearest[line]) + place] if neighbors else None
-            tiles.append(_tile(f"{near[line, place]:.3f}", name, picture, kind))
+            tiles.append(tile(f"{near[line, place]:.3f}", name, picture, kind))
         strips.append(element("div", *tiles, class_="strip"))
     return element("div", *strips, class_="strips")
-
-
-def _tile(below: str, label: object, picture: str | None, kind: str) -> Markup:
-    """A sample: its picture if there is one, its mark and class, and a line below."""
-    mark = {"right": "✓ ", "wrong": "✗ "}.get(kind, "")
-    text = "" if label is None else f"{mark}{label}"
-    return element(
-        "figure",
-        None if picture is None else element("img", src=picture, alt=text or below),
-        element("figcaption", element("b", text) if text else None, element("span", below)),
-        class_=f"tile {kind}".strip(),
-    )

@@ -1,12 +1,10 @@
 """The base of every objective: one model that makes views, embeds them, and trains."""
 
-import importlib
-import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import keras
 
@@ -26,6 +24,7 @@ from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field
 from keras_ssl.training.finite_watch import FiniteWatch
 from keras_ssl.training.fitting import DEFAULT_BATCH_SIZE, Fitting
+from keras_ssl.training.makers import Makers
 from keras_ssl.training.pixel_input import PixelInput, dtype_of, model_scale
 from keras_ssl.training.replicas import check_divisible, replica_count
 from keras_ssl.training.scalar_means import ScalarMeans
@@ -39,7 +38,7 @@ from keras_ssl.views.view import View
 _TEST_KEY = 0x9E3779B9  # keeps the views of an evaluation apart from those of training
 
 
-class SSLModel(PixelInput, Fitting):
+class SSLModel(Makers, PixelInput, Fitting):
     """A self-supervised objective around an encoder, trained by `fit` like any Keras model.
 
     A subclass builds its heads in `__init__` and writes two methods:
@@ -59,6 +58,9 @@ class SSLModel(PixelInput, Fitting):
     of images inside the step. Views are a pure function of the seed, the step (the weight `step`, saved with the model)
     and the sample's position in the global batch.
 
+    The defaults of a subclass are its paper's, for a million images and a wide encoder. On fewer,
+    `SimCLR.for_data(encoder, images)` gives a compiled model with sizes, views and optimizer that learn.
+
     The type of the images decides the scale of their pixels, never their values: uint8 is 0 to 255, uint16 is 0 to
     65535, floats lie in [0, 1]; other integers, and floats of another range, need `value_range`. Views work in [0, 1],
     and training and use give the encoder the same input. Values outside their range are an error before training and
@@ -72,7 +74,8 @@ class SSLModel(PixelInput, Fitting):
         encoder: any built `keras.Model` that maps a batch of inputs to features `[N, D]`; a subclassed one must have
             been called once.
         views: what makes the views: an op of `keras_ssl.views` that returns a list of them, such as
-            `keras_ssl.views.simclr()`; a list of views, one pipeline for each; or a function of `(images, stream)`.
+            `keras_ssl.views.simclr()`; a list of views, one pipeline for each; a function of `(images, stream)`; or
+            `keras_ssl.views.OwnViews(size, ...)`, which changes the paper's.
             None (default) takes the paper's recipe. Of ready-made views, `x=(a, b)`, the k-th goes through the k-th
             pipeline of `views`, and to the encoder as it is where `views` is None.
         preprocessing: layer that turns pixels into the encoder's input, in training and in use; "auto" (default) is
@@ -147,7 +150,7 @@ class SSLModel(PixelInput, Fitting):
         self.backend = backend
         self._shapes = (input_shape, output_shape)
         self.explicit_views = views is not None
-        self.views = self.default_views() if views is None else as_views(views)
+        self.views = self.default_views() if views is None else as_views(views, self.default_views)
         check_channels(self.views, input_shape, self.explicit_views)
         if not self.explicit_views and self._for_images_alone:
             warn(f"{self._no_views} Received: encoder with input shape {input_shape}", stacklevel=2)
@@ -165,44 +168,6 @@ class SSLModel(PixelInput, Fitting):
         self._batch_size = DEFAULT_BATCH_SIZE
         self._watch: FiniteWatch | None = None
         self.built = True
-
-    @classmethod
-    def from_entry(
-        cls,
-        entry: str | os.PathLike[str],
-        *args: Any,
-        image_size: int | None = None,
-        pooling: str | None = "auto",
-        accept_license: str | None = None,
-        **kwargs: Any,
-    ) -> Self:
-        """The objective around the encoder of a zoo entry, with new heads, to go on pretraining.
-
-        Args:
-            entry: a name of `keras_ssl.list_models()`, or the folder that `keras_ssl.export` wrote.
-            *args: arguments of the objective after the encoder.
-            image_size: side of the images in pixels; of a vision transformer the positions are interpolated to it.
-                Defaults to None: the entry's.
-            pooling: as for `keras_ssl.load`. Defaults to "auto": what the entry says.
-            accept_license: as for `keras_ssl.load`. Defaults to None.
-            **kwargs: other arguments of the objective. `preprocessing` is the entry's where it is not given.
-
-        Raises:
-            ValueError: if there is no such entry, the objective does not take its encoder, or `image_size` or the views
-                are no multiples of its patch size.
-
-        Example:
-
-        ```python
-        model = keras_ssl.BarlowTwins.from_entry("barlow_digits", projector=(256, 256))
-        rates = keras_ssl.training.encoder_rates(model.encoder, decay=0.75)
-        model.compile(keras_ssl.optimizers.LayerWiseRates(keras.optimizers.AdamW(1e-3), rates))
-        ```
-        """
-        # By its name, because the zoo is built on objectives.
-        make = importlib.import_module("keras_ssl.hub.starting_point").objective_from_entry
-        options = {"image_size": image_size, "pooling": pooling, "accept_license": accept_license}
-        return make(cls, entry, *args, **options, **kwargs)
 
     # What a subclass writes ------------------------------------------------------------------------------------
 

@@ -7,15 +7,22 @@ from typing import Any
 import keras
 
 from keras_ssl.views.multi_view import MultiView
+from keras_ssl.views.own_views import OwnViews
 from keras_ssl.views.view import View
 
 
-def as_views(views: Any) -> Callable[..., Any]:
+def as_views(views: Any, own: Callable[[], Any]) -> Callable[..., Any]:
     """What makes the views: a `View`, a `MultiView` of a list of them, or a function of `(images, stream)`.
+
+    Args:
+        views: as the user gives them.
+        own: gives the views of the objective, which `OwnViews` changes.
 
     Raises:
         ValueError: for anything else.
     """
+    if isinstance(views, OwnViews):
+        return views.of(own())
     if isinstance(views, View):
         return views
     if isinstance(views, list | tuple):

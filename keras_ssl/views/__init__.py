@@ -10,6 +10,7 @@ from keras_ssl.views.map_dataset import map_dataset
 from keras_ssl.views.multi_crop import MultiCrop
 from keras_ssl.views.multi_view import MultiView
 from keras_ssl.views.normalize import Normalize
+from keras_ssl.views.own_views import OwnViews
 from keras_ssl.views.random_apply import RandomApply
 from keras_ssl.views.random_flip import RandomFlip
 from keras_ssl.views.random_grayscale import RandomGrayscale
@@ -28,6 +29,7 @@ __all__ = [
     "MultiCrop",
     "MultiView",
     "Normalize",
+    "OwnViews",
     "RandomApply",
     "RandomFlip",
     "RandomGrayscale",

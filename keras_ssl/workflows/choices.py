@@ -1,7 +1,7 @@
 """What `pretrain` chooses where it is not told: each choice with its reason, from the number and size of the images."""
 
-import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,23 +11,37 @@ from PIL import Image
 
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.image_listing import ImageListing
+from keras_ssl.data.image_table import read_table
 from keras_ssl.data.record_format import SUFFIX
 from keras_ssl.hub import catalogue
+from keras_ssl.hub.components import component
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.hub.recipe_data import data_source
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
 from keras_ssl.random import permutation
-from keras_ssl.registry import find, names
+from keras_ssl.registry import Entry, find, names
+from keras_ssl.training import DataScale, SSLModel
 from keras_ssl.training.advice import on_cpu
+from keras_ssl.training.encoder_front import encoder_shapes
+from keras_ssl.workflows.best_method import best_method
+from keras_ssl.workflows.scaled_settings import needs_more, own_views, scaled_settings
+from keras_ssl.workflows.training_length import (
+    RATES,
+    WEIGHT_DECAY,
+    batches_of,
+    chosen_batch_size,
+    chosen_epochs,
+    chosen_warmup,
+    largest_batch,
+    scaled_rate,
+)
 
 LEAST = 16
 """Fewer images teach an encoder nothing."""
 _SIZES = (16, 32, 48, 64, 96, 128, 160, 224)
 _LEAST_FULL = 96  # pixels from which on crops are cut from the files as they are
 _LOOKED_AT = 64  # files whose sizes are read
-_UPDATES = {True: 3000, False: 20000}  # on a CPU, on an accelerator
-_MOST_EPOCHS = 200
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,9 @@ def _facts_of_name(name: str) -> DataFacts:
             raise ValueError(f"`data` must be images; for tables see TabularJEPA. Received: data={name!r}")
         return DataFacts(name, len(images), min(images.shape[1:3]), False, images.shape[3])
     folder = Path(user_path(name))
+    if folder.suffix == ".parquet":
+        paths, _ = read_table(folder, labels=False)
+        return DataFacts(name, len(paths), _median_side(folder.parent, paths), True)
     train = folder / "train" if (folder / "train").is_dir() else folder
     if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
         return DataFacts(name, None, None, True)
@@ -111,6 +128,7 @@ def choose(
     *,
     method: str | dict[str, Any] = "auto",
     encoder: str = "auto",
+    feature_dim: int | None = None,
     start: str | None = None,
     image_size: int | None = None,
     batch_size: int | None = None,
@@ -120,19 +138,21 @@ def choose(
     """The recipe for some images, and its choices in the order in which they were made.
 
     The rules: images keep their size, up to 64 pixels on a CPU and 224 on an accelerator. A small convolutional network
-    suits a CPU, a ResNet an accelerator. DCLW is the method: of the methods in METHODS.md it has the best kNN accuracy
-    for its time, and needs neither large batches nor a queue. A batch holds at most 128 images on a CPU, 256 else, and
-    an epoch at least four batches where there are images enough. Adam's rate is 2e-3 for 128 images, and follows the
-    square root of the batch. Epochs make about 3,000 updates on a CPU, 20,000 on an accelerator, and are at most 200.
+    suits a CPU, a ResNet an accelerator; methods of tokens get a vision transformer. The method is the best of a
+    measured table for the number of images (`best_method`), its arguments are those of `scaled_settings`, and its views
+    its own. A batch holds at most 128 images on a CPU, 256 else, and an epoch at least four batches where there are
+    images enough. Adam's rate is 2e-3 for 128 images (AdamW's 1e-3 for a transformer), and follows the square root of
+    the batch. Epochs make about 3,000 updates on a CPU, 20,000 on an accelerator, and are at most 200.
 
     Where training goes on from a trained encoder, Adam's rate is 5e-4 for 128 images (1e-4 for a transformer), and 0.75
     times as much with each block towards the input. The side of the views is a multiple of its patches.
 
     Args:
         facts: what is known of the images.
-        method: name of an objective; or its section of a recipe, whose own default views are then used. Defaults to
-            "auto".
+        method: name of an objective; or its section of a recipe, whose arguments come before what is chosen. Defaults
+            to "auto".
         encoder: name of an encoder of the library. Defaults to "auto".
+        feature_dim: width of the features of an encoder of one's own. Defaults to None: that of `encoder`.
         start: entry of the zoo, or its folder, from whose encoder training goes on. Defaults to None: it begins anew.
         image_size: side of the views in pixels. Defaults to None: chosen.
         batch_size: Defaults to None: chosen.
@@ -145,9 +165,10 @@ def choose(
 
     Example:
 
-    >>> recipe, choices = choose(DataFacts("photos", count=2000, side=300, streamed=True))
-    >>> recipe.sections["objective"]["name"], recipe.sections["training"]["batch_size"]
-    ('DCLW', 128)
+    >>> facts = DataFacts("photos", count=2000, side=300, streamed=True)
+    >>> recipe, choices = choose(facts, method="SimCLR", batch_size=128)
+    >>> recipe.sections["objective"]["temperature"], recipe.sections["optimizer"]["learning_rate"]
+    (0.2, 0.002)
     """
     cpu = on_cpu()
     place = "a CPU" if cpu else "an accelerator"
@@ -169,18 +190,16 @@ def choose(
     image_size = check_integer("image_size", image_size, 8)
 
     if method == "auto":
-        method = "DCLW"
-        chosen.append(
-            Choice("objective.name", method, "best kNN accuracy for its time in METHODS.md, at any batch size")
-        )
-    objective = method if isinstance(method, dict) else {"name": method}
-    _check_method(objective["name"])
-    if method in ("DCL", "DCLW", "SimCLR"):
-        objective |= {"projector": [256, 128], "temperature": 0.2}
+        method = best_method(facts.count)
+        chosen.append(Choice("objective.name", method, "best kNN accuracy of benchmarks/results/choices.md"))
+    given = dict(method) if isinstance(method, dict) else {"name": method}
+    name = given.pop("name")
+    entry = find("objective", name)
+    if entry is not None:  # else the recipe says so, with the closest names
+        check_method(entry.target, given)
 
     if start is None and encoder == "auto":
-        encoder = "ConvNet" if cpu else "ResNet"
-        reason = "a ResNet takes minutes for an epoch of a few thousand images" if cpu else "the usual encoder"
+        encoder, reason = _chosen_encoder(entry, cpu)
         chosen.append(Choice("encoder.name", encoder, f"on {place} {reason}"))
     network: dict[str, Any] = {"name": encoder}
     if start is not None:
@@ -189,49 +208,70 @@ def choose(
         network |= {"widths": [16, 32, 64, 128] if image_size <= 16 else [16, 32, 64, 128, 256]}
     elif encoder == "ResNet":
         network |= {"depth": 18, "stem": "cifar"} if image_size <= 64 else {"depth": 50}
+    elif encoder == "ViT":
+        patch = next(size for size in (4, 8, 16) if image_size <= size * (8 if cpu else 14) or size == 16)
+        image_size = max(image_size // patch, 1) * patch
+        network |= {"variant": "Ti" if cpu else "S", "patch_size": patch, "image_size": image_size, "pooling": "mean"}
+        network |= {"width": 96, "depth": 4, "heads": 4} if cpu else {}
     if facts.channels != 3 and start is None:
         network["input_shape"] = [image_size, image_size, facts.channels]
 
     if batch_size is None:
-        most = 128 if cpu else 256
-        batch_size = most
-        if facts.count is not None:
-            batch_size = min(most, 2 ** int(math.log2(max(facts.count // 4, 8))))
-        chosen.append(Choice("training.batch_size", batch_size, f"at most {most} on {place}, four batches in an epoch"))
+        batch_size = chosen_batch_size(facts.count, cpu)
+        reason = f"at most {largest_batch(cpu)} on {place}, four batches in an epoch"
+        chosen.append(Choice("training.batch_size", batch_size, reason))
     batch_size = check_integer("batch_size", batch_size, 2, facts.count)
 
+    batches = batches_of(facts.count, batch_size)
     if epochs is None:
-        updates = _UPDATES[cpu]
-        batches = None if facts.count is None else max(facts.count // batch_size, 1)
-        epochs = 100 if batches is None else min(max(round(updates / batches), 2), _MOST_EPOCHS)
+        epochs = chosen_epochs(facts.count, batch_size, cpu)
         about = f"about {epochs * batches:,} updates" if batches else "the number of images is not known"
         chosen.append(Choice("training.epochs", epochs, f"{about}; more would learn more"))
     epochs = check_integer("epochs", epochs, 1)
 
-    base = 2e-3 if start is None else 5e-4 if patch == 1 else 1e-4
-    rate = float(f"{base * math.sqrt(batch_size / 128):.2g}")
-    chosen.append(
-        Choice("optimizer.learning_rate", rate, f"Adam's, {base:.0e} for 128 images, by the square root of the batch")
-    )
-    optimizer: dict[str, Any] = {"name": "Adam", "learning_rate": rate}
+    objective = {"name": name, **given}
+    if entry is not None:
+        scale = DataScale(
+            images=facts.count,
+            image_size=image_size,
+            channels=facts.channels,
+            feature_dim=_feature_dim(network) if feature_dim is None else feature_dim,
+            batch_size=batch_size,
+            updates=None if batches is None else epochs * batches,
+        )
+        settings = scaled_settings(entry.target, scale, given)
+        objective |= {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+        for key in settings.keys() - given.keys():
+            chosen.append(
+                Choice(f"objective.{key}", objective[key], f"for so many images; {name}'s own are its paper's")
+            )
+
+    transformer = encoder == "ViT" and start is None
+    kind = "AdamW" if transformer else "Adam"
+    base = RATES[kind] if start is None else 5e-4 if patch == 1 else 1e-4
+    rate = scaled_rate(base, batch_size)
+    reason = f"{kind}'s, {base:.0e} for 128 images, by the square root of the batch"
+    chosen.append(Choice("optimizer.learning_rate", rate, reason))
+    optimizer: dict[str, Any] = {"name": kind, "learning_rate": rate}
+    if transformer:
+        optimizer["weight_decay"] = WEIGHT_DECAY
     if start is not None:
         optimizer["layer_decay"] = 0.75
         chosen.append(Choice("optimizer.layer_decay", 0.75, "earlier blocks of a trained encoder need change least"))
-    views: dict[str, Any] = {"name": "simclr", "size": image_size, "blur": image_size > 64}
-    if facts.channels != 3:
-        views |= {"color": False}
+    views = {"name": "own", **own_views(image_size, facts.channels)}
+    if "color" in views:
         chosen.append(
             Choice("views.color", False, f"the images have {facts.channels} channels, not red, green and blue")
         )
     sections: dict[str, dict[str, Any]] = {
         "objective": objective,
         "encoder": network,
-        **({} if isinstance(method, dict) else {"views": views}),
+        "views": views,
         "optimizer": optimizer,
         "training": {"batch_size": batch_size, "epochs": epochs, "seed": seed},
     }
     if epochs > 1:
-        sections["schedule"] = {"name": "WarmupCosine", "warmup_epochs": min(5, max(1, epochs // 10))}
+        sections["schedule"] = {"name": "WarmupCosine", "warmup_epochs": chosen_warmup(epochs)}
     if facts.name is not None:
         sections["data"] = {"name": facts.name}
         if facts.streamed:
@@ -244,17 +284,38 @@ def choose(
     return Recipe(sections), chosen
 
 
-def _check_method(method: str) -> None:
-    """Raises where a method needs more than images."""
-    entry = find("objective", method)
-    if entry is None:
-        return  # the recipe says so, with the closest names
-    if entry.modality not in ("image", "any"):
-        raise ValueError(f"`method` must be one for images. Received: method={method!r}, which is for {entry.modality}")
-    needs = [name for name in entry.fields if name != "index"]
+def check_method(kind: type[SSLModel], given: Mapping[str, Any]) -> None:
+    """Raises where a method needs more than images, and that is not among the arguments `given`."""
+    entry = find("objective", kind.__name__)
+    if entry is not None and entry.modality not in ("image", "any"):
+        raise ValueError(
+            f"`method` must be one for images. Received: method={kind.__name__!r}, which is for {entry.modality}"
+        )
+    needs = [name for name, field in kind.fields.items() if field.required and name != "index"]
+    needs += [name for name in needs_more(kind) if name not in given]
     if needs:
         free = ", ".join(name for name in names("objective") if name in ("BarlowTwins", "DCLW", "SimCLR", "VICReg"))
         raise ValueError(
-            f"`method` must need images alone, such as {free}; write a recipe for others. Received: method={method!r}, "
-            f"which needs {', '.join(needs)}"
+            f"`method` must need images alone, such as {free}; write a recipe for others. "
+            f"Received: method={kind.__name__!r}, which needs {', '.join(needs)}"
         )
+
+
+def _chosen_encoder(entry: Entry | None, cpu: bool) -> tuple[str, str]:
+    """The name of an encoder, and why."""
+    if entry is not None and (entry.target.needs_tokens or entry.family == "masked"):
+        return "ViT", f"a vision transformer of few layers; {entry.name} works on its tokens"
+    return (
+        ("ConvNet", "a ResNet takes minutes for an epoch of a few thousand images") if cpu else ("ResNet", "the usual")
+    )
+
+
+def _feature_dim(network: Mapping[str, Any]) -> int:
+    """Width of the features of an encoder that a recipe names; it is built where its section does not say."""
+    if network["name"] == "ConvNet":
+        return int(network["widths"][-1])
+    if network["name"] == "ResNet":
+        return 512 if network["depth"] == 18 else 2048
+    arguments = {key: value for key, value in network.items() if key != "name"}
+    encoder: Any = component("encoder", network).target(**arguments)  # type: ignore[misc]  # an encoder has one
+    return int(encoder_shapes(encoder)[1][-1])

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_ssl.data import from_arrays
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.from_tf_data import from_tf_data, is_tf_data
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.save_features import save_features
@@ -39,7 +40,7 @@ def embed(
         model: what `keras_ssl.pretrain` returns; any Keras model that maps a batch of images to features `[N, D]`; a
             name of `keras_ssl.list_models()`; or the folder of a run or of an exported encoder.
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
-            `[N, H, W, C]`; or a data set of `keras_ssl.data`.
+            `[N, H, W, C]`; a data set of `keras_ssl.data`; or a `tf.data.Dataset` of images of one size.
         out: file for the features, `.npz` or `.csv`, as `keras_ssl.evaluation.save_features` writes it. Defaults to
             None: they are returned.
         image_size: side in pixels to which images from files are resized. Defaults to None: that of the model's
@@ -100,7 +101,7 @@ def _has_shape(model: keras.Model) -> bool:
 def images_to_embed(data: Any, size: int, batch_size: int) -> Any:
     """The images as `extract_features` takes them: an array, or a data set that reads files batch by batch."""
     if not isinstance(data, str | os.PathLike):
-        return data
+        return from_tf_data(data) if is_tf_data(data) else data
     source = data_source(os.fspath(data))
     if source.train is None:
         return source.read().x

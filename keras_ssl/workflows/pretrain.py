@@ -8,13 +8,16 @@ import keras
 
 from keras_ssl.data import from_arrays
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.from_tf_data import from_tf_data, is_tf_data
 from keras_ssl.hub.read_run import RECIPE_NAME, read_run
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.messages import say
 from keras_ssl.paths import user_path
 from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel
-from keras_ssl.workflows.choices import DataFacts, choose, facts_of
+from keras_ssl.training.encoder_front import encoder_shapes
+from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
+from keras_ssl.workflows.fitting_batch import settled_batch, train_what_fits
 from keras_ssl.workflows.training_run import TrainingRun, is_finished
 
 __all__ = ["pretrain"]
@@ -46,7 +49,8 @@ def pretrain(
 
     Args:
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
-            `[N, H, W, C]`; or a data set of `keras_ssl.data`, which keeps its own batches.
+            `[N, H, W, C]`; a data set of `keras_ssl.data`, which keeps its own batches; or a `tf.data.Dataset` of
+            images of one size, which is read into memory (see `keras_ssl.data.from_tf_data`).
         out: folder of the run. Defaults to None: `runs/` and the name of the data; data in memory need a folder.
         method: name of an objective that needs images alone, of `keras_ssl.list_methods()`. Defaults to "auto".
         encoder: name of an encoder of the library, or a built `keras.Model` that maps images to features `[N, F]`,
@@ -54,7 +58,7 @@ def pretrain(
         start: a name of `keras_ssl.list_models()`, or the folder that `keras_ssl.export` wrote, from whose encoder
             training goes on, with new heads and smaller learning rates for its earlier blocks. Defaults to None.
         image_size: side of the views, in pixels. Defaults to None: chosen.
-        batch_size: images in a batch. Defaults to None: chosen.
+        batch_size: images in a batch. Defaults to None: chosen, and halved while memory does not suffice.
         epochs: Defaults to None: chosen.
         seed: of initial weights, order and views. Defaults to 0.
         smoke: whether to train for two batches only, to see that all works. Defaults to False.
@@ -68,6 +72,7 @@ def pretrain(
     Raises:
         ValueError: if the data are none of the above or too few, a name is unknown, or an argument is out of range.
         ResumeError: if `out` holds another run that was interrupted.
+        MemoryError: if memory does not suffice for the batch that was given.
 
     Example:
 
@@ -103,6 +108,8 @@ def train_chosen(
     **settings: Any,
 ) -> SSLModel:
     """Chooses what is not said, prints it, and trains: see `pretrain` and `choices.choose`."""
+    if is_tf_data(data):
+        data = from_tf_data(data)
     facts = facts_of(data)
     out = folder_of(facts, out)
     of_own = isinstance(encoder, keras.Model)
@@ -112,7 +119,17 @@ def train_chosen(
         settings["epochs"] = 1
     if of_own and settings.get("start") is not None:
         raise ValueError(f"`encoder` is that of `start`. Received: encoder={encoder!r}, start={settings['start']!r}")
-    recipe, choices = choose(facts, encoder="ConvNet" if of_own else encoder, **settings)
+    if of_own:
+        settings |= {"feature_dim": int(encoder_shapes(encoder)[1][-1] or 0)}
+    chosen_batch = settings["batch_size"] is None
+
+    def chosen(batch_size: int | None) -> tuple[Recipe, list[Choice]]:
+        given = settings if batch_size is None else {**settings, "batch_size": batch_size}
+        return choose(facts, encoder="ConvNet" if of_own else encoder, **given)
+
+    if chosen_batch:
+        settings["batch_size"] = settled_batch(lambda size: chosen(size)[0], out)
+    recipe, choices = chosen(None)
     if is_finished(out) and not overwrite and not of_own and _is_recipe_of(recipe, out):
         say(f"The run is finished: it is loaded. `overwrite=True` trains again. Received: out={out!r}")
         return _with_size(read_run(out).model, recipe)
@@ -120,20 +137,24 @@ def train_chosen(
         for choice in choices:
             if not (of_own and choice.setting.startswith("encoder.")):
                 say(f"{choice.setting} = {choice.value}: {choice.reason}")
-    batches: Any = data if isinstance(data, EpochBatches) else None
-    if batches is None and facts.name is None:
-        training = recipe.sections["training"]
-        batches = from_arrays(data, batch_size=training["batch_size"], seed=training["seed"])
-    run = TrainingRun(
-        recipe,
-        out,
-        data=batches,
-        model=_around(encoder, recipe) if of_own else None,
-        overwrite=overwrite,
-        verbose=verbose,
-        most_batches=SMOKE_BATCHES if smoke else None,
-    )
-    run.train()
+
+    def start(batch_size: int | None) -> TrainingRun:
+        planned = chosen(batch_size)[0]
+        batches: Any = data if isinstance(data, EpochBatches) else None
+        if batches is None and facts.name is None:
+            training = planned.sections["training"]
+            batches = from_arrays(data, batch_size=training["batch_size"], seed=training["seed"])
+        return TrainingRun(
+            planned,
+            out,
+            data=batches,
+            model=_around(encoder, planned) if of_own else None,
+            overwrite=overwrite,
+            verbose=verbose,
+            most_batches=SMOKE_BATCHES if smoke else None,
+        )
+
+    run, _ = train_what_fits(start, recipe.sections["training"]["batch_size"], chosen_batch)
     return _with_size(run.model, recipe)
 
 

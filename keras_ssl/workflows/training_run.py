@@ -92,8 +92,8 @@ class TrainingRun:
         if export is not None:
             check_new_entry("export", export, overwrite)
         self.logdir = writable_folder("logdir", logdir)
-        # Held until the program ends.
-        FolderLock(writable_folder("logdir", self.logdir / "checkpoints"), shared=True)
+        # Held until the training ends, however it ends; of a run that is never trained, until the program does.
+        self._lock = FolderLock(writable_folder("logdir", self.logdir / "checkpoints"), shared=True)
         if is_finished(self.logdir):
             if not overwrite:
                 raise ValueError(
@@ -123,6 +123,12 @@ class TrainingRun:
             FloatingPointError: if the loss becomes NaN; the last good checkpoint stays.
             OSError: if the trained weights cannot be written.
         """
+        try:
+            return self._train()
+        finally:
+            self._lock.release()
+
+    def _train(self) -> dict[str, float]:
         if (latest := self.checkpoint.latest_path) is not None:
             say(f"Going on from {latest}")
         start = time.perf_counter()

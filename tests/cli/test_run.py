@@ -9,19 +9,23 @@ import pytest
 
 import keras_ssl
 from keras_ssl.cli.run import commands
+from keras_ssl.workflows.best_method import best_method
 from tests.workflows.test_choices import photos
 
 pytestmark = pytest.mark.once
 COMMANDS = (
+    "choose-labels",
     "convert",
     "distill",
     "doctor",
     "embed",
     "evaluate",
     "export",
+    "find-duplicates",
     "methods",
     "pretrain",
     "rank",
+    "search",
     "shards",
     "zoo",
 )
@@ -59,7 +63,7 @@ def test_from_photos_to_an_encoder_and_features(tmp_path):
         "pretrain", "photos/", "--epochs=1", "--batch-size=8", "--export=entry", "--verbose=2", cwd=tmp_path
     )
     assert trained.returncode == 0, trained.stderr
-    assert "objective.name = DCLW: " in trained.stdout and "Done in " in trained.stdout
+    assert f"objective.name = {best_method(20)}: " in trained.stdout and "Done in " in trained.stdout
     noise = [line for line in trained.stderr.splitlines() if line[:2] in ("I0", "E0", "W0") or "cuda" in line.lower()]
     assert not noise
     embedded = keras_ssl_command("embed", "photos", "--model=entry", "--out=features.npz", cwd=tmp_path)

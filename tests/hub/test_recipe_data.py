@@ -204,7 +204,7 @@ def test_crops_of_streamed_files(tmp_path):
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.npz", "/no/such/folder"])
 def test_other_names_are_errors(name):
-    with pytest.raises(ValueError, match="must be a name, an .npz file or a folder.*Received: data="):
+    with pytest.raises(ValueError, match="must be a name, an .npz or .parquet file or a folder.*Received: data="):
         data_source(name)
 
 

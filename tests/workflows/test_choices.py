@@ -54,13 +54,24 @@ def test_images_are_not_enlarged(side, size, monkeypatch):
 def test_what_is_said_is_not_chosen(cpu):
     given = {"method": "BarlowTwins", "encoder": "ConvNet", "image_size": 24, "batch_size": 10, "epochs": 3, "seed": 5}
     recipe, chosen = choose(DataFacts("photos", 500, 300, True), **given)
-    assert [choice.setting for choice in chosen] == ["optimizer.learning_rate"]
-    assert recipe.sections["objective"] == {"name": "BarlowTwins"} and recipe.sections["views"]["size"] == 24
+    settings = [choice.setting for choice in chosen]
+    assert settings[-1] == "optimizer.learning_rate" and all(s.startswith("objective.") for s in settings[:-1])
+    expected = {"name": "BarlowTwins", "projector": [512, 512, 512], "redundancy_weight": 0.02}
+    assert recipe.sections["objective"] == expected and recipe.sections["views"]["size"] == 24
     assert {key: recipe.sections["training"][key] for key in ("batch_size", "epochs", "seed")} == {
         "batch_size": 10,
         "epochs": 3,
         "seed": 5,
     }
+
+
+def test_a_method_of_tokens_gets_a_transformer(cpu):
+    for side in (12, 32, 64, 224):
+        recipe, chosen = choose(DataFacts(None, 500, side, False), method="MAE")
+        encoder, size = recipe.sections["encoder"], recipe.sections["views"]["size"]
+        assert encoder["name"] == "ViT" and size % encoder["patch_size"] == 0 and size <= side
+        assert recipe.sections["optimizer"]["name"] == "AdamW"
+    assert choose(DataFacts(None, 500, 16, False), method="MAE")[0].build_model().encoder.image_size == 16
 
 
 def test_a_recipe_that_was_chosen_can_be_written_and_built(tmp_path):

@@ -106,3 +106,25 @@ def test_refuses(model, data, message):
 def test_refuses_a_teacher_that_is_none(images, tmp_path):
     with pytest.raises(ValueError, match="Closest: barlow_digits"):
         keras_ssl.distill("barlow_digit", own_encoder(), images, out=tmp_path, **FEW)
+
+
+@pytest.mark.slow
+def test_a_dataset_of_tf_data_is_read_as_its_images(tmp_path, images):
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensor_slices((images, np.arange(len(images)))).batch(5)
+    models = [keras_ssl.pretrain(x, out=tmp_path / name, **FEW) for name, x in (("a", data), ("b", images))]
+    np.testing.assert_array_equal(*[model.encoder.get_weights()[0] for model in models])
+    np.testing.assert_array_equal(*[keras_ssl.embed(models[0], x) for x in (data, images)])
+
+
+@pytest.mark.slow
+def test_a_table_of_paths_is_read_as_its_files(tmp_path, monkeypatch):
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "photos", 20, (16, 16))
+    names = sorted(path.name for path in (tmp_path / "photos").iterdir())
+    parquet.write_table(arrow.table({"path": [f"photos/{name}" for name in names]}), "list.parquet")
+    models = [keras_ssl.pretrain(data, **FEW) for data in ("photos", "list.parquet")]
+    assert (tmp_path / "runs" / "list" / "recipe.toml").exists()
+    np.testing.assert_array_equal(*[model.encoder.get_weights()[0] for model in models])
+    np.testing.assert_array_equal(*[keras_ssl.embed(models[0], data) for data in ("photos", "list.parquet")])

@@ -81,16 +81,31 @@ class RedundancyReduction:
         Raises:
             ValueError: if `x` holds NaN or infinity, is empty or has the wrong number of axes.
         """
-        described = self.describe(x)
-        kept: list[int] = []
-        near = np.zeros(len(described), bool)
+        originals, _ = self.originals(self.describe(x))
+        return np.flatnonzero(originals == np.arange(len(originals))).astype("int64")
+
+    def originals(self, described: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Finds for each sample the kept one that it is a near-copy of.
+
+        Args:
+            described: `[N, K]`, as `describe` returns it.
+
+        Returns:
+            Int64 `[N]`, the number of the kept sample, its own for one that is kept; and float64 `[N]`, the distance
+            to it.
+        """
+        originals = np.full(len(described), -1, "int64")
+        distances = np.zeros(len(described))
         for index in range(len(described)):
-            if near[index]:
+            if originals[index] >= 0:
                 continue
-            kept.append(index)
+            originals[index] = index
             # A sample is compared with those after it only: those before it are decided.
-            near[index + 1 :] |= self.distances(described[index], described[index + 1 :]) <= self.threshold + 1e-12
-        return np.array(kept, "int64")
+            rest = index + 1 + np.flatnonzero(originals[index + 1 :] < 0)
+            apart = self.distances(described[index], described[rest])
+            near = apart <= self.threshold + 1e-12
+            originals[rest[near]], distances[rest[near]] = index, apart[near]
+        return originals, distances
 
     def describe(self, x: Any) -> np.ndarray:
         """What distances are taken of: unit features, gray levels of pixels, or bits.

@@ -1,6 +1,6 @@
 """DenseCL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -13,6 +13,7 @@ from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.numeric import l2_normalize
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
@@ -103,6 +104,10 @@ class DenseCL(TeacherStudent):
         self.add_queue(queue_size)
         width = self.dense_projector.widths[-1]
         self.dense_queue = FeatureQueue(queue_size, width, (self.seed + 1) % 2**32, name="dense_queue")
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"batch_norm": True}
 
     def _example_shape(self) -> tuple[int, ...]:
         """A shape of images that the encoder takes."""

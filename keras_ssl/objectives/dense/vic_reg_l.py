@@ -1,7 +1,7 @@
 """VICRegL."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -15,6 +15,7 @@ from keras_ssl.losses.vicregl_loss import matched_places, place_vicreg_terms, sq
 from keras_ssl.objectives.joint_embedding import JointEmbedding
 from keras_ssl.random import Stream
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.functional.crop_and_resize import crop_and_resize
@@ -113,6 +114,10 @@ class VICRegL(JointEmbedding):
         height, width, channels = self.encoder.input_shape[1:]
         places = self._map(keras.KerasTensor((None, height or 64, width or 64, channels)))[0]
         self.local_projector = self.head("local_projector", local_projector, places.shape[-1], hidden_bias=True)
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"matches": (4, 2), "crop_size": scale.image_size}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         jitter = view_ops.ColorJitter(0.4, 0.4, 0.2, 0.1)

@@ -1,6 +1,6 @@
 """CAPI."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -17,6 +17,7 @@ from keras_ssl.losses.capi_loss import assignment_loss, position_assignments
 from keras_ssl.losses.numeric import check_integer, l2_normalize
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.masks.inverse_block_mask import InverseBlockMask
@@ -138,6 +139,10 @@ class CAPI(SSLModel):
         )
         self.clustering.build(shape)
         self.teacher = EMATeacher([encoder], momentum, final_momentum, name="teacher")
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"prediction_ratio": 0.3}  # of few patches, one at least
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.6, 1.0))

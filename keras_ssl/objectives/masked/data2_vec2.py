@@ -1,6 +1,6 @@
 """data2vec 2.0."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -16,6 +16,7 @@ from keras_ssl.losses.layer_average_targets import layer_average_targets
 from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.typing import Logs, Tensor
@@ -134,6 +135,10 @@ class Data2Vec2(SSLModel):
         self._teacher_layers = layer_outputs(
             self.teacher.modules[0], [*(f"block{number}_mlp2" for number in blocks), "norm"]
         )
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"masks": 4, "decoder_groups": scale.heads(scale.feature_dim, 8)}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.2, 1.0))

@@ -1,6 +1,6 @@
 """I-JEPA."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -16,6 +16,7 @@ from keras_ssl.losses.masked_errors import smooth_absolute_error
 from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.typing import Logs, Tensor
@@ -128,6 +129,10 @@ class IJEPA(SSLModel):
         self.predictor_output = keras.layers.Dense(encoder.token_width, name="predictor_output")
         self.predictor_output.build((None, None, width))
         self.teacher = EMATeacher([encoder], momentum, final_momentum, name="teacher")
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"target": 0.25, "targets": 2, "aspect": 1.0}  # blocks of a grid of few patches
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.MultiView([view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.3, 1.0))])

@@ -1,6 +1,6 @@
 """Selfie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
@@ -14,6 +14,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.patch_selection_loss import patch_selection_loss, selection_logits
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.typing import Tensor
@@ -71,6 +72,8 @@ class Selfie(SSLModel):
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"patch_size": 4, "width": 16, "depth": 1, "heads": 2}
 
+    chosen_arguments: ClassVar[tuple[str, ...]] = ("patch_size",)
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -104,6 +107,12 @@ class Selfie(SSLModel):
         self.pooling_norm = keras.layers.LayerNormalization(epsilon=1e-6, name="pooling_norm")
         for layer in (*self.pooling_blocks, self.pooling_norm):
             layer.build((None, None, self.width))
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        size = next(side for side in range(max(scale.image_size // 4, 1), 0, -1) if scale.image_size % side == 0)
+        width = min(256, scale.feature_dim)
+        return {"patch_size": size, "width": width, "depth": 2, "heads": scale.heads(width, 4)}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.MultiView([view_ops.RandomFlip(0.5)])

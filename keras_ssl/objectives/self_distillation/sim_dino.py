@@ -1,6 +1,6 @@
 """SimDINO."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -11,6 +11,7 @@ from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.simdino_loss import simdino_terms
 from keras_ssl.objectives.joint_embedding import TeacherStudent, check_crops
 from keras_ssl.registry import register
+from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
@@ -83,6 +84,10 @@ class SimDINO(TeacherStudent):
         self.batch_norm = bool(batch_norm)
         self.add_projector(projector, activation="gelu", batch_norm=self.batch_norm, hidden_bias=True, output_bias=True)
         self.add_teacher(momentum, final_momentum)
+
+    @classmethod
+    def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
+        return {"batch_norm": True, "epsilon": 0.5}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.dino()

@@ -169,3 +169,16 @@ def test_wrong_axes_are_refused():
         RedundancyReduction("hash").select(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="Received: x="):
         RedundancyReduction("embedding").select(np.zeros((2, 3, 3)))
+
+
+def test_originals_are_the_kept_samples_that_are_near():
+    x = np.random.default_rng(3).normal(size=(60, 2))
+    compared = RedundancyReduction("embedding", threshold=0.02)
+    described = compared.describe(x)
+    originals, distances = compared.originals(described)
+    kept = compared.select(x)
+    assert set(originals.tolist()) == set(kept.tolist()) and (originals[kept] == kept).all()
+    for number, (original, distance) in enumerate(zip(originals, distances, strict=True)):
+        apart = compared.distances(described[number], described[kept])
+        assert original == kept[np.flatnonzero(apart <= 0.02 + 1e-12)[0]]  # the first that is near enough
+        assert distance == apart[kept.tolist().index(original)]
