@@ -122,3 +122,30 @@ def test_default_views_and_whole_images(photos):
     plain = from_folder(photos[0], size=16, batch_size=8)
     keras.tree.map_structure(np.testing.assert_array_equal, data.whole(1), plain[1])
     np.testing.assert_allclose(model.predict(data, verbose=0), model.predict(plain, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+TWO_REPLICAS = """
+import keras
+import numpy as np
+import keras_ssl
+
+crop = keras_ssl.views.RandomResizedCrop(16, (0.3, 1.0))
+views = keras_ssl.views.MultiCrop([crop] * 2, [keras_ssl.views.RandomResizedCrop(8, (0.1, 0.3))])
+
+def losses(strategy):
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        layers = [keras.layers.Input((None, None, 3)), keras.layers.Conv2D(8, 3), keras.layers.GlobalAveragePooling2D()]
+        model = keras_ssl.MultiViewInfoNCE(keras.Sequential(layers), projector=(8,), views=views, seed=7)
+        model.compile(keras.optimizers.SGD(0.1))
+    data = keras_ssl.data.from_folder({folder!r}, size=36, batch_size=8, seed=3, crops=views)
+    return model.fit(data, epochs=2, verbose=0).history["loss"]
+
+np.testing.assert_allclose(losses(mirrored), losses(tf.distribute.get_strategy()), rtol=1e-4)
+"""
+
+
+def test_two_replicas_equal_one(photos, two_replicas):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("replicas of TensorFlow")
+    assert two_replicas(TWO_REPLICAS.replace("{folder!r}", repr(str(photos[0])))) is None

@@ -74,6 +74,17 @@ def test_a_method_of_tokens_gets_a_transformer(cpu):
     assert choose(DataFacts(None, 500, 16, False), method="MAE")[0].build_model().encoder.image_size == 16
 
 
+@pytest.mark.parametrize(("size", "crops"), [(64, None), (96, "full")])
+def test_larger_crops_come_from_the_files_as_they_are(size, crops):
+    recipe, chosen = choose(DataFacts("photos", 500, 300, True), image_size=size)
+    assert recipe.sections["data"].get("crops") == crops
+    assert ("data.crops" in {choice.setting for choice in chosen}) == (crops is not None)
+    # Views of the method's own are not known to the recipe, and arrays have no files.
+    recipe, _ = choose(DataFacts("photos", 500, 300, True), image_size=size, method={"name": "SimCLR"})
+    assert "crops" not in recipe.sections["data"]
+    assert "data" not in choose(DataFacts(None, 500, 300, False), image_size=size)[0].sections
+
+
 def test_a_recipe_that_was_chosen_can_be_written_and_built(tmp_path):
     recipe, _ = choose(DataFacts("colored_digits", 100, 16, False, 3))
     recipe.write(tmp_path / "recipe.toml")
