@@ -117,8 +117,6 @@ def test_refuses(name, data, options, message):
 
 
 def test_what_a_method_needs_besides_may_be_given():
-    model = made("FixMatch", classes=4) if "FixMatch" in METHODS else None
-    assert model is None
     kind = find("objective", "SimilarityDistillation").target
     model = kind.for_data(tiny_encoder(), IMAGES, teacher="barlow_digits")
     assert model.get_config()["queue_size"] == 32
@@ -127,15 +125,15 @@ def test_what_a_method_needs_besides_may_be_given():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["SimCLR", "DCLW"])
 def test_learns_digits(name):
-    """After 200 updates neighbors in features are of the same digit more often than before."""
-    x, y = keras_ssl.data.colored_digits("train", count=1500)
-    x_test, y_test = keras_ssl.data.colored_digits("test", count=600)
+    """After 400 updates neighbors in features are of the same digit more often than before."""
+    x, y = keras_ssl.data.colored_digits("train", count=3000)
+    x_test, y_test = keras_ssl.data.colored_digits("test", count=1000)
     keras.utils.set_random_seed(0)
-    model = find("objective", name).target.for_data(keras_ssl.encoders.ConvNet(), x, batch_size=64, epochs=10)
+    model = find("objective", name).target.for_data(keras_ssl.encoders.ConvNet(), x, batch_size=128, epochs=17)
 
     def accuracy():
         return knn_accuracy(extract_features(model, x), y, extract_features(model, x_test), y_test)
 
     before = accuracy()
     model.fit(x, **model.fit_arguments, verbose=0)
-    assert accuracy() > before + 0.03
+    assert accuracy() > before + 0.05
