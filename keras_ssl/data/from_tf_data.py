@@ -24,7 +24,7 @@ def from_tf_data(data: Any, most_bytes: int = _MOST_BYTES) -> np.ndarray:
     Args:
         data: a dataset that ends, of images `[H, W, C]` of one size, or of batches of them. An element is the image; a
             tuple whose first part it is; or a dict with the key x, image or images. Labels are left out.
-        most_bytes: the most memory that the images may take. Defaults to 8 GiB.
+        most_bytes: the most memory that the images may take. Defaults to `8 * 2**30`, 8 GiB.
 
     Returns:
         The images `[N, H, W, C]`, of the dataset's type, in its order.

@@ -31,6 +31,7 @@ from keras_ssl.paths import user_path
 from keras_ssl.precision import dtype_policy
 from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel, encoder_rates
+from keras_ssl.views import OwnViews
 
 
 def list_recipes() -> list[str]:
@@ -232,8 +233,13 @@ class Recipe:
             arguments=arguments,
             batch_size=training["batch_size"],
             seed=training["seed"],
-            views=self.build("views") if "crops" in arguments and "views" in self.sections else None,
+            views=self._crops() if "crops" in arguments and "views" in self.sections else None,
         )
+
+    def _crops(self) -> Any:
+        """The views whose random crops the data are to hold: the objective's own where the recipe says so."""
+        views = self.build("views")
+        return self.build_model().views if isinstance(views, OwnViews) else views
 
     def build(self, section: str, **given: Any) -> Any:
         """What a section makes: called with the section's values and with what is `given`.

@@ -189,7 +189,8 @@ def choose(
         chosen.append(Choice("views.size", image_size, f"{reason}; on {place} at most {most}"))
     image_size = check_integer("image_size", image_size, 8)
 
-    if method == "auto":
+    automatic = method == "auto"
+    if automatic:
         method = best_method(facts.count)
         chosen.append(Choice("objective.name", method, "best kNN accuracy of benchmarks/results/choices.md"))
     given = dict(method) if isinstance(method, dict) else {"name": method}
@@ -276,7 +277,7 @@ def choose(
         sections["data"] = {"name": facts.name}
         if facts.streamed:
             sections["data"]["size"] = image_size
-            if image_size >= _LEAST_FULL and "views" in sections:
+            if image_size >= _LEAST_FULL and automatic:  # whose views begin with random crops
                 sections["data"]["crops"] = "full"
                 chosen.append(
                     Choice("data.crops", "full", f"from {_LEAST_FULL} pixels on crops come from the files as they are")

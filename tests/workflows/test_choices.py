@@ -79,7 +79,7 @@ def test_larger_crops_come_from_the_files_as_they_are(size, crops):
     recipe, chosen = choose(DataFacts("photos", 500, 300, True), image_size=size)
     assert recipe.sections["data"].get("crops") == crops
     assert ("data.crops" in {choice.setting for choice in chosen}) == (crops is not None)
-    # Views of the method's own are not known to the recipe, and arrays have no files.
+    # A method that is given may begin otherwise, and arrays have no files.
     recipe, _ = choose(DataFacts("photos", 500, 300, True), image_size=size, method={"name": "SimCLR"})
     assert "crops" not in recipe.sections["data"]
     assert "data" not in choose(DataFacts(None, 500, 300, False), image_size=size)[0].sections
