@@ -70,7 +70,7 @@ class Makers:
         epochs: int | None = None,
         **kwargs: Any,
     ) -> Self:
-        """The objective with settings that learn at the size of the data, compiled; the class's own are the paper's.
+        """The objective with settings for the size of the data, compiled; the class's own are the paper's.
 
         Heads, queue, momentum, temperature and numbers of prototypes follow from the number of images and the width of
         the features (see `keras_ssl.training.DataScale`), the views are the objective's own at the images' size, and

@@ -59,7 +59,7 @@ class SSLModel(Makers, PixelInput, Fitting):
     and the sample's position in the global batch.
 
     The defaults of a subclass are its paper's, for a million images and a wide encoder. On fewer,
-    `SimCLR.for_data(encoder, images)` gives a compiled model with sizes, views and optimizer that learn.
+    `SimCLR.for_data(encoder, images)` gives a compiled model with sizes, views and optimizer for them.
 
     The type of the images decides the scale of their pixels, never their values: uint8 is 0 to 255, uint16 is 0 to
     65535, floats lie in [0, 1]; other integers, and floats of another range, need `value_range`. Views work in [0, 1],
