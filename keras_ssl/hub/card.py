@@ -200,7 +200,8 @@ class Card:
     def weight_files(self) -> list[CardFile]:
         """The files that `load` reads: one of this library, or those of another project's checkpoint."""
         if self.checkpoint:
-            return [file for file in self.files if file.name != self.checkpoint.get("heads")]
+            alone = {self.checkpoint.get("heads")} - {self.checkpoint["path"]}  # one file may hold both
+            return [file for file in self.files if file.name not in alone]
         return [file for file in self.files if file.name.endswith(".safetensors") and file.name not in _NOT_ENCODERS]
 
     @property

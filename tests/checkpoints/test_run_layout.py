@@ -9,6 +9,7 @@ import keras_ssl
 from keras_ssl.checkpoints import CheckpointError, RunLayout
 from keras_ssl.checkpoints.run_layout import _flat
 from keras_ssl.hub import head_weights, load_checkpoint, named_weights
+from tests.checkpoints.published_run import published_run
 
 KINDS = {
     "MAE": {"decoder_width": 8, "decoder_depth": 2, "decoder_heads": 2},
@@ -23,29 +24,6 @@ def objective(name):
     return getattr(keras_ssl, name)(vit, **KINDS[name])
 
 
-def published(model):
-    """Drawn weights of the objective under its authors' names, in nested dicts."""
-    encoder, heads = named_weights(model.encoder), head_weights(model)
-    teacher = getattr(model, "teacher", None)
-    table = model.run_layout.table(encoder, heads, teacher.modules[0].name if teacher else "")
-    variables = {**encoder, **heads}
-    assert sorted(weight.name for weight in table.weights.values()) == sorted(variables)
-    rng, tree, arrays = np.random.default_rng(0), {}, {}
-    for key, weight in table.weights.items():
-        shape = tuple(variables[weight.name].shape)
-        shape = np.transpose(np.empty(shape), {4: (3, 2, 0, 1)}.get(len(shape))).shape
-        if key.endswith(("cls_token", "pos_embed")):
-            shape = (1, *variables[weight.name].shape)
-        if key.endswith("mask_token"):
-            shape = (1, 1, *shape)
-        array = rng.normal(size=shape).astype("float32")
-        arrays[weight.name] = weight.transform(array)
-        *path, last = key.split(".")
-        root = tree.setdefault(path[0], {})
-        root[".".join(["module", *path[1:], last])] = array
-    return tree, arrays
-
-
 def write(path, tree):
     save_file(
         {f"{root}.{key}": np.ascontiguousarray(a) for root, part in tree.items() for key, a in part.items()}, path
@@ -55,7 +33,7 @@ def write(path, tree):
 @pytest.mark.parametrize("name", KINDS)
 def test_every_weight_of_a_run_arrives(tmp_path, name):
     model = objective(name)
-    tree, arrays = published(model)
+    tree, arrays = published_run(model)
     write(tmp_path / "run.safetensors", tree)
     load_checkpoint(model, tmp_path / "run.safetensors")
     for key, variable in {**named_weights(model.encoder), **head_weights(model)}.items():
@@ -66,7 +44,7 @@ def test_every_weight_of_a_run_arrives(tmp_path, name):
 def test_a_missing_key_is_named_and_changes_nothing(tmp_path, name):
     model = objective(name)
     before = [np.array(keras.ops.convert_to_numpy(weight)) for weight in model.weights]
-    tree, _ = published(model)
+    tree, _ = published_run(model)
     root = sorted(tree)[0]
     gone = sorted(tree[root])[-1]
     del tree[root][gone]

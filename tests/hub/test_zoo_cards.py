@@ -262,7 +262,17 @@ def test_the_others_of_a_family_differ_in_size_alone():
 
 def test_heads_come_with_the_objective_that_made_them():
     with_heads = {name for name in PATHS if card(name).heads_file is not None}
-    assert with_heads == {"barlow_resnet50", *(f"vicreg_resnet{name}" for name in ("50", "50x2", "200x2"))}
-    for name in with_heads:
+    projectors = {"barlow_resnet50", *(f"vicreg_resnet{name}" for name in ("50", "50x2", "200x2"))}
+    runs = {"dino_vitb16": "DINO", "dino_vitb8": "DINO", "ijepa_vith14": "IJEPA"}
+    assert with_heads == projectors | set(runs)
+    for name, objective in runs.items():
+        assert card(name).objective["name"] == objective
+    assert card("dino_vitb16").objective["arguments"] == {"projector": [2048, 2048, 256], "out_dim": 65536}
+    assert card("ijepa_vith14").objective["arguments"] == {
+        "predictor_width": 384,
+        "predictor_depth": 12,
+        "predictor_heads": 16,
+    }
+    for name in projectors:
         assert card(name).objective["name"] == ("BarlowTwins" if "barlow" in name else "VICReg")
         assert card(name).objective["arguments"] == {"projector": [8192, 8192, 8192]}

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_ssl
 from keras_ssl import hub
 from keras_ssl.hub import Card, catalogue
 from keras_ssl.hub.export import export
@@ -27,6 +28,7 @@ from tests.checkpoints.published import (
     vit_features,
     write,
 )
+from tests.checkpoints.published_run import published_run
 from tests.encoders.parity_dino import draw
 
 ZOO = catalogue.data_folder("zoo")
@@ -48,6 +50,10 @@ LAYOUTS = {  # how the file of an entry holds the weights
     "mae_vitb16": lambda w: {"model": w},
     "mocov3_vits16": VITS["moco v3"][1],
     "ijepa_vith14": VITS["i-jepa"][1],
+}
+RUNS = {
+    "dino_vitb16": {"projector": [12, 6], "out_dim": 9},
+    "ijepa_vith14": {"predictor_width": 8, "predictor_depth": 1, "predictor_heads": 2},
 }
 on_tensorflow = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="takes long to compile on JAX, where two families are checked"
@@ -148,6 +154,23 @@ def test_the_full_checkpoint_gives_the_objective_with_its_projector(house, serve
     np.testing.assert_allclose(run(model, pixels(32, 32)), expected(name, card, weights, pixels(32, 32)), atol=1e-4)
     assert type(model).__name__ == card.objective["name"]
     np.testing.assert_array_equal(hub.head_weights(model)["projector/output/kernel"], head_weights["3.weight"].T)
+
+
+@on_tensorflow
+@pytest.mark.parametrize("name, arguments", RUNS.items())
+def test_a_training_run_gives_the_objective_with_all_that_it_had(house, server, name, arguments):
+    """Encoder, heads, teacher and centers arrive from the file that the card names."""
+    card = Card.read(ZOO / f"{name}.toml")
+    network = {**card.architecture["arguments"], **SMALL_VIT, "heads": 3}
+    model = getattr(keras_ssl, card.objective["name"])(keras_ssl.encoders.ViT(**network), **arguments)
+    tree, arrays = published_run(model)
+    card = small(name, house, server, {card.checkpoint["heads"]: tree})
+    replace(card, objective={**card.objective, "arguments": arguments}).write(house / "zoo" / f"{name}.toml")
+    accept = card.license if "NC" in card.license else None
+    loaded = hub.load(name, heads=True, progress=False, accept_license=accept)
+    assert type(loaded) is type(model)
+    for key, variable in {**hub.named_weights(loaded.encoder), **hub.head_weights(loaded)}.items():
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), arrays[key])
 
 
 @pytest.mark.slow
