@@ -80,12 +80,13 @@ def test_only_a_first_use_with_a_url_has_no_hash():
     assert CardFile("a", 1, "first-use", "https://example.org/a").sha256 == "first-use"
 
 
-def test_only_a_first_use_has_no_size():
+def test_only_a_file_with_an_address_may_have_no_size():
+    assert CardFile("a", None, "0" * 64, "https://example.org/a").size_text == "size unknown"
     assert CardFile("a", None, "first-use", "https://example.org/a").size_text == "size unknown"
     assert CardFile("a", 3, "first-use", "https://example.org/a").size_text == "3 bytes"
-    for sha256, url in (("0" * 64, "https://example.org/a"), ("0" * 64, None), ("first-use", None)):
+    for sha256 in ("0" * 64, "first-use"):
         with pytest.raises(ValueError, match="number of bytes. Received: size=None"):
-            CardFile("a", None, sha256, url)
+            CardFile("a", None, sha256, None)
 
 
 @pytest.mark.parametrize("url", ["http://example.org/a", "a", "file:///a", "https://u:p@example.org/a", "https://", 3])
