@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_ssl.losses.numeric import check_integer
+
 __all__ = ["from_tf_data"]
 
 _NAMES = ("x", "image", "images")
@@ -30,8 +32,8 @@ def from_tf_data(data: Any, most_bytes: int = _MOST_BYTES) -> np.ndarray:
         The images `[N, H, W, C]`, of the dataset's type, in its order.
 
     Raises:
-        ValueError: if the dataset never ends or is empty, its elements are no images, they differ in size, or they
-            take more memory.
+        ValueError: if `most_bytes` is no positive integer, the dataset never ends or is empty, its elements are no
+            images, they differ in size, or they take more memory.
 
     Example:
 
@@ -40,6 +42,7 @@ def from_tf_data(data: Any, most_bytes: int = _MOST_BYTES) -> np.ndarray:
     model = keras_ssl.pretrain(images, out="runs/sharp")
     ```
     """
+    check_integer("most_bytes", most_bytes, 1)
     if int(data.cardinality()) == -1:
         raise ValueError("`data` must end: `take` so many elements of it. Received: a tf.data.Dataset without an end")
     parts: list[np.ndarray] = []

@@ -101,13 +101,14 @@ def compare_encoders(
             f"Received: baselines={list(baselines)}, models={list(models)}"
         )
     check_share("fraction", fraction)
-    seeds = check_integer("seeds", seeds, 1)
+    seeds, batch_size = check_integer("seeds", seeds, 1), check_integer("batch_size", batch_size, 1)
+    epochs = None if epochs is None else check_integer("epochs", epochs, 1)
     train_images, test_images = as_images("train_images", train_images), as_images("test_images", test_images)
     images, labels = labeled_only("train_images", train_images, "train_labels", train_labels)
     test, truth = labeled_only("test_images", test_images, "test_labels", test_labels)
     chosen = [stratified_subset(labels, fraction, seed) for seed in range(seeds)]
     count = len(chosen[0])
-    epochs = finetuning_epochs(count, check_integer("batch_size", batch_size, 1)) if epochs is None else epochs
+    epochs = finetuning_epochs(count, batch_size) if epochs is None else epochs
 
     def head(model: keras.Model, rows: np.ndarray) -> float:
         features = extract_features(model, images[rows]), extract_features(model, test)

@@ -45,6 +45,8 @@ def test_what_is_tf_data():
         (slices({"pixels": X}), {}, "with keys pixels"),
         (slices(X).concatenate(slices(X[:, :2])), {}, r"images of shapes \(4, 5, 3\) and \(2, 5, 3\)"),
         (slices(X), {"most_bytes": 5 * 60}, "with more, after 6 images"),
+        (slices(X), {"most_bytes": 0}, "most_bytes=0"),
+        (slices(X), {"most_bytes": float("nan")}, "most_bytes=nan"),
     ],
 )
 def test_refuses(data, options, message):

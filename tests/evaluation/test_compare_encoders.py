@@ -67,6 +67,8 @@ def test_the_table_shows_the_spread_over_seeds():
         ({"seeds": 0}, "seeds=0"),
         ({"fraction": 0.0}, "fraction=0"),
         ({"batch_size": 0}, "batch_size=0"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"epochs": 1.5}, "epochs=1.5"),
         ({"models": {}}, "models="),
         ({"models": {"scratch": None}}, "models="),
     ],
