@@ -198,7 +198,7 @@ def test_layer_names_are_a_public_format():
 
 @pytest.mark.slow
 def test_config_round_trip():
-    model = ResNet(34, 0.25, "cifar", (32, 32, 1), None, False, "same", "mine")
+    model = ResNet(34, 0.25, "cifar", (32, 32, 1), None, False, "same", name="mine")
     config = json.loads(json.dumps(model.get_config()))
     assert list(config) == list(known_arguments(ResNet))
     again = ResNet.from_config(config)
