@@ -123,7 +123,7 @@ class LayerScale(nn.Module):
 
 
 class ViTBlock(nn.Module):
-    def __init__(self, width, heads, gated, scaled, tanh):
+    def __init__(self, width, heads, gated=False, scaled=False, tanh=False):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, heads)

@@ -56,9 +56,7 @@ class MAE(Tokens):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder))
         self.decoder_embed = nn.Linear(width, decoder)
         self.decoder_pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid**2, decoder), requires_grad=False)
-        self.decoder_blocks = nn.Sequential(
-            *(ViTBlock(decoder, decoder_heads, False, False) for _ in range(decoder_depth))
-        )
+        self.decoder_blocks = nn.Sequential(*(ViTBlock(decoder, decoder_heads) for _ in range(decoder_depth)))
         self.decoder_norm = nn.LayerNorm(decoder, eps=1e-6)
         self.decoder_pred = nn.Linear(decoder, patch * patch * 3)
 
@@ -88,7 +86,7 @@ class Predictor(nn.Module):
         self.predictor_embed = nn.Linear(width, inner)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, inner))
         self.predictor_pos_embed = nn.Parameter(torch.zeros(1, side**2, inner), requires_grad=False)
-        self.predictor_blocks = nn.Sequential(*(ViTBlock(inner, heads, False, False) for _ in range(depth)))
+        self.predictor_blocks = nn.Sequential(*(ViTBlock(inner, heads) for _ in range(depth)))
         self.predictor_norm = nn.LayerNorm(inner, eps=1e-6)
         self.predictor_proj = nn.Linear(inner, width)
         self.side = side
