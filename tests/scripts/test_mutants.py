@@ -36,6 +36,11 @@ def test_tests_that_take_too_long_notice_too(tmp_path):
     assert mutants.run_tests(tmp_path, ["test_slow.py"], 3.0) == "too long"
 
 
+def test_a_check_of_lengths_computes_nothing():
+    assert mutants.only_stricter(["-    zip(a, b, strict=True)", "+    zip(a, b, strict=False)"])
+    assert not mutants.only_stricter(["-    zip(a, b, strict=True) + 1", "+    zip(a, b, strict=True) + 2"])
+
+
 def test_a_module_has_tests_of_its_own_and_draws_repeat():
     graph = ImportGraph(ROOT)
     assert mutants.own_tests(graph, "keras_ssl/losses/info_nce_loss.py") == ["tests/losses/test_info_nce_loss.py"]
