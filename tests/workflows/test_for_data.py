@@ -122,7 +122,8 @@ def test_what_a_method_needs_besides_may_be_given():
     assert model.get_config()["queue_size"] == 32
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.once  # JAX takes convolutions five times as long on a CPU
 @pytest.mark.parametrize("name", ["SimCLR", "DCLW"])
 def test_learns_digits(name):
     """After 400 updates neighbors in features are of the same digit more often than before."""
