@@ -76,14 +76,14 @@ def places(source: str, chosen: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def own_tests(graph: ImportGraph, path: str) -> list[str]:
-    """The tests of a module: the file of its name, else those that use it directly in the folder of its package."""
+    """The tests of a module: the file of its name, else those that need it in the folder that mirrors its own."""
     stem = Path(path).stem
     named = [each for each in graph.by_name.get(f"test_{stem}.py", ()) if each.startswith("tests/")]
     if named:
         return named
-    package = path.split("/")[1]
-    users = [each for each in graph.files if each.startswith(f"tests/{package}/") and "/test_" in each]
-    return [each for each in users if path in graph.uses(each)[0]]
+    mirror = "tests" + path.removeprefix("keras_ssl").rpartition("/")[0]
+    beside = [each for each in graph.files if each.rpartition("/")[0] == mirror and "/test_" in each]
+    return [each for each in beside if path in graph.closure(each)]
 
 
 def draw(graph: ImportGraph, count: int, seed: int, only: str) -> Iterator[tuple[str, str, int, list[str]]]:

@@ -66,7 +66,12 @@ def test_certain_predictions_have_finite_gradients():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"temperature": 0}, "temperature=0"), ({"sharpening": -1}, "g=-1"), ({"sinkhorn_iterations": -1}, "ns=-1")],
+    [
+        ({"temperature": 0}, "temperature=0"),
+        ({"sharpening": -1}, "g=-1"),
+        ({"sharpening": 0}, "g=0"),
+        ({"sinkhorn_iterations": -1}, "ns=-1"),
+    ],
 )
 def test_refuses(options, message):
     with pytest.raises(ValueError, match=f"Received: .*{message}"):

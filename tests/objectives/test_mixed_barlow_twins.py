@@ -85,6 +85,15 @@ class TestMixedBarlowTwins:
         for a, b in zip(made.get_weights(), plain.get_weights(), strict=True):
             np.testing.assert_array_equal(a, b)
 
+    def test_what_the_regularizer_costs_at_chance(self):
+        made = model(mix_weight=0.5, concentration=2)
+        plain = keras_ssl.BarlowTwins(encoder(), projector=(6,), redundancy_weight=0.3, views=cheap_views())
+        square = 3 / 10  # E a^2 of Beta(2, 2)
+        mix = 2 * 6**2 * (1 + 2 * square) / 8 + 6 * square
+        expected, base = made.expected_range(8), plain.expected_range(8)
+        assert expected.initial - base.initial == pytest.approx(0.5 * 0.3 * mix * made.scale)
+        assert expected.collapsed == base.collapsed and expected.floor == base.floor
+
     @pytest.mark.parametrize(("name", "bad"), [("mix_weight", -1.0), ("concentration", 0), ("concentration", 0.5)])
     def test_errors(self, name, bad):
         with pytest.raises(ValueError, match=f"{name}.*Received: {name}={bad}"):

@@ -48,6 +48,17 @@ class TestReSSL:
         np.testing.assert_array_equal(after[8:], before[:-8])
         np.testing.assert_allclose(np.linalg.norm(after[:8], axis=1), 1.0, rtol=1e-5)
 
+    def test_what_the_loss_is_at_chance_collapsed_and_at_least(self):
+        model = OBJECTIVES["ressl"]()
+        size, temperature = model.queue.size, model.temperature
+        cosines = np.random.default_rng(0).normal(size=(200_000, model.embedding_dim))
+        cosines = cosines[:, 0] / np.linalg.norm(cosines, axis=1)
+        expected = model.expected_range(8)
+        chance = np.log(size) + np.log(np.mean(np.exp(cosines / temperature)))
+        assert expected.initial == pytest.approx(chance, rel=0.01)
+        assert expected.collapsed == pytest.approx(np.log(size))
+        assert expected.floor == pytest.approx(np.log(1 + (size - 1) * np.exp(-2 / temperature)))
+
     @pytest.mark.parametrize("name", ["temperature", "teacher_temperature"])
     def test_temperatures_must_be_positive(self, name):
         with pytest.raises(ValueError, match=f"Received: {name}=0"):

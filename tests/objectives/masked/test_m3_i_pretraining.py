@@ -148,3 +148,9 @@ def test_refuses_labels_and_shapes():
         model = keras_ssl.M3IPretraining(tiny_encoder(), text_width=5, projector=(4,))
         model.compile("sgd")
         model.fit({"x": IMAGES, "text": TEXT[:, :3]}, verbose=0)
+
+
+def test_a_missing_label_is_no_class():
+    fields = tiny_model(NAME, classes=4).batch_fields
+    assert fields["y"].missing == -1 and not fields["y"].required
+    assert set(tiny_model(NAME, classes=None, text_width=5).batch_fields) == {"text"}
