@@ -10,8 +10,8 @@ from keras_ssl.typing import Tensor
 def inter_image_cross_entropy(
     positive: Tensor,
     negative: Tensor,
-    temperature: float = 0.2,
-    margin: float = -0.5,
+    temperature: float,
+    margin: float,
     excluded: Tensor | None = None,
     weights: Tensor | None = None,
 ) -> Tensor:

@@ -38,6 +38,12 @@ def test_the_weight_rises_in_the_first_half(updates, total, share):
     assert loss == pytest.approx(supervised() + supervised(STRONG) + share * slow(0.0)[0], rel=1e-5)
 
 
+def test_one_labeled_sample_is_enough_for_a_threshold():
+    labels = np.array([1] + [-1] * 7, "int32")
+    loss, logs = outcome(model_of("AdaMatch", threshold=0.0, warmup=False), tensors(labels=labels))
+    assert logs["confident"] == 1.0 and logs["unsupervised"] > 0
+
+
 @pytest.mark.parametrize("label", [-1, 1])
 def test_batches_of_one_kind_are_finite(label):
     loss, logs = outcome(model_of("AdaMatch"), tensors(labels=np.full(8, label, "int32")))
