@@ -25,6 +25,10 @@ ARRAYS = {
     "empty": np.ones((0, 4), "float32"),
     "counts": np.arange(6, dtype="int64").reshape(2, 3),
     "bytes": np.arange(6, dtype="uint8"),
+    **{
+        f"integers of {kind}": np.arange(3).astype(kind)
+        for kind in ("int8", "int16", "uint16", "int32", "uint32", "uint64")
+    },
     "flags": np.array([True, False]),
     "a/b/kernel": np.ones((2, 2), "float32"),
 }

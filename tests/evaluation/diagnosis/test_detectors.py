@@ -76,6 +76,7 @@ def test_labels_may_make_points():
         ("views all alike", {"views_differ": 0.019}, {"views_differ": 0.021}),
         ("views all alike", {"images_differ": 0.009}, {"images_differ": 0.011}),
         ("labels leaking", {"label_share": 0.991}, {"label_share": 0.989}),
+        ("labels leaking", {"label_share": 0.99}, {"label_share": None}),
     ],
 )
 def test_everything_else(name, just, not_yet):
