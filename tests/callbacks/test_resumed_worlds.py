@@ -110,4 +110,5 @@ def test_two_processes_resume_after_kill_and_signal(tmp_path):
     first, second = read(tmp_path, 0, process=0), read(tmp_path, 0, process=1)
     for name, array in first.items():
         np.testing.assert_array_equal(second[name], array, err_msg=name)
-    assert_near(on_one_device(tmp_path / "alone", epochs), first)
+    # Rounding grows with the number of steps: 2e-5 were seen after these.
+    assert_near(on_one_device(tmp_path / "alone", epochs), first, tolerance=4e-5)
