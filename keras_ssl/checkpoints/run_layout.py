@@ -85,8 +85,7 @@ class RunLayout:
         Raises:
             ValueError: if the layout says nothing of a weight.
         """
-        plain = vit_table(encoder)
-        weights = {f"{self.encoder}.{key}": weight for key, weight in plain.weights.items()}
+        weights = {f"{self.encoder}.{key}": weight for key, weight in vit_table(encoder).weights.items()}
         before = f"teacher/{teacher_name}/"
         copies = {name.removeprefix(before): name for name in others if name.startswith(before)}
         for key, weight in vit_table({short: others[name] for short, name in copies.items()}).weights.items():
@@ -94,27 +93,30 @@ class RunLayout:
         rest = [name for name in others if not name.startswith(before)]
         mine = {name: name for name in rest if not name.startswith("teacher/")}
         theirs = {name.removeprefix("teacher/"): name for name in rest if name.startswith("teacher/")}
-        unknown = []
-        for names, layers in ((mine, self.layers), (theirs, self.teacher_layers)):
-            projector = [name for name in names if name.startswith("projector/") and "projector" in layers]
-            keys = {
-                weight.name: (key.removeprefix("projector."), weight.transform)
-                for key, weight in (projector_table(projector).weights.items() if projector else ())
-            }
-            for short, name in names.items():
-                if short in keys:
-                    key, transform = keys[short]
-                    weights[f"{layers['projector']}.{key}"] = MappedWeight(name, transform)
-                    continue
-                found = _published(short, layers)
-                if found is None:
-                    unknown.append(name)
-                else:
-                    weights[found[0]] = MappedWeight(name, found[1])
-        if unknown:
+        found = {**_keys(mine, self.layers), **_keys(theirs, self.teacher_layers)}
+        if unknown := [name for name in rest if name not in found]:
             raise ValueError(f"`others` must be weights that the layout names. Received: {', '.join(unknown)}")
-        ignored = (*self.ones, *(pattern for pattern, _ in self.same), *self.ignored)
-        return WeightTable(weights, ignored, plain.renames)
+        weights |= {key: MappedWeight(name, transform) for name, (key, transform) in found.items()}
+        return WeightTable(weights, (*self.ones, *(pattern for pattern, _ in self.same), *self.ignored))
+
+
+def _keys(names: Mapping[str, str], layers: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """By the weights' whole names, their keys and what makes them; without those that the layout does not know.
+
+    Args:
+        names: the whole names, by those that `layers` uses.
+        layers: as of `RunLayout`.
+    """
+    projector = [short for short in names if short.startswith("projector/") and "projector" in layers]
+    found = {
+        names[weight.name]: (f"{layers['projector']}.{key.removeprefix('projector.')}", weight.transform)
+        for key, weight in (projector_table(projector).weights.items() if projector else ())
+    }
+    for short, name in names.items():
+        key = None if name in found else _published(short, layers)
+        if key is not None:
+            found[name] = key
+    return found
 
 
 def _flat(tree: Any, before: str = "") -> Iterator[tuple[str, np.ndarray]]:

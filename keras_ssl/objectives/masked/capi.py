@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.check_number import check_number
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import check_token_encoder
@@ -15,6 +14,7 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.prototypes import Prototypes
 from keras_ssl.losses.capi_loss import assignment_loss, position_assignments
 from keras_ssl.losses.numeric import check_integer, l2_normalize
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.data_scale import DataScale
@@ -145,8 +145,7 @@ class CAPI(SSLModel):
         return {"prediction_ratio": 0.3}  # of few patches, one at least
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.6, 1.0))
-        return view_ops.MultiView([view_ops.Compose([crop, view_ops.RandomFlip(0.5)])])
+        return crop_and_flip(self.encoder.image_size, 0.6)
 
     def before_first_step(self) -> None:
         self.teacher.begin([self.encoder])

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.check_number import check_number
 from keras_ssl.encoders.masked_tokens import check_mask_token_encoder
 from keras_ssl.encoders.small_normal import SmallNormal
@@ -13,6 +12,7 @@ from keras_ssl.encoders.token_sequence import sincos_positions
 from keras_ssl.layers.cross_attention_block import CrossAttentionBlock
 from keras_ssl.losses.masked_pixel_loss import masked_pixel_loss, normalized_patches
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.step import Step
@@ -124,10 +124,7 @@ class CrossMAE(SSLModel):
         self.decoder_output.build((None, None, width))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        size = self.encoder.image_size
-        return view_ops.MultiView(
-            [view_ops.Compose([view_ops.RandomResizedCrop(size, scale=(0.2, 1.0)), view_ops.RandomFlip(0.5)])]
-        )
+        return crop_and_flip(self.encoder.image_size, 0.2)
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops, images = keras.ops, self.make_views(batch, step)[0]

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.check_number import check_number
 from keras_ssl.encoders.layer_outputs import layer_outputs
 from keras_ssl.encoders.masked_tokens import check_mask_token_encoder
@@ -14,6 +13,7 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.grouped_conv_block import GroupedConvBlock
 from keras_ssl.losses.layer_average_targets import layer_average_targets
 from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.data_scale import DataScale
@@ -141,8 +141,7 @@ class Data2Vec2(SSLModel):
         return {"masks": 4, "decoder_groups": scale.heads(scale.feature_dim, 8)}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.2, 1.0))
-        return view_ops.MultiView([view_ops.Compose([crop, view_ops.RandomFlip(0.5)])])
+        return crop_and_flip(self.encoder.image_size, 0.2)
 
     def before_first_step(self) -> None:
         self.teacher.begin([self.encoder])

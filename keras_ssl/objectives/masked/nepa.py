@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.encoders.masked_tokens import check_mask_token_encoder
 from keras_ssl.losses.next_embedding_loss import next_embedding_loss
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.step import Step
@@ -63,8 +63,7 @@ class NEPA(SSLModel):
         super().__init__(encoder, **kwargs)
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.2, 1.0))
-        return view_ops.MultiView([view_ops.Compose([crop, view_ops.RandomFlip(0.5)])])
+        return crop_and_flip(self.encoder.image_size, 0.2)
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops, images = keras.ops, self.make_views(batch, step)[0]

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.encoders.group_tokens import group_patches, merged_patches
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_sequence import sincos_positions
@@ -14,6 +13,7 @@ from keras_ssl.layers.upsampling_block import UpsamplingBlock
 from keras_ssl.losses.masked_pixel_loss import normalized_patches
 from keras_ssl.losses.multi_scale_loss import grouped_pixel_loss, image_absolute_error
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.objectives.masked.mae import MAE
 from keras_ssl.registry import register
 from keras_ssl.training.step import Step
@@ -145,9 +145,7 @@ class SatMAEPlusPlus(MAE):
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         size = self.encoder.image_size * 2 ** (self._scales - 1)
-        return view_ops.MultiView(
-            [view_ops.Compose([view_ops.RandomResizedCrop(size, scale=(0.2, 1.0)), view_ops.RandomFlip(0.5)])]
-        )
+        return crop_and_flip(size, 0.2)
 
     def pyramid(self, images: Tensor) -> list[Tensor]:
         """Images at all sizes, the smallest first: `[N, S, S, C]`, `[N, 2S, 2S, C]` ...

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import keras
 
-from keras_ssl import views as view_ops
 from keras_ssl.encoders.masked_tokens import check_mask_token_encoder, masked_tokens
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.losses.masked_errors import masked_absolute_error
+from keras_ssl.objectives.masked.crop_and_flip import crop_and_flip
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.step import Step
@@ -66,8 +66,7 @@ class SimMIM(SSLModel):
         self.output_layer.build((None, None, width))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        crop = view_ops.RandomResizedCrop(self.encoder.image_size, scale=(0.67, 1.0))
-        return view_ops.MultiView([view_ops.Compose([crop, view_ops.RandomFlip(0.5)])])
+        return crop_and_flip(self.encoder.image_size, 0.67)
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         return self.reconstruction(self.make_views(batch, step)[0], step)
