@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -84,6 +84,7 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
     phi: MLPHead | None = None
     codes: Any = None
     queue: FeatureQueue | None = None
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "momentum", "final_momentum": "final_momentum"}
 
     def __init__(
         self,
@@ -270,20 +271,3 @@ class AdaptiveMultiHeadContrastive(TeacherStudent):
         keys = [l2_normalize(z) for z in self._split(embeddings["z2"])]
         self.queue.enqueue(keras.ops.concatenate(keys, axis=1), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super(TeacherStudent, self).get_config()
-        names = (
-            "base",
-            "heads",
-            "temperature",
-            "temperature_range",
-            "penalty_weight",
-            "hidden_width",
-            "hardest",
-            "redundancy_weight",
-            "queue_size",
-            "momentum",
-            "final_momentum",
-        )
-        return {**config, **{name: getattr(self, name) for name in names}}

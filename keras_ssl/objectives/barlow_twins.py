@@ -95,10 +95,3 @@ class BarlowTwins(JointEmbedding):
         excess = weight * max(width / rank - 1.0, 0.0) if weight <= 1.0 else 0.0
         initial = width * (1.0 + 1.0 / rank) + weight * width * (width - 1) / rank
         return ExpectedLoss(initial, float(width), width * excess / (1.0 + excess)) * self.scale
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "redundancy_weight": self.redundancy_weight,
-            "scale": self.scale,
-        }

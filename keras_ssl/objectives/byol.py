@@ -1,7 +1,7 @@
 """BYOL."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -51,6 +51,7 @@ class BYOL(TeacherStudent):
     """
 
     predictor: MLPHead
+    stored_as: ClassVar[dict[str, str]] = {"predictor": "predictor.widths"}
 
     def __init__(
         self,
@@ -99,10 +100,3 @@ class BYOL(TeacherStudent):
         The best value is that of collapse: this loss alone cannot tell one from the other.
         """
         return ExpectedLoss(initial=4.0, collapsed=0.0, floor=0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "predictor": list(self.predictor.widths),
-            "output_norm": self.output_norm,
-        }

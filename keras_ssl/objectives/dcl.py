@@ -122,6 +122,3 @@ class DCLW(DCL):
         plain = super().expected_range(batch_size)
         cost = tilted_cosine(self.embedding_dim, 1.0 / self.sigma) / self.temperature
         return ExpectedLoss((plain.initial or 0.0) + cost, plain.collapsed, plain.floor)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sigma": self.sigma}

@@ -100,6 +100,12 @@ class DINO(TeacherStudent):
     )
     one_pass: ClassVar[bool] = True
     all_views: ClassVar[bool] = True
+    stored_as: ClassVar[dict[str, str]] = {
+        "out_dim": "last_layer.count",
+        "freeze_steps": "last_layer.freeze_steps",
+        "output_norm": "projector.output_norm",
+        "center_momentum": "centering.momentum",
+    }
 
     def __init__(
         self,
@@ -250,20 +256,3 @@ class DINO(TeacherStudent):
         teachers = [embeddings[f"t{number}"] for number in range(1, self.global_crops + 1)]
         self.centering.update(keras.ops.concatenate(teachers, axis=0), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "out_dim": self.last_layer.count,
-            "global_crops": self.global_crops,
-            "student_temperature": self.student_temperature,
-            "teacher_temperature": self.teacher_temperature,
-            "warmup_temperature": self.warmup_temperature,
-            "warmup_steps": self.warmup_steps,
-            "freeze_steps": self.last_layer.freeze_steps,
-            "batch_norm": self.batch_norm,
-            "output_norm": self.projector.output_norm,
-            "nested": list(self.nested),
-            "center_momentum": self.centering.momentum,
-            "sinkhorn_iterations": self.sinkhorn_iterations,
-        }

@@ -58,6 +58,12 @@ class DirectPred(BYOL):
     predictor: SymmetricPredictor
 
     fixed_arguments: ClassVar[tuple[str, ...]] = ("predictor",)
+    stored_as: ClassVar[dict[str, str]] = {
+        "eps": "predictor.eps",
+        "convention": "predictor.convention",
+        "correlation_momentum": "predictor.momentum",
+        "frequency": "predictor.frequency",
+    }
 
     def __init__(
         self,
@@ -88,14 +94,3 @@ class DirectPred(BYOL):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.predictor.update(keras.ops.concatenate([embeddings["z1"], embeddings["z2"]], axis=0), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config.pop("predictor")
-        return {
-            **config,
-            "eps": self.predictor.eps,
-            "convention": self.predictor.convention,
-            "correlation_momentum": self.predictor.momentum,
-            "frequency": self.predictor.frequency,
-        }

@@ -104,11 +104,3 @@ class GroCo(JointEmbedding):
             return float(group_ordering_loss(same, others, self.steepness))
 
         return ExpectedLoss(initial=loss(0.0, nearest), collapsed=loss(1.0, 1.0), floor=loss(1.0, -1.0))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "steepness": self.steepness,
-            "negatives": self.negatives,
-            "global_crops": self.global_crops,
-        }

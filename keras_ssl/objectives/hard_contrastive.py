@@ -79,6 +79,3 @@ class HardContrastive(SimCLR):
             collapsed=math.log(1 + negatives),
             floor=lowest_cross_entropy(kept, self.temperature, widest_gap(batch_size)),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantile": self.quantile}

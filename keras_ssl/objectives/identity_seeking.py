@@ -117,12 +117,3 @@ class IdentitySeeking(JointEmbedding):
             collapsed=math.log(batch_size),
             floor=lowest_cross_entropy(batch_size - 1, self.temperature),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "batch_norm": self.batch_norm,
-            "weighted": self.weighted,
-            "shuffle": self.shuffle,
-        }

@@ -76,6 +76,10 @@ class ImagePairContrastive(JointEmbedding):
         self.label_smoothing = check_label_smoothing(label_smoothing)
         self.logit_scale = LogitScale(temperature, name="logit_scale") if learn_temperature else None
 
+    @property
+    def learn_temperature(self) -> bool:
+        return self.logit_scale is not None
+
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.simclr()
 
@@ -108,11 +112,3 @@ class ImagePairContrastive(JointEmbedding):
             collapsed=math.log(batch_size),
             floor=lowest_cross_entropy(batch_size - 1, 1.0, widest) + smoothing * widest,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "learn_temperature": self.logit_scale is not None,
-            "label_smoothing": self.label_smoothing,
-        }

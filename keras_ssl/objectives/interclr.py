@@ -70,6 +70,8 @@ class InterCLR(MoCo):
     """
 
     fields: ClassVar[dict[str, Field]] = {"index": Field("int32")}
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("version", "predictor")
+    stored_as: ClassVar[dict[str, str]] = {"clusters": "clusters.count", "bank_momentum": "bank.momentum"}
 
     def __init__(
         self,
@@ -171,19 +173,6 @@ class InterCLR(MoCo):
     def check_samples(self, fields: Mapping[str, Any], whole: bool, batch_size: int | None = None) -> None:
         super().check_samples(fields, whole, batch_size)
         self.bank.check_index(fields["index"], "dataset_size")
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        return {
-            **{name: value for name, value in config.items() if name not in ("version", "predictor")},
-            "dataset_size": self.dataset_size,
-            "clusters": self.clusters.count,
-            "negatives": self.negatives,
-            "pool": self.pool,
-            "inter_weight": self.inter_weight,
-            "margin": self.margin,
-            "bank_momentum": self.bank.momentum,
-        }
 
 
 def default_pool(dataset_size: int) -> int:

@@ -34,6 +34,7 @@ class JointEmbedding(SSLModel):
     projector: MLPHead
     predictor: Any = None
     queue: FeatureQueue | None = None
+    stored_as: ClassVar[dict[str, str]] = {"projector": "projector.widths"}
 
     def add_projector(self, widths: Sequence[int], **options: Any) -> None:
         """Makes `self.projector`, on the encoder's features; `options` are those of `MLPHead`."""
@@ -100,9 +101,6 @@ class JointEmbedding(SSLModel):
         """The fields of the batch that the objective reads besides `x`."""
         return {name: batch[name] for name in self.batch_fields if name in batch}
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "projector": list(self.projector.widths)}
-
 
 class TeacherStudent(JointEmbedding):
     """A joint embedding whose encoder and projector are followed by a momentum teacher, `self.teacher(view)`.
@@ -111,6 +109,7 @@ class TeacherStudent(JointEmbedding):
     """
 
     teacher: EMATeacher
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "teacher.momentum", "final_momentum": "teacher.final_momentum"}
 
     def add_teacher(self, momentum: float, final_momentum: float | None) -> None:
         """Makes `self.teacher`, a copy of `self.student`.
@@ -139,13 +138,6 @@ class TeacherStudent(JointEmbedding):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {"momentum": self.teacher.update(self.student, step.updates, step.total_updates, updated)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
 
 
 def check_crops(views: Sequence[Tensor], global_crops: int) -> None:

@@ -105,6 +105,3 @@ class MixedBarlowTwins(BarlowTwins):
         mix = 2.0 * width**2 * (1.0 + 2.0 * square) / batch_size + width * square
         weight = self.scale * self.mix_weight * self.redundancy_weight
         return plain + ExpectedLoss(mix, 0.0, 0.0) * weight
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mix_weight": self.mix_weight, "concentration": self.concentration}

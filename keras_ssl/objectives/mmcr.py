@@ -96,6 +96,3 @@ class MMCR(JointEmbedding):
             collapsed=-(batch_size**0.5) + one_direction,
             floor=-((batch_size * min(batch_size, width)) ** 0.5) + one_direction,
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "manifold_weight": self.manifold_weight}

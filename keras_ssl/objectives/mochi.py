@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -63,6 +63,7 @@ class MoCHi(MoCo):
     """
 
     queue: FeatureQueue
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("version", "predictor")
 
     def __init__(
         self,
@@ -139,9 +140,3 @@ class MoCHi(MoCo):
             collapsed=math.log(1 + self.queue_size + extra),
             floor=lowest_cross_entropy(self.queue_size + extra, self.temperature),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        for name in ("version", "predictor"):  # MoCo's, fixed here
-            config.pop(name)
-        return {**config, "hardest": self.hardest, "mixes": self.mixes, "query_mixes": self.query_mixes}

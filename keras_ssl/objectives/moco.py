@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -82,6 +82,8 @@ class MoCo(TeacherStudent):
         Training Self-Supervised Vision Transformers", ICCV 2021 (version 3).
     """
 
+    stored_as: ClassVar[dict[str, str]] = {"predictor": "predictor_widths"}
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -160,6 +162,10 @@ class MoCo(TeacherStudent):
         backward = info_nce_loss(embeddings["q2"], embeddings["k1"], self.temperature)
         return 2.0 * self.temperature * (forward + backward), {}
 
+    @property
+    def predictor_widths(self) -> Sequence[int] | None:
+        return None if self.predictor is None else self.predictor.widths
+
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """Version 2 finds a key among itself and K of the queue, version 3 among the N of the batch, `4 T` times.
 
@@ -182,13 +188,3 @@ class MoCo(TeacherStudent):
         if self.queue is not None:
             self.queue.enqueue(embeddings["k2"], updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "version": self.version,
-            "predictor": None if self.predictor is None else list(self.predictor.widths),
-            "batch_norm": self.batch_norm,
-            "queue_size": self.queue_size,
-            "temperature": self.temperature,
-        }

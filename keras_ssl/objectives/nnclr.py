@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -60,6 +60,7 @@ class NNCLR(JointEmbedding):
 
     predictor: MLPHead
     queue: FeatureQueue
+    stored_as: ClassVar[dict[str, str]] = {"predictor": "predictor.widths", "queue_size": "queue.size"}
 
     def __init__(
         self,
@@ -110,11 +111,3 @@ class NNCLR(JointEmbedding):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         self.queue.enqueue(l2_normalize(embeddings["z1"]), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "predictor": list(self.predictor.widths),
-            "queue_size": self.queue.size,
-            "temperature": self.temperature,
-        }

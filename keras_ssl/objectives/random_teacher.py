@@ -62,6 +62,7 @@ class RandomTeacherDistillation(TeacherStudent):
     view_count: ClassVar[int] = 1
     all_views: ClassVar[bool] = True
     fixed_teacher: ClassVar[bool] = True
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("momentum", "final_momentum")
 
     def __init__(
         self,
@@ -107,12 +108,6 @@ class RandomTeacherDistillation(TeacherStudent):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {}  # the teacher stands still
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        for name in ("momentum", "final_momentum"):
-            config.pop(name)
-        return {**config, "distance": self.distance, "temperature": self.temperature}
 
 
 def _moved(weight: np.ndarray, distance: float, seed: int, number: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -58,6 +58,7 @@ class ReSSL(TeacherStudent):
     """
 
     queue: FeatureQueue
+    stored_as: ClassVar[dict[str, str]] = {"queue_size": "queue.size"}
 
     def __init__(
         self,
@@ -117,13 +118,3 @@ class ReSSL(TeacherStudent):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.queue.enqueue(embeddings["t2"], updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "batch_norm": self.batch_norm,
-            "output_norm": self.output_norm,
-            "queue_size": self.queue.size,
-            "temperature": self.temperature,
-            "teacher_temperature": self.teacher_temperature,
-        }

@@ -112,14 +112,6 @@ class ScatSimCLR(SimCLR):
         guess = math.log(_CLASSES[self.pretext])
         return super().expected_range(batch_size) + ExpectedLoss(guess, guess, 0.0) * self.pretext_weight
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "pretext": self.pretext,
-            "pretext_weight": self.pretext_weight,
-            "pretext_widths": self.pretext_widths,
-        }
-
 
 def turned(images: Tensor, turns: Tensor) -> Tensor:
     """Square images `[N, S, S, C]`, each turned by its number of quarter turns `[N]`."""

@@ -85,10 +85,3 @@ class SimCLR(JointEmbedding):
             collapsed=others,
             floor=lowest_cross_entropy(2 * batch_size - 2, self.temperature, widest_gap(batch_size)),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "batch_norm": self.batch_norm,
-        }

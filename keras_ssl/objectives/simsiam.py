@@ -1,7 +1,7 @@
 """SimSiam."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -54,6 +54,7 @@ class SimSiam(JointEmbedding):
     """
 
     predictor: MLPHead
+    stored_as: ClassVar[dict[str, str]] = {"predictor": "predictor.widths"}
 
     def __init__(
         self,
@@ -98,6 +99,3 @@ class SimSiam(JointEmbedding):
         The best value is that of collapse: this loss alone cannot tell one from the other.
         """
         return ExpectedLoss(initial=0.0, collapsed=-1.0, floor=-1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "predictor": list(self.predictor.widths)}

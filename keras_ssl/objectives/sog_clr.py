@@ -65,6 +65,7 @@ class SogCLR(SimCLR):
     """
 
     fields: ClassVar[dict[str, Field]] = {"index": Field("int32")}
+    stored_as: ClassVar[dict[str, str]] = {"dataset_size": "table.size"}
 
     def __init__(
         self,
@@ -137,9 +138,6 @@ class SogCLR(SimCLR):
         rows = keras.ops.stack([terms.log_mean, keras.ops.ones_like(terms.log_mean)], axis=1)
         self.table.update(embeddings["index"], rows, updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dataset_size": self.table.size, "gamma": self.gamma}
 
 
 @register("objective", family="contrastive", paper="https://arxiv.org/abs/2305.11965")
@@ -241,12 +239,3 @@ class ISogCLR(SogCLR):
     @property
     def highest_temperature(self) -> float:
         return self.temperature_range[1]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "rho": self.rho,
-            "temperature_rate": self.temperature_rate,
-            "temperature_momentum": self.temperature_momentum,
-            "temperature_range": list(self.temperature_range),
-        }

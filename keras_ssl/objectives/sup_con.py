@@ -85,6 +85,3 @@ class SupCon(SimCLR):
         floor = lowest_cross_entropy(2 * batch_size - 2, self.temperature)
         scale = 1.0 if self.base_temperature is None else self.temperature / self.base_temperature
         return ExpectedLoss(plain.initial, plain.collapsed, floor) * scale
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "form": self.form, "base_temperature": self.base_temperature}

@@ -77,6 +77,11 @@ class SwAV(JointEmbedding):
 
     one_pass: ClassVar[bool] = True
     all_views: ClassVar[bool] = True
+    stored_as: ClassVar[dict[str, str]] = {
+        "prototypes": "prototypes.count",
+        "freeze_steps": "prototypes.freeze_steps",
+        "output_norm": "projector.output_norm",
+    }
 
     def __init__(
         self,
@@ -177,17 +182,3 @@ class SwAV(JointEmbedding):
         started = keras.ops.logical_and(updated, step.updates + 1 > self.queue_start)
         for number, queue in enumerate(self.queues, start=1):
             queue.enqueue(l2_normalize(embeddings[f"z{number}"]), started)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "prototypes": self.prototypes.count,
-            "global_crops": self.global_crops,
-            "temperature": self.temperature,
-            "epsilon": self.epsilon,
-            "iterations": self.iterations,
-            "queue_size": self.queue_size,
-            "queue_start": self.queue_start,
-            "freeze_steps": self.prototypes.freeze_steps,
-            "output_norm": self.projector.output_norm,
-        }

@@ -1,7 +1,7 @@
 """TiCo."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -54,6 +54,8 @@ class TiCo(TeacherStudent):
         Learning", 2022.
     """
 
+    stored_as: ClassVar[dict[str, str]] = {"decay": "covariance.decay"}
+
     def __init__(
         self,
         encoder: keras.Model,
@@ -102,10 +104,3 @@ class TiCo(TeacherStudent):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         self.covariance.update(second_moment(embeddings["z1"]), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "contrast_weight": self.contrast_weight,
-            "decay": self.covariance.decay,
-        }

@@ -116,11 +116,3 @@ class WMSE(JointEmbedding):
         that the loss is 0 where the views' differences are the same, and 2 where they have nothing in common.
         """
         return ExpectedLoss(initial=2.0, floor=0.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "whitening_size": self.whitening_size,
-            "iterations": self.iterations,
-            "epsilon": self.epsilon,
-        }

@@ -14,6 +14,7 @@ from keras_ssl.random import Stream
 from keras_ssl.testing.half_operations import half_operations
 from keras_ssl.testing.run_steps import Job, Recording, compile_for, record, run_elsewhere
 from keras_ssl.training import SSLModel
+from keras_ssl.training.labelled_model import LabelledModel
 
 CHECKS = ("config", "file", "gradient", "jit", "precision", "resume", "collapse", "backends", "replicas", "workers")
 COLLAPSED_BELOW = 0.05
@@ -132,7 +133,10 @@ def _elsewhere(
 
 
 def random_arrays(model: SSLModel | None = None) -> dict[str, Any]:
-    """Random images, or where the model takes columns such columns, with labels."""
+    """Random images, or where the model takes columns such columns, with labels of four classes.
+
+    Every twelve samples have each class. Where the model takes samples without a label (-1), half of them have none.
+    """
     stream = Stream(seed=7, step=0, positions=np.arange(36))
     if model is not None and model.takes_columns:
         drawn = {
@@ -142,8 +146,11 @@ def random_arrays(model: SSLModel | None = None) -> dict[str, Any]:
         inputs: Any = {name: np.array(keras.ops.convert_to_numpy(column)) for name, column in drawn.items()}
     else:
         inputs = keras.ops.convert_to_numpy(stream.integers(256, (16, 16, 3))).astype("uint8")
-    labels = keras.ops.convert_to_numpy(stream.integers(4)).astype("int32")
-    return {"x": inputs, "y": labels, "group": labels}
+    order = np.argsort(keras.ops.convert_to_numpy(stream.normal()).reshape(-1, 12), axis=1)
+    groups = (order % 4).astype("int32").reshape(-1)
+    unlabeled = isinstance(model, LabelledModel)
+    labels = np.where(order.reshape(-1) < 6, groups, np.int32(-1)) if unlabeled else groups
+    return {"x": inputs, "y": labels, "group": groups}
 
 
 def _fail(name: str, check: str, what: str) -> None:
@@ -198,12 +205,11 @@ def _check_precision(name: str, make_model: Factory, job: Job) -> None:
         if half == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=_OVERFLOWING)
         model.compile(optimizer, jit_compile=job.jit_compile)
-        batch = _first(job)
-        found = half_operations(model, batch)
+        found = half_operations(model, _first(job))
         if found:
             _fail(name, "precision", f"the objective, or its state, computes in half precision under {half}: {found}")
         if half == "mixed_float16":
-            _check_skipped(name, model, batch, job)
+            _check_skipped(name, model, job)
         recording = record(model, job)
         finite = [np.isfinite(value).all() for value in (recording.losses, *recording.weights)]
         if not all(finite):
@@ -212,13 +218,13 @@ def _check_precision(name: str, make_model: Factory, job: Job) -> None:
             _fail(name, "precision", f"the gradient of no step is finite under {half}")
 
 
-def _check_skipped(name: str, model: SSLModel, batch: dict[str, Any], job: Job) -> None:
+def _check_skipped(name: str, model: SSLModel, job: Job) -> None:
     """A step whose gradient is infinite because of the loss's scale; leaves the model with a usual scale."""
     layers = list(model._flatten_layers())
     moving = [w for layer in layers if isinstance(layer, keras.layers.BatchNormalization) for w in layer.weights]
     free = {id(w) for w in (*moving, model.step, model.total_updates)} - {id(w) for w in model.trainable_weights}
     start = [np.array(weight) for weight in model.weights]
-    model.fit(batch, batch_size=job.batch_size, verbose=0)
+    model.fit(dict(job.arrays), batch_size=job.batch_size, steps_per_epoch=1, verbose=0)
     pairs = zip(model.weights, start, strict=True)
     moved = [w.path for w, old in pairs if id(w) not in free and not np.array_equal(np.asarray(w), old)]
     if moved or int(model.updates):

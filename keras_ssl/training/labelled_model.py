@@ -56,9 +56,6 @@ class LabelledModel(SSLModel):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.classes)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "classes": self.classes}
-
 
 def accuracy_term(logits: Tensor, labels: Tensor) -> Term:
     """The share of labeled samples that are classified correctly, as a term that is logged and not trained on.

@@ -73,8 +73,9 @@ class Reference:
             )
         return keras.ops.stop_gradient(self.model(inputs, training=False))
 
-    def config(self) -> str:
-        """The name under which the model can be found again.
+    @property
+    def argument(self) -> str:
+        """The name or folder that the reference was made from.
 
         Raises:
             ValueError: if the reference was given as a model.

@@ -12,6 +12,7 @@ from keras_ssl.layers.pixel_scale import check_value_range
 from keras_ssl.layers.state_layer import Plan
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.messages import warn
+from keras_ssl.signature_config import signature_config
 from keras_ssl.training import engine
 from keras_ssl.training.accumulation import accumulation_differences
 from keras_ssl.training.advice import layers_advice
@@ -119,6 +120,9 @@ class SSLModel(Makers, PixelInput, Fitting):
 
     fixed_teacher: ClassVar[bool] = False
     """Whether the objective has a teacher that is meant to stand still."""
+
+    stored_as: ClassVar[dict[str, str]] = {}
+    """Where arguments are kept that are no attribute of their own name, such as `{"queue_size": "queue.size"}`."""
 
     def __init__(
         self,
@@ -457,6 +461,7 @@ class SSLModel(Makers, PixelInput, Fitting):
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
+            **signature_config(self, SSLModel),
             "encoder": serialize(self.encoder),
             "views": serialize(self.views) if self.explicit_views else None,
             "preprocessing": None if self.preprocessing is None else serialize(self.preprocessing),
@@ -467,10 +472,10 @@ class SSLModel(Makers, PixelInput, Fitting):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "SSLModel":
         config = dict(config)
-        for name in ("encoder", "views", "preprocessing"):
-            if isinstance(config.get(name), dict):
+        for name, value in config.items():
+            if isinstance(value, dict) and {"class_name", "config"} <= set(value):
                 # A copy: Keras takes the config of a functional model apart as it reads it.
-                own = deepcopy(config[name])
+                own = deepcopy(value)
                 config[name] = keras.saving.deserialize_keras_object(own, custom_objects=custom_objects)
         return cls(**config)
 

@@ -104,14 +104,6 @@ class XCLR(SimCLR):
         z1, z2 = embeddings["z1"], embeddings["z2"]
         return soft_contrastive_loss(z1, z2, similarities, self.temperature, self.target_temperature), {}
 
-    def get_config(self) -> dict[str, Any]:
-        table = self.class_similarity
-        return {
-            **super().get_config(),
-            "class_similarity": None if table is None else table.tolist(),
-            "target_temperature": self.target_temperature,
-        }
-
 
 def _table(given: Any) -> np.ndarray:
     table = np.asarray(given, "float32")

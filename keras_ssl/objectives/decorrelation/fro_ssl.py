@@ -90,6 +90,3 @@ class FroSSL(JointEmbedding):
             collapsed=0.0,
             floor=-views * math.log(min(batch_size, width)),
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "invariance_weight": self.invariance_weight}

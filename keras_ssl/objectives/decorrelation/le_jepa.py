@@ -99,13 +99,3 @@ class LeJEPA(JointEmbedding):
         regularizer = sum(statistics) / len(statistics)
         loss = (1.0 - self.weight) * invariance + self.weight * regularizer
         return loss, {"invariance": invariance, "regularizer": regularizer}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "weight": self.weight,
-            "global_views": self.global_views,
-            "directions": self.directions,
-            "knots": self.knots,
-            "limit": self.limit,
-        }

@@ -93,11 +93,3 @@ class VISReg(JointEmbedding):
         scale, shape, center = (sum(values) / len(views) for values in terms)
         loss = (1.0 - self.weight) * invariance + self.weight * (scale + shape + center)
         return loss, {"invariance": invariance, "scale": scale, "shape": shape, "center": center}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "weight": self.weight,
-            "global_views": self.global_views,
-            "directions": self.directions,
-        }

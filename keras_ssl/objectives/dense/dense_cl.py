@@ -71,6 +71,10 @@ class DenseCL(TeacherStudent):
         "queue_size": 32,
         "momentum": 0.9,
     }
+    stored_as: ClassVar[dict[str, str]] = {
+        "dense_projector": "dense_projector.widths",
+        "queue_size": "dense_queue.size",
+    }
 
     def __init__(
         self,
@@ -165,16 +169,6 @@ class DenseCL(TeacherStudent):
         self.image_queue.enqueue(embeddings["k2"], updated)
         self.dense_queue.enqueue(embeddings["dense_mean"], updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "dense_projector": list(self.dense_projector.widths),
-            "dense_weight": self.dense_weight,
-            "batch_norm": self.batch_norm,
-            "queue_size": self.dense_queue.size,
-            "temperature": self.temperature,
-        }
 
 
 def _each(head: keras.layers.Layer, places: Tensor, training: bool) -> Tensor:

@@ -62,6 +62,7 @@ class ContrastiveRepresentationDistillation(CropModel):
     scope: ClassVar[str] = "both"
     without_labels: ClassVar[str | None] = "SimilarityDistillation"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits", "dimension": 8}
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "teacher.argument"}
 
     def __init__(
         self,
@@ -93,6 +94,10 @@ class ContrastiveRepresentationDistillation(CropModel):
                 FeatureQueue(queue_size, self.dimension, seed, name=name)
                 for seed, name in zip(seeds, names, strict=True)
             ]
+
+    @property
+    def queue_size(self) -> int:
+        return self.queues[0].size if self.queues else 0
 
     @property
     def needs_labels(self) -> bool:
@@ -138,14 +143,3 @@ class ContrastiveRepresentationDistillation(CropModel):
         for queue, name in zip(self.queues, ("student", "teacher"), strict=False):
             queue.enqueue(l2_normalize(embeddings[name]), updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "teacher": self.teacher.config(),
-            "contrast_weight": self.contrast_weight,
-            "dimension": self.dimension,
-            "temperature": self.temperature,
-            "queue_size": self.queues[0].size if self.queues else 0,
-            "normalizer": self.normalizer,
-        }

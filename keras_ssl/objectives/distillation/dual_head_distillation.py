@@ -89,11 +89,3 @@ class DualHeadDistillation(LabelDistillation):
                 binary_kl_loss(embeddings["auxiliary"], teacher, self.binary_temperature), None, self.binary_weight
             ),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "teacher_weight": self.teacher_weight,
-            "binary_weight": self.binary_weight,
-            "binary_temperature": self.binary_temperature,
-        }

@@ -97,7 +97,3 @@ class DualHeadOptimization(LabelDistillation):
             "supervised": Term(supervised, labeled, self.label_weight),
             "distilled": Term(distilled, None, 1.0 - self.label_weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"label_weight": self.label_weight, "mix": self.mix, "mix_temperature": self.mix_temperature}
-        return {**super().get_config(), **config}

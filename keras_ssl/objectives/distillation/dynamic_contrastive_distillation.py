@@ -56,6 +56,7 @@ class DynamicContrastiveDistillation(SSLModel):
 
     monitor: ClassVar[str | None] = "student1"
     tiny: ClassVar[dict[str, Any] | None] = {"teacher": "barlow_digits", "dimension": 8, "temperature": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "teacher.argument"}
 
     def __init__(
         self,
@@ -96,12 +97,3 @@ class DynamicContrastiveDistillation(SSLModel):
         weights = disagreement_weights(divergence, self.strength * step.progress)
         hardest = ops.max(weights) * ops.cast(ops.shape(weights)[0], weights.dtype)
         return ops.sum(weights * divergence), {"divergence": ops.mean(divergence), "hardest": hardest}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "teacher": self.teacher.config(),
-            "strength": self.strength,
-            "dimension": self.dimension,
-            "temperature": self.temperature,
-        }

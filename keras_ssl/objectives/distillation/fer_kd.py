@@ -56,6 +56,7 @@ class FerKD(LabelDistillation):
 
     view_count: ClassVar[int] = 2
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits", "threshold": 0.0}
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(
         self,
@@ -122,8 +123,3 @@ class FerKD(LabelDistillation):
         ops, confidence = keras.ops, teacher_confidence(teacher)
         kept = ops.logical_and(confidence >= self.drop_below, confidence <= self.drop_above)
         return calibrated_targets(teacher, labels, self.threshold, self.smoothing), ops.cast(kept, "float32")
-
-    def get_config(self) -> dict[str, Any]:
-        config = {key: value for key, value in super().get_config().items() if key != "temperature"}
-        numbers = ("threshold", "smoothing", "drop_below", "drop_above", "mix")
-        return {**config, **{name: getattr(self, name) for name in numbers}}

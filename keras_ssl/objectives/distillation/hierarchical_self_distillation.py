@@ -60,6 +60,7 @@ class HierarchicalSelfDistillation(SimCLR):
 
     needs_tokens: ClassVar[bool] = True
     tiny: ClassVar[dict[str, Any] | None] = {"projector": (24, 12), "temperature": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"exits": "multi_exit.exits"}
 
     def __init__(
         self,
@@ -110,6 +111,3 @@ class HierarchicalSelfDistillation(SimCLR):
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """None where there are several exits; of the last alone that of SimCLR."""
         return super().expected_range(batch_size) if len(self.multi_exit.exits) == 1 else ExpectedLoss()
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "exits": list(self.multi_exit.exits), "guide_weight": self.guide_weight}

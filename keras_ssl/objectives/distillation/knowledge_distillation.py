@@ -53,6 +53,7 @@ class KnowledgeDistillation(LabelDistillation):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits"}
+    stored_as: ClassVar[dict[str, str]] = {"loss": "distillation_loss"}
 
     def __init__(
         self,
@@ -84,7 +85,3 @@ class KnowledgeDistillation(LabelDistillation):
             "supervised": Term(supervised, labeled, 1.0 - self.teacher_weight),
             "distilled": Term(distilled, None, self.teacher_weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"teacher_weight": self.teacher_weight, "loss": self.distillation_loss}
-        return {**super().get_config(), **config}

@@ -38,6 +38,7 @@ class LabelDistillation(CropModel):
 
     without_labels: ClassVar[str | None] = "SimilarityDistillation"
     takes_stored_logits: ClassVar[bool] = True
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "teacher.argument"}
 
     def __init__(
         self,
@@ -126,6 +127,3 @@ class LabelDistillation(CropModel):
     def distillation(self, embeddings: Mapping[str, Tensor], step: Step) -> dict[str, Term]:
         """The terms of the student's loss; `embeddings["teacher"]` has no gradient."""
         raise NotImplementedError
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "teacher": self.teacher.config(), "temperature": self.temperature}

@@ -127,13 +127,3 @@ class MDCS(LabelledModel):
             "correct": Term(correct, labeled, 0.0),
             "accuracy": accuracy_term(answer, labels),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "class_counts": self.class_counts,
-            "tilts": self.tilts,
-            "consistency": self.consistency,
-            "temperature": self.temperature,
-            "ramp": self.ramp,
-        }

@@ -65,6 +65,7 @@ class MultiLevelDistiller(LabelDistillation):
     scope: ClassVar[str] = "both"
     takes_stored_logits: ClassVar[bool] = False
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits"}
+    stored_as: ClassVar[dict[str, str]] = {"layers": "layer_names"}
 
     def __init__(
         self,
@@ -137,16 +138,6 @@ class MultiLevelDistiller(LabelDistillation):
         return {
             "supervised": Term(supervised, labeled, self.label_weight),
             "distilled": Term(distilled, None, self.teacher_weight),
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "layers": self.layer_names,
-            "similarity_weight": self.similarity_weight,
-            "teacher_weight": self.teacher_weight,
-            "label_weight": self.label_weight,
-            "between": self.between,
         }
 
 

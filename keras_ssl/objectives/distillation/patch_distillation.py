@@ -59,14 +59,15 @@ class MapTeacher:
             grid = feature_grid(self._encoder, (None, *inputs.shape[1:]), "the teacher of PatchDistillation")
         return ops.stop_gradient(ops.cast(places, "float32")), grid
 
-    def config(self) -> str:
+    @property
+    def argument(self) -> str:
         """As for `Reference`."""
         if self._reference is None:
             raise ValueError(
                 "An objective that refers to a model in memory cannot be saved. "
                 f"Received: teacher={self._model.name!r}, which gives maps"
             )
-        return self._reference.config()
+        return self._reference.argument
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "MapTeacher":
         return self
@@ -113,6 +114,7 @@ class PatchDistillation(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"teacher": "barlow_digits", "pooled_weight": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "teacher.argument"}
 
     def __init__(
         self,
@@ -151,12 +153,4 @@ class PatchDistillation(SSLModel):
         return {
             "places": Term(feature_distillation_loss(student, teacher, self.distance)),
             "pooled": Term(pooled, None, self.pooled_weight),
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "teacher": self.teacher.config(),
-            "distance": self.distance,
-            "pooled_weight": self.pooled_weight,
         }

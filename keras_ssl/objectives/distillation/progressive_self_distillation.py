@@ -51,6 +51,7 @@ class ProgressiveSelfDistillation(CropModel):
 
     fields: ClassVar[dict[str, Field]] = {**CropModel.fields, "index": Field("int32")}
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "dataset_size": 40}
+    stored_as: ClassVar[dict[str, str]] = {"dataset_size": "past.size"}
 
     def __init__(
         self, encoder: keras.Model, classes: int, dataset_size: int, final_weight: float = 0.8, **kwargs: Any
@@ -97,6 +98,3 @@ class ProgressiveSelfDistillation(CropModel):
         probabilities = keras.ops.softmax(as_float(embeddings["logits"]), axis=1)
         self.past.update(embeddings["index"], probabilities, updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dataset_size": self.past.size, "final_weight": self.final_weight}

@@ -45,6 +45,7 @@ class SelectiveSelfTargets(LabelDistillation):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits"}
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("temperature",)
 
     def __init__(self, encoder: keras.Model, classes: int, teacher: Any, **kwargs: Any) -> None:
         kwargs.pop("temperature", None)
@@ -67,6 +68,3 @@ class SelectiveSelfTargets(LabelDistillation):
             "supervised": Term(ops.where(right > 0.0, soft, hard), labeled),
             "own_answers": Term(right, labeled, 0.0),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {key: value for key, value in super().get_config().items() if key != "temperature"}

@@ -61,6 +61,7 @@ class SimilarityDistillation(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"teacher": "barlow_digits", "queue_size": 32}
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "teacher.argument", "queue_size": "queue.size"}
 
     def __init__(
         self,
@@ -105,11 +106,3 @@ class SimilarityDistillation(SSLModel):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         self.queue.enqueue(embeddings["teacher"], updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "teacher": self.teacher.config(),
-            "queue_size": self.queue.size,
-            "temperature": self.temperature,
-        }

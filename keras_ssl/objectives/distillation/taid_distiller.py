@@ -144,6 +144,13 @@ class TAIDDistiller(LabelDistillation):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teacher": "barlow_digits"}
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("temperature",)
+    stored_as: ClassVar[dict[str, str]] = {
+        "start": "clock.start",
+        "end": "clock.end",
+        "rate": "clock.rate",
+        "momentum": "clock.momentum",
+    }
 
     def __init__(
         self,
@@ -180,8 +187,3 @@ class TAIDDistiller(LabelDistillation):
         loss = interpolated_kl_loss(embeddings["logits"], embeddings["teacher"], self.clock.time)
         self.clock.update(keras.ops.mean(loss), step.progress, updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        config = {key: value for key, value in super().get_config().items() if key != "temperature"}
-        clock = {name: getattr(self.clock, name) for name in ("start", "end", "rate", "momentum")}
-        return {**config, "label_weight": self.label_weight, **clock}

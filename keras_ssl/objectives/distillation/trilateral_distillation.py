@@ -75,6 +75,7 @@ class TrilateralDistillation(LabelDistillation):
         "virtual_rate": 10.0,
         "hidden": 4,
     }
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "class_means.momentum"}
 
     def __init__(
         self,
@@ -201,12 +202,3 @@ class TrilateralDistillation(LabelDistillation):
         mean = ops.matmul(ops.transpose(member), probabilities) / ops.maximum(count, 1.0)
         self.class_means.update(ops.reshape(ops.where(count > 0, mean, old), (-1,)), updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "held_out": self.held_out,
-            "virtual_rate": self.virtual_rate,
-            "hidden": self.hidden,
-            "momentum": self.class_means.momentum,
-        }

@@ -53,6 +53,7 @@ class VotingTeachers(CropModel):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "teachers": 2, "interval": 1}
+    stored_as: ClassVar[dict[str, str]] = {"teachers": "ring.size"}
 
     def __init__(
         self,
@@ -108,7 +109,3 @@ class VotingTeachers(CropModel):
         due = keras.ops.equal(keras.ops.mod(step.updates + 1, self.interval), 0)
         self.ring.take(self._voting_weights, keras.ops.logical_and(updated, due))
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"teachers": self.ring.size, "interval": self.interval, "vote_weight": self.vote_weight}
-        return {**super().get_config(), **config}

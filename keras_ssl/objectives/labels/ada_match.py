@@ -106,6 +106,3 @@ class AdaMatch(SemiSupervised):
             }
         )
         return loss, {**logs, "threshold": least}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold, "warmup": self.warmup}

@@ -59,6 +59,7 @@ class AdaWAC(SemiSupervised):
 
     fields: ClassVar[dict[str, Field]] = {**LabelledModel.fields, "index": Field("int32")}
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "dataset_size": 40}
+    stored_as: ClassVar[dict[str, str]] = {"dataset_size": "table.size"}
 
     def __init__(
         self,
@@ -115,6 +116,3 @@ class AdaWAC(SemiSupervised):
         moved = ratio + self.rate * labeled * (supervised - consistency)
         self.table.update(embeddings["index"], moved[:, None], updated)
         return None
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dataset_size": self.table.size, "rate": self.rate}

@@ -115,10 +115,3 @@ class DivergenceWeightedSelfTraining(TeacherClassifier):
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         self.second_teacher.update(self.student, step.updates, step.total_updates, updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "sharpness": self.sharpness,
-            "second_momentum": self.second_momentum,
-        }

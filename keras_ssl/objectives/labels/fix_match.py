@@ -77,6 +77,3 @@ class FixMatch(SemiSupervised):
             **supervised_terms(weak, labels),
             **pseudo_label_terms(losses, confident, weak, labels, self.unlabeled_weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold}

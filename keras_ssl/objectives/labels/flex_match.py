@@ -69,6 +69,7 @@ class FlexMatch(SemiSupervised):
 
     fields: ClassVar[dict[str, Field]] = {**LabelledModel.fields, "index": Field("int32")}
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "dataset_size": 40, "threshold": 0.3}
+    stored_as: ClassVar[dict[str, str]] = {"dataset_size": "table.size"}
 
     def __init__(
         self,
@@ -129,12 +130,3 @@ class FlexMatch(SemiSupervised):
         thresholds = self.thresholds
         self.table.update(index, last[:, None], updated)
         return {"threshold": ops.mean(thresholds)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "dataset_size": self.table.size,
-            "threshold": self.threshold,
-            "mapping": self.mapping,
-            "warmup": self.warmup,
-        }

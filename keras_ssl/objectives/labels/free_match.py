@@ -64,6 +64,7 @@ class FreeMatch(SemiSupervised):
 
     scope: ClassVar[str] = "batch"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "momentum": 0.9}
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "confidence.momentum"}
 
     def __init__(
         self,
@@ -116,6 +117,3 @@ class FreeMatch(SemiSupervised):
         blended = self._blended(embeddings, updated)
         for average, value in zip((self.confidence, self.class_means, self.histogram), blended, strict=True):
             average.assign(value)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.confidence.momentum, "fairness_weight": self.fairness_weight}

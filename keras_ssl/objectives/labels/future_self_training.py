@@ -175,12 +175,3 @@ class FutureSelfTraining(TeacherClassifier):
                 keras.ops.where(updated, keras.ops.convert_to_tensor(weight), embeddings[f"teacher_weight{number}"])
             )
         return {"momentum": self._momentum(step)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "threshold": self.threshold,
-            "depth": self.depth,
-            "width": self.width,
-            "virtual_rate": self.virtual_rate,
-        }

@@ -61,6 +61,7 @@ class Hydra(SimCLR):
     fields: ClassVar[dict[str, Field]] = {"y": Field("int32")}
     without_labels: ClassVar[str | None] = "SimCLR"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "projector": (24, 12), "gate_width": 8}
+    stored_as: ClassVar[dict[str, str]] = {"gate_width": "gate.width"}
 
     def __init__(
         self,
@@ -106,11 +107,3 @@ class Hydra(SimCLR):
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """None: how many positives and negatives a pair has depends on the labels of the batch."""
         return ExpectedLoss()
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "pairs": self.pairs,
-            "gate_width": self.gate.width,
-        }

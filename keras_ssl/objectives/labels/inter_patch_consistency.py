@@ -180,18 +180,6 @@ class InterPatchConsistency(SSLModel):
         count = max(1, round(self.top_share * logits.shape[1]))
         return keras.ops.mean(keras.ops.top_k(logits, count)[0], axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "embedding_dim": self.embedding_dim,
-            "top_share": self.top_share,
-            "norm": self.norm,
-            "patch_weight": self.patch_weight,
-            "cluster_weight": self.cluster_weight,
-            "source_weight": self.source_weight,
-            "warmup_steps": self.warmup_steps,
-        }
-
 
 def noise_residual(images: Tensor) -> Tensor:
     """Images minus the mean of the 3 x 3 pixels around each; beyond the border lie the nearest pixels.

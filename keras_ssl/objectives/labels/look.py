@@ -135,12 +135,3 @@ class LOOK(TeacherStudent):
         queue: Any = self.queue
         queue.enqueue(self._tagged(embeddings), updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "neighbors": self.neighbors,
-            "queue_size": self.queue_size,
-            "temperature": self.temperature,
-            "batch_norm": self.batch_norm,
-        }

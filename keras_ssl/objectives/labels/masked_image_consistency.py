@@ -134,11 +134,3 @@ class MaskedImageConsistency(TeacherClassifier):
                 "precision": accuracy_term(teacher, labels),
             }
         )
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "mask_ratio": self.mask_ratio,
-            "threshold": self.threshold,
-        }

@@ -94,6 +94,3 @@ class MeanTeacher(TeacherClassifier):
             **supervised_terms(embeddings["logits"], embeddings["y"]),
             "consistency": Term(mean_teacher_loss(embeddings["logits"], embeddings["teacher"]), None, weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "warmup_steps": self.warmup_steps}

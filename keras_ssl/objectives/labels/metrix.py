@@ -178,18 +178,6 @@ class Metrix(JointEmbedding):
         )
         return loss, {"clean": clean}
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "base": self.base,
-            "base_options": dict(self.base_options),
-            "weight": self.weight,
-            "level": self.level,
-            "pairs": self.pairs,
-            "concentration": self.concentration,
-        }
-
 
 def _mixture(share: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """`share * first + (1 - share) * second`, a share for each row, in the type of `first`."""

@@ -197,17 +197,6 @@ class MultiPathConsistency(SSLModel):
             raise ValueError(f"`encoder` must have a map with the sides' ratio of its images. Received: {count} places")
         return keras.ops.reshape(self.heat_head(places), (-1, height, width, self.points))
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "points": self.points,
-            "paths": self.paths,
-            "sigma": self.sigma,
-            "rotations": list(self.rotations),
-            "zooms": list(self.zooms),
-            "unlabeled_weight": self.unlabeled_weight,
-        }
-
 
 def gaussian_maps(points: Tensor, height: int, width: int, sigma: float) -> Tensor:
     """Heat maps with a Gaussian of height 1 around each point.

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import keras
 
@@ -76,6 +75,12 @@ class PolicyGradientNoiseMask(LabelledModel):
     view_count: ClassVar[int] = 1
     scope: ClassVar[str] = "batch"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "grid": 2, "decay": 0.2, "base_momentum": 0.9}
+    stored_as: ClassVar[dict[str, str]] = {
+        "grid": "mask.grid",
+        "sigma": "mask.sigma",
+        "amplitude": "mask.amplitude",
+        "policy": "given_policy",
+    }
 
     def __init__(
         self,
@@ -116,6 +121,10 @@ class PolicyGradientNoiseMask(LabelledModel):
                     f"`policy` must give [N, {outputs}]. Received: policy with output shape {self.policy.output_shape}"
                 )
             self.base = Centering(outputs, self.base_momentum, name="base")
+
+    @property
+    def given_policy(self) -> keras.Model | None:
+        return None if self.own_policy else self.policy
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         weak = view_ops.Compose([view_ops.RandomResizedCrop(scale=(0.8, 1.0)), view_ops.RandomFlip(0.5)])
@@ -170,30 +179,6 @@ class PolicyGradientNoiseMask(LabelledModel):
         if self.base is not None and "proposed" in embeddings:
             self.base.update(embeddings["proposed"], updated)
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        policy = None if self.own_policy or self.policy is None else keras.saving.serialize_keras_object(self.policy)
-        return {
-            **super().get_config(),
-            "grid": self.mask.grid,
-            "sigma": self.mask.sigma,
-            "amplitude": self.mask.amplitude,
-            "decay": self.decay,
-            "base_momentum": self.base_momentum,
-            "policy_weight": self.policy_weight,
-            "policy": policy,
-        }
-
-    @classmethod
-    def from_config(
-        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
-    ) -> "PolicyGradientNoiseMask":
-        config = dict(config)
-        if isinstance(config.get("policy"), dict):
-            # A copy: Keras takes the config of a functional model apart as it reads it.
-            own = deepcopy(config["policy"])
-            config["policy"] = keras.saving.deserialize_keras_object(own, custom_objects=custom_objects)
-        return cast("PolicyGradientNoiseMask", super().from_config(config, custom_objects))
 
 
 def default_policy(channels: int, outputs: int) -> keras.Model:

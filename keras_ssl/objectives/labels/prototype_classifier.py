@@ -174,15 +174,3 @@ class PrototypeClassifier(LabelledModel):
             "r2": Term(nearest, None, self.sample_weight),
             "accuracy": accuracy_term(logits, labels),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        own = (
-            "prototypes",
-            "decoder_widths",
-            "image_size",
-            "class_weight",
-            "reconstruction_weight",
-            "prototype_weight",
-            "sample_weight",
-        )
-        return {**super().get_config(), **{name: getattr(self, name) for name in own}}

@@ -99,6 +99,3 @@ class PseudoLabel(SemiSupervised):
             **supervised_terms(logits, labels),
             **pseudo_label_terms(losses, confident, logits, labels, coefficient),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold, "warmup_steps": self.warmup_steps}

@@ -149,13 +149,3 @@ class RankMixup(LabelledModel):
                 ranking = mixup_ranking_loss(raw, mixed, coefficients, self.margin)
             terms["ranking"] = Term(ranking, None, self.weight)
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "ranking": self.ranking,
-            "copies": self.copies,
-            "weight": self.weight,
-            "margin": self.margin,
-            "concentration": self.concentration,
-        }

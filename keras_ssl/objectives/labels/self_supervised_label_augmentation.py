@@ -89,6 +89,10 @@ class SelfSupervisedLabelAugmentation(LabelledModel):
             self.single = keras.layers.Dense(self.classes, name="single")
             self.single.build((None, self.feature_dim))
 
+    @property
+    def self_distillation(self) -> bool:
+        return self.single is not None
+
     def default_views(self) -> Callable[..., list[Tensor]]:
         weak = view_ops.Compose([view_ops.RandomResizedCrop(scale=(0.8, 1.0)), view_ops.RandomFlip(0.5)])
         return view_ops.MultiView([weak])
@@ -143,11 +147,3 @@ class SelfSupervisedLabelAugmentation(LabelledModel):
         images = self.transformed(self.encoder_input(x))
         logits = [self.classify(self.encoder(image, training=training)) for image in images]
         return self.nan_outside(x, aggregate_joint_logits(keras.ops.stack(logits, axis=1)))
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "transforms": self.transforms,
-            "self_distillation": self.single is not None,
-            "temperature": self.temperature,
-        }

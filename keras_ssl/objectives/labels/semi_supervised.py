@@ -169,9 +169,6 @@ class SemiSupervised(LabelledModel):
         scores, used = self.pseudo_targets(engine.embed(self, batch, step), step)
         return keras.ops.argmax(scores, axis=1), as_float(used)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "unlabeled_weight": self.unlabeled_weight}
-
 
 def supervised_terms(logits: Tensor, labels: Tensor) -> dict[str, Term]:
     """The cross-entropy of labeled samples, and their accuracy, which is only logged.
@@ -236,6 +233,7 @@ class TeacherClassifier(SemiSupervised):
     """
 
     teacher: EMATeacher
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "teacher.momentum", "final_momentum": "teacher.final_momentum"}
 
     def add_teacher(self, momentum: float, final_momentum: float | None) -> None:
         """Makes `self.teacher`, a copy of `self.student`.
@@ -271,13 +269,6 @@ class TeacherClassifier(SemiSupervised):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs | None:
         return {"momentum": self.teacher.update(self.student, step.updates, step.total_updates, updated)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
 
 
 def check_share(name: str, value: float) -> float:

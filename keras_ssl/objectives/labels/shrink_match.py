@@ -75,6 +75,7 @@ class ShrinkMatch(SemiSupervised):
 
     scope: ClassVar[str] = "batch"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "threshold": 0.4, "momentum": 0.9, "auxiliary": (8,)}
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "certain.momentum"}
 
     def __init__(
         self,
@@ -144,13 +145,3 @@ class ShrinkMatch(SemiSupervised):
         _, certain, class_means = self._blended(embeddings, updated)
         self.certain.assign(certain)
         self.class_means.assign(class_means)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "threshold": self.threshold,
-            "shrink_weight": self.shrink_weight,
-            "momentum": self.certain.momentum,
-            "auxiliary": list(self.auxiliary),
-            "alignment": self.alignment,
-        }

@@ -101,6 +101,12 @@ class SimMatchV2(TeacherClassifier):
         "threshold": 0.3,
         "momentum": 0.9,
     }
+    stored_as: ClassVar[dict[str, str]] = {
+        "labeled_size": "table.size",
+        "projector": "projector.widths",
+        "queue_size": "queue.size",
+        "alignment_momentum": "class_means.momentum",
+    }
 
     def __init__(
         self,
@@ -243,18 +249,3 @@ class SimMatchV2(TeacherClassifier):
         mean, present = unlabeled_mean(ops.softmax(as_float(embeddings["teacher"]), axis=1), labels)
         self.class_means.update(mean, ops.logical_and(present, updated))
         return super().after_step(embeddings, updated, step)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "labeled_size": self.table.size,
-            "projector": list(self.projector.widths),
-            "queue_size": self.queue.size,
-            "neighbors": self.neighbors,
-            "alpha": self.alpha,
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-            "edge_weight": self.edge_weight,
-            "node_edge_weight": self.node_edge_weight,
-            "alignment_momentum": self.class_means.momentum,
-        }

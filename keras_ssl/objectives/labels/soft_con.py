@@ -67,6 +67,7 @@ class SoftCon(MoCo):
     fields: ClassVar[dict[str, Field]] = {"y": Field("int32")}
     without_labels: ClassVar[str | None] = "MoCo"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "projector": (24, 12), "queue_size": 32, "momentum": 0.9}
+    fixed_arguments: ClassVar[tuple[str, ...]] = ("version", "predictor")
 
     def __init__(
         self,
@@ -142,9 +143,3 @@ class SoftCon(MoCo):
             return ExpectedLoss()
         chance = mean_softplus(self.embedding_dim, 1.0 / self.soft_temperature)
         return ExpectedLoss(initial=contrast.initial + self.weight * chance, floor=contrast.floor)
-
-    def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        for name in ("version", "predictor"):
-            config.pop(name)
-        return {**config, "classes": self.classes, "weight": self.weight, "soft_temperature": self.soft_temperature}

@@ -67,6 +67,7 @@ class SoftMatch(SemiSupervised):
 
     scope: ClassVar[str] = "batch"
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "momentum": 0.9}
+    stored_as: ClassVar[dict[str, str]] = {"momentum": "confidence.momentum"}
 
     def __init__(
         self,
@@ -119,11 +120,3 @@ class SoftMatch(SemiSupervised):
         _, class_means, moments = self._blended(embeddings, updated)
         self.class_means.assign(class_means)
         self.confidence.assign(moments)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "momentum": self.confidence.momentum,
-            "deviations": self.deviations,
-            "alignment": self.alignment,
-        }

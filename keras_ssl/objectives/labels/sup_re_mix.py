@@ -105,12 +105,3 @@ class SupReMix(SimCLR):
     def expected_range(self, batch_size: int) -> ExpectedLoss:
         """None: how many candidates an anchor has, and their weights, depend on the labels of the batch."""
         return ExpectedLoss()
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "negative_mixes": self.negative_mixes,
-            "positive_mixes": self.positive_mixes,
-            "window": self.window,
-            "weighted": self.weighted,
-        }

@@ -80,11 +80,3 @@ class TransitiveInvariance(JointEmbedding):
     def objective(self, embeddings: dict[str, Tensor], step: Step) -> tuple[Tensor, Logs]:
         z1, z2, group = embeddings["z1"], embeddings["z2"], embeddings["group"]
         return graph_triplet_loss(z1, z2, group, self.margin, self.negatives), {}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "margin": self.margin,
-            "negatives": self.negatives,
-            "batch_norm": self.batch_norm,
-        }

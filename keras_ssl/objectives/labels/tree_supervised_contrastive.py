@@ -105,6 +105,3 @@ class TreeSupervisedContrastive(SimCLR):
         oneself = equal_pairs(ops.arange(ops.shape(labels)[0], dtype="int32"))
         weights = ops.where(oneself, ops.ones_like(pairs), ops.where(both, pairs, ops.zeros_like(pairs)))
         return soft_sup_con_loss(embeddings["z1"], embeddings["z2"], weights, self.temperature), {}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "similarity": self.similarity.tolist()}

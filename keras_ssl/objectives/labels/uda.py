@@ -94,11 +94,3 @@ class UDA(SemiSupervised):
             counted = keras.ops.logical_or(counted, keras.ops.isnan(values))
             terms["supervised"] = Term(values, keras.ops.multiply(weights, keras.ops.cast(counted, "float32")))
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-            "annealing": self.annealing,
-        }

@@ -93,6 +93,3 @@ class ContractiveReconstructionAutoencoder(ReconstructionAutoencoder):
             product = embeddings["product"]
             terms["contraction"] = Term(squared_errors(product, keras.ops.zeros_like(product)), None, self.sigma**2)
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "difference": self.difference}

@@ -73,6 +73,7 @@ class CrossMAE(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"decoder_width": 16, "decoder_depth": 2, "decoder_heads": 2}
+    stored_as: ClassVar[dict[str, str]] = {"mask_ratio": "mask.ratio"}
 
     def __init__(
         self,
@@ -173,15 +174,3 @@ class CrossMAE(SSLModel):
         prediction, target = embeddings["prediction"], embeddings["target"]
         every = keras.ops.ones_like(prediction[:, :, 0])
         return {"reconstruction": Term(masked_pixel_loss(prediction, target, every))}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": self.mask.ratio,
-            "prediction_ratio": self.prediction_ratio,
-            "inter_block": self.inter_block,
-            "decoder_width": self.decoder_width,
-            "decoder_depth": self.decoder_depth,
-            "decoder_heads": self.decoder_heads,
-            "normalize_targets": self.normalize_targets,
-        }

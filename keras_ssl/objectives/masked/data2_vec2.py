@@ -87,6 +87,12 @@ class Data2Vec2(SSLModel):
         "class_weight": 0.1,
         "momentum": 0.9,
     }
+    stored_as: ClassVar[dict[str, str]] = {
+        "mask_ratio": "mask.ratio",
+        "layers": "layer_count",
+        "momentum": "teacher.momentum",
+        "final_momentum": "teacher.final_momentum",
+    }
 
     def __init__(
         self,
@@ -201,20 +207,6 @@ class Data2Vec2(SSLModel):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {"momentum": self.teacher.update([self.encoder], step.updates, step.total_updates, updated)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": self.mask.ratio,
-            "masks": self.masks,
-            "layers": self.layer_count,
-            "decoder_width": self.decoder_width,
-            "decoder_depth": self.decoder_depth,
-            "decoder_groups": self.decoder_groups,
-            "class_weight": self.class_weight,
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
 
 
 def _square_error(prediction: Tensor, target: Tensor) -> Tensor:

@@ -94,6 +94,11 @@ class IJEPA(SSLModel):
         "predictor_heads": 2,
         "momentum": 0.9,
     }
+    stored_as: ClassVar[dict[str, str]] = {
+        **{name: f"mask.{name}" for name in ("target", "targets", "aspect", "context")},
+        "momentum": "teacher.momentum",
+        "final_momentum": "teacher.final_momentum",
+    }
 
     def __init__(
         self,
@@ -184,17 +189,6 @@ class IJEPA(SSLModel):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {"momentum": self.teacher.update([self.encoder], step.updates, step.total_updates, updated)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            **self.mask.get_config(),
-            "predictor_width": self.predictor_width,
-            "predictor_depth": self.predictor_depth,
-            "predictor_heads": self.predictor_heads,
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
 
 
 def standardized_tokens(tokens: Tensor, epsilon: float = 1e-5) -> Tensor:

@@ -173,15 +173,3 @@ class M3IPretraining(JointEmbedding):
             logs[name] = target_code_loss(logits, targets, partner, share)
             loss = loss + weight * logs[name]
         return loss, logs
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "text_width": self.text_width,
-            "view_weight": self.view_weight,
-            "class_weight": self.class_weight,
-            "text_weight": self.text_weight,
-            "mix": self.mix,
-            "temperature": self.temperature,
-        }

@@ -74,6 +74,7 @@ class MAE(SSLModel):
         ignored=(r"model\.decoder_pos_embed",),  # fixed
     )
     tiny: ClassVar[dict[str, Any] | None] = {"decoder_width": 16, "decoder_depth": 1, "decoder_heads": 2}
+    stored_as: ClassVar[dict[str, str]] = {"mask_ratio": "mask.ratio"}
 
     def __init__(
         self,
@@ -170,13 +171,3 @@ class MAE(SSLModel):
     def sample_terms(self, embeddings: dict[str, Tensor], step: Step) -> dict[str, Term]:
         values = masked_pixel_loss(embeddings["prediction"], embeddings["target"], embeddings["hidden"])
         return {"reconstruction": Term(values)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": self.mask.ratio,
-            "decoder_width": self.decoder_width,
-            "decoder_depth": self.decoder_depth,
-            "decoder_heads": self.decoder_heads,
-            "normalize_targets": self.normalize_targets,
-        }

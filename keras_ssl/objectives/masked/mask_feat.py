@@ -64,6 +64,7 @@ class MaskFeat(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"mask_ratio": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"mask_shape": "mask.shape"}
 
     def __init__(
         self,
@@ -88,6 +89,10 @@ class MaskFeat(SSLModel):
         self.output_layer = keras.layers.Dense(self.cells**2 * channels * self.bins, name="output_layer")
         self.output_layer.build((None, None, width))
 
+    @property
+    def mask_ratio(self) -> float:
+        return self.mask.ratio[0]
+
     def default_views(self) -> Callable[..., list[Tensor]]:
         return crop_and_flip(self.encoder.image_size, 0.5)
 
@@ -106,13 +111,3 @@ class MaskFeat(SSLModel):
     def sample_terms(self, embeddings: dict[str, Tensor], step: Step) -> dict[str, Term]:
         values = masked_pixel_loss(embeddings["prediction"], embeddings["target"], embeddings["hidden"])
         return {"reconstruction": Term(values)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": self.mask.ratio[0],
-            "mask_shape": self.mask.shape,
-            "cells": self.cells,
-            "bins": self.bins,
-            "soft": self.soft,
-        }

@@ -101,6 +101,3 @@ class MaskedTokenOptimization(SimMIM):
             "singularity": Term(present * (1.0 - embeddings["input_heterogeneity"]), None, self.weight),
             "agreement": Term(embeddings["output_heterogeneity"], None, self.weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight": self.weight, "recalibrate": self.recalibrate}

@@ -75,6 +75,7 @@ class MultiTaskPretraining(SimMIM):
         "y": Field("int32", missing=-1),
     }
     tiny: ClassVar[dict[str, Any] | None] = {"classes": 4, "projector": (24, 12), "mask_ratio": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"projector": "projector.widths"}
 
     def __init__(
         self,
@@ -189,14 +190,3 @@ class MultiTaskPretraining(SimMIM):
             share = ops.sum(each * right, axis=1) / ops.maximum(ops.sum(each, axis=1), 1.0)
             terms["label_accuracy"] = Term(share, known, 0.0)
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "reconstruction_weight": self.reconstruction_weight,
-            "contrast_weight": self.contrast_weight,
-            "label_weight": self.label_weight,
-            "projector": list(self.projector.widths),
-            "temperature": self.temperature,
-        }

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from typing import Any, ClassVar
 
 import keras
@@ -35,6 +34,7 @@ class ReconstructionAutoencoder(SSLModel):
     scope: ClassVar[str] = "sample"
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
+    stored_as: ClassVar[dict[str, str]] = {"decoder": "given_decoder"}
 
     def __init__(
         self,
@@ -59,6 +59,10 @@ class ReconstructionAutoencoder(SSLModel):
                 f"`decoder` must map features of width {self.feature_dim} to inputs of shape {shape}. "
                 f"Received: decoder from {found[0]} to {found[1]}"
             )
+
+    @property
+    def given_decoder(self) -> keras.Model | None:
+        return None if self._own_decoder else self.decoder
 
     def _input_sizes(self) -> tuple[int, ...]:
         """Shape of one input of the encoder; a vision transformer of any size tells the one that it is made for."""
@@ -102,24 +106,6 @@ class ReconstructionAutoencoder(SSLModel):
         """Standard normal numbers of the shape and type of `x`, a sample's own in each step."""
         drawn = step.stream().normal(tuple(int(size) for size in x.shape[1:]))
         return keras.ops.cast(drawn, x.dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        decoder = None if self._own_decoder else keras.saving.serialize_keras_object(self.decoder)
-        return {
-            **super().get_config(),
-            "sigma": self.sigma,
-            "decoder": decoder,
-            "decoder_widths": list(self.decoder_widths),
-        }
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> "SSLModel":
-        config = dict(config)
-        if isinstance(config.get("decoder"), dict):
-            # A copy: Keras takes the config of a functional model apart as it reads it.
-            own = deepcopy(config["decoder"])
-            config["decoder"] = keras.saving.deserialize_keras_object(own, custom_objects=custom_objects)
-        return super().from_config(config, custom_objects)
 
 
 def squared_errors(reconstruction: Tensor, x: Tensor) -> Tensor:

@@ -79,6 +79,7 @@ class SatMAEPlusPlus(MAE):
         "decoder_depth": 1,
         "decoder_heads": 2,
     }
+    stored_as: ClassVar[dict[str, str]] = {"scales": "_scales"}
 
     def __init__(
         self,
@@ -229,9 +230,6 @@ class SatMAEPlusPlus(MAE):
             error = image_absolute_error(embeddings[f"image{2**number}"], embeddings[f"view{2**number}"])
             terms[f"scale{2**number}"] = Term(error, None, 1.0 / (self._scales - 1))
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scales": self._scales, "same_places": self.same_places}
 
 
 def _halved(images: Tensor) -> Tensor:

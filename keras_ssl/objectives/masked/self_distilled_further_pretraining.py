@@ -72,6 +72,7 @@ class SelfDistilledFurtherPretraining(MAE):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"decoder_width": 16, "decoder_depth": 1, "decoder_heads": 2}
+    stored_as: ClassVar[dict[str, str]] = {"teacher": "given_teacher"}
 
     def __init__(
         self,
@@ -95,6 +96,10 @@ class SelfDistilledFurtherPretraining(MAE):
             _check_teacher(encoder, teacher)
         self._follows_start = teacher is None
         self.teacher = EMATeacher([encoder if teacher is None else teacher], momentum=1.0, name="teacher")
+
+    @property
+    def given_teacher(self) -> keras.Model | None:
+        return None if self._follows_start else self.teacher.modules[0]
 
     @classmethod
     def in_rounds(cls, encoder: keras.Model, train: Callable[[Self], Any], rounds: int = 1, **options: Any) -> Self:
@@ -146,10 +151,6 @@ class SelfDistilledFurtherPretraining(MAE):
             distance = hidden_distance_loss(embeddings["student"], embeddings["teacher"])
             terms["distance"] = Term(distance, None, self.weight)
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        # The teacher's weights are among the model's, so the config need not say where they came from.
-        return {**super().get_config(), "weight": self.weight, "compare": self.compare}
 
 
 def _check_teacher(encoder: keras.Model, teacher: Any) -> None:

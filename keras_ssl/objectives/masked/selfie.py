@@ -73,6 +73,7 @@ class Selfie(SSLModel):
     tiny: ClassVar[dict[str, Any] | None] = {"patch_size": 4, "width": 16, "depth": 1, "heads": 2}
 
     chosen_arguments: ClassVar[tuple[str, ...]] = ("patch_size",)
+    stored_as: ClassVar[dict[str, str]] = {"mask_ratio": "mask.ratio"}
 
     def __init__(
         self,
@@ -186,17 +187,6 @@ class Selfie(SSLModel):
         return {
             "selection": Term(patch_selection_loss(queries, candidates, self.temperature)),
             "accuracy": Term(ops.mean(ops.cast(right, "float32"), axis=1), None, 0.0),
-        }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "mask_ratio": self.mask.ratio,
-            "width": self.width,
-            "depth": self.depth,
-            "heads": self.heads,
-            "temperature": self.temperature,
         }
 
 

@@ -55,6 +55,7 @@ class SimMIM(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"mask_ratio": 0.5}
+    stored_as: ClassVar[dict[str, str]] = {"mask_ratio": "mask.ratio", "unit": "mask.unit"}
 
     def __init__(self, encoder: keras.Model, mask_ratio: float = 0.6, unit: int = 2, **kwargs: Any) -> None:
         check_mask_token_encoder(encoder, type(self).__name__)
@@ -91,6 +92,3 @@ class SimMIM(SSLModel):
     def sample_terms(self, embeddings: dict[str, Tensor], step: Step) -> dict[str, Term]:
         values = masked_absolute_error(embeddings["prediction"], embeddings["target"], embeddings["hidden"])
         return {"reconstruction": Term(values)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mask_ratio": self.mask.ratio, "unit": self.mask.unit}

@@ -70,6 +70,13 @@ class TabularJEPA(SSLModel):
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
     tiny: ClassVar[dict[str, Any] | None] = {"targets": 2, "predictor_depth": 1, "predictor_heads": 2, "momentum": 0.9}
+    stored_as: ClassVar[dict[str, str]] = {
+        "context": "mask.context",
+        "target": "mask.target",
+        "targets": "mask.targets",
+        "momentum": "teacher.momentum",
+        "final_momentum": "teacher.final_momentum",
+    }
 
     def __init__(
         self,
@@ -172,19 +179,6 @@ class TabularJEPA(SSLModel):
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
         return {"momentum": self.teacher.update([self.encoder], step.updates, step.total_updates, updated)}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "context": self.mask.context,
-            "target": self.mask.target,
-            "targets": self.mask.targets,
-            "predictor_width": self.predictor_width,
-            "predictor_depth": self.predictor_depth,
-            "predictor_heads": self.predictor_heads,
-            "momentum": self.teacher.momentum,
-            "final_momentum": self.teacher.final_momentum,
-        }
 
 
 def _as_it_is(x: Tensor, stream: Any) -> list[Tensor]:

@@ -103,6 +103,12 @@ class IBOT(DINO):
         "momentum": 0.9,
     }
     expected_range = SSLModel.expected_range  # of the sum of both parts theory says nothing
+    stored_as: ClassVar[dict[str, str]] = {
+        "mask_ratio": "mask.ratio",
+        "mask_probability": "mask.probability",
+        "mask_shape": "mask.shape",
+        "regularizers": "regularizer_tables",
+    }
 
     def __init__(
         self,
@@ -141,6 +147,14 @@ class IBOT(DINO):
         self.regularizers = as_regularizers(regularizers)
         for regularizer in self.regularizers:
             regularizer.attach(encoder)
+
+    @property
+    def patch_head(self) -> bool:
+        return self.patch_projector is not None
+
+    @property
+    def regularizer_tables(self) -> list[dict[str, Any]]:
+        return as_tables(self.regularizers)
 
     def add_teacher(self, momentum: float, final_momentum: float | None) -> None:
         own, widths, out_dim = self._patch_head
@@ -285,19 +299,6 @@ class IBOT(DINO):
         super().before_first_step()
         for regularizer in self.regularizers:
             regularizer.begin(self.encoder)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": list(self.mask.ratio),
-            "mask_probability": self.mask.probability,
-            "mask_shape": self.mask.shape,
-            "class_weight": self.class_weight,
-            "patch_weight": self.patch_weight,
-            "patch_head": self.patch_projector is not None,
-            "koleo_weight": self.koleo_weight,
-            "regularizers": as_tables(self.regularizers),
-        }
 
 
 def _outputs(head: Sequence[Any], tokens: Tensor, training: bool, updates: Tensor | None) -> Tensor:

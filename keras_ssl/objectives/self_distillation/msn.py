@@ -72,6 +72,7 @@ class MSN(TeacherStudent):
         "mask_ratio": 0.4,
         "momentum": 0.9,
     }
+    stored_as: ClassVar[dict[str, str]] = {"prototypes": "prototypes.count", "mask_ratio": "mask.ratio"}
 
     def __init__(
         self,
@@ -132,15 +133,3 @@ class MSN(TeacherStudent):
         )
         loss = cross_entropy - self.entropy_weight * entropy
         return loss, {"cross_entropy": cross_entropy, "entropy": entropy}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "prototypes": self.prototypes.count,
-            "mask_ratio": self.mask.ratio,
-            "masked_views": self.masked_views,
-            "temperature": self.temperature,
-            "sharpening": self.sharpening,
-            "sinkhorn_iterations": self.sinkhorn_iterations,
-            "entropy_weight": self.entropy_weight,
-        }

@@ -108,13 +108,3 @@ class SimDINO(TeacherStudent):
         agreement, expansion = simdino_terms(students, teachers, self.epsilon, self.expansion_with_teacher)
         loss = -self.agreement_weight * agreement - expansion
         return loss, {"agreement": agreement, "expansion": expansion}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "global_crops": self.global_crops,
-            "epsilon": self.epsilon,
-            "agreement_weight": self.agreement_weight,
-            "expansion_with_teacher": self.expansion_with_teacher,
-            "batch_norm": self.batch_norm,
-        }

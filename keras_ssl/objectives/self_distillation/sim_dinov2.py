@@ -64,6 +64,11 @@ class SimDINOv2(SimDINO):
     """
 
     tiny: ClassVar[dict[str, Any] | None] = {"projector": (24, 12), "mask_probability": 0.8, "momentum": 0.9}
+    stored_as: ClassVar[dict[str, str]] = {
+        "mask_ratio": "mask.ratio",
+        "mask_probability": "mask.probability",
+        "mask_shape": "mask.shape",
+    }
 
     def __init__(
         self,
@@ -83,6 +88,10 @@ class SimDINOv2(SimDINO):
         self.mask = RatioMask(mask_ratio, mask_probability, mask_shape)
         self.patch_weight = check_number("patch_weight", patch_weight, 0.0)
         self.mask_token = self.add_weight(name="mask_token", shape=(encoder.token_width,), initializer=SmallNormal())
+
+    @property
+    def patch_head(self) -> bool:
+        return self.patch_projector is not None
 
     def add_teacher(self, momentum: float, final_momentum: float | None) -> None:
         self.patch_projector: Any = None
@@ -144,16 +153,6 @@ class SimDINOv2(SimDINO):
             for name in ("patch", "share")
         )
         return loss - self.patch_weight * patch, {**logs, "patch": patch, "masked": masked}
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "mask_ratio": list(self.mask.ratio),
-            "mask_probability": self.mask.probability,
-            "mask_shape": self.mask.shape,
-            "patch_weight": self.patch_weight,
-            "patch_head": self.patch_projector is not None,
-        }
 
 
 def _patches(head: keras.layers.Layer, tokens: Tensor, places: Tensor, training: bool) -> Tensor:

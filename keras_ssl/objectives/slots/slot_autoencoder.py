@@ -101,6 +101,11 @@ class SlotAutoencoder(SSLModel):
     monitor: ClassVar[str | None] = "features"
     fields: ClassVar[dict[str, Field]] = {"masks": Field("int32", (None, None), missing=-1)}
     tiny: ClassVar[dict[str, Any] | None] = {"slots": 3, "slot_width": 12, "decoder_width": 16, "decoder_depth": 2}
+    stored_as: ClassVar[dict[str, str]] = {
+        "iterations": "slot_attention.iterations",
+        "decoder_width": "decoder.width",
+        "decoder_depth": "decoder.depth",
+    }
 
     def __init__(
         self,
@@ -267,17 +272,6 @@ class SlotAutoencoder(SSLModel):
             loss, labeled = matched_mask_loss(embeddings["logits"], embeddings["masks"])
             terms["segmentation"] = Term(loss, labeled, self.mask_weight)
         return terms
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "slots": self.slots,
-            "slot_width": self.slot_width,
-            "iterations": self.slot_attention.iterations,
-            "decoder_width": self.decoder.width,
-            "decoder_depth": self.decoder.depth,
-            "mask_weight": self.mask_weight,
-        }
 
     def _grid(self, images: Tensor) -> tuple[int, int]:
         height, width = images.shape[1:3]

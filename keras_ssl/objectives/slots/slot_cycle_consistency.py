@@ -94,12 +94,3 @@ class SlotCycleConsistency(SlotAutoencoder):
             "slot_cycle": Term(slot_cycle_loss(*walked), None, self.slot_weight),
             "feature_cycle": Term(feature_cycle_loss(*walked, self.threshold), None, self.feature_weight),
         }
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "slot_weight": self.slot_weight,
-            "feature_weight": self.feature_weight,
-            "temperature": self.temperature,
-            "threshold": self.threshold,
-        }
