@@ -116,7 +116,7 @@ class SSLModel(Makers, PixelInput, Fitting):
     """Arguments with which the conformance suite makes a model that trains in seconds; None has none."""
 
     needs_tokens: ClassVar[bool] = False
-    """Whether the encoder must be a `TokenEncoder`; all objectives of the family "masked" are tested with one."""
+    """Whether the encoder must be a `TokenEncoder`; those of the family "masked" always do."""
 
     fixed_teacher: ClassVar[bool] = False
     """Whether the objective has a teacher that is meant to stand still."""

@@ -38,11 +38,11 @@ def test_nothing_is_overwritten_and_names_are_checked(tmp_path):
 
 
 def test_a_class_of_the_name_is_not_written_twice(tmp_path):
-    path = tmp_path / "keras_ssl" / "objectives" / "simclr.py"
+    path = tmp_path / "keras_ssl" / "objectives" / "contrastive" / "simclr.py"
     path.parent.mkdir(parents=True)
     path.write_text("import keras\n\n\nclass SimCLR(keras.Model):\n    pass\n")
     done = run(tmp_path, "SimCLR")
-    assert done.returncode == 1 and "objectives/simclr.py. Received: --method=SimCLR" in done.stderr
+    assert done.returncode == 1 and "objectives/contrastive/simclr.py. Received: --method=SimCLR" in done.stderr
     assert not (tmp_path / "zoo").exists()
 
 

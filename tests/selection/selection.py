@@ -20,8 +20,8 @@ WIDE = 40  # what more methods need is tested like the step of training: two of 
 FAMILIES = {
     "contrastive": ("simclr", "moco"),
     "decorrelation": ("barlow_twins", "vicreg"),
-    "distillation": ("byol", "dino"),
-    "clustering": ("swav", "interclr"),
+    "self_distillation": ("byol", "dino"),
+    "clustering": ("swav",),
 }
 BACKENDS = {"keras", "tensorflow", "jax"}
 

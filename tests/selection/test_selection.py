@@ -40,7 +40,7 @@ def after(graph, whole):
         ("keras_ssl/losses/info_nce_loss.py", {"moco", "mochi", "nnclr", "identity_seeking", "simclr", "sup_con"}),
         ("keras_ssl/losses/nt_xent_loss.py", {"simclr", "sog_clr", "isog_clr", "scat_sim_clr"}),
         ("keras_ssl/losses/sinkhorn.py", {"swav", "dino"}),
-        ("keras_ssl/objectives/byol.py", {"byol", "direct_pred"}),
+        ("keras_ssl/objectives/self_distillation/byol.py", {"byol", "direct_pred"}),
         ("keras_ssl/layers/memory_bank.py", {"interclr"}),
         ("keras_ssl/layers/feature_queue.py", {"swav", "nnclr", "mochi", "ressl"}),
         ("keras_ssl/layers/symmetric_predictor.py", {"direct_pred"}),
@@ -62,7 +62,7 @@ def test_methods_that_need_a_file_are_touched(after, path, methods):
     ("path", "methods"),
     [
         ("keras_ssl/losses/w_mse_loss.py", set()),
-        ("keras_ssl/objectives/tico.py", {"tico"}),
+        ("keras_ssl/objectives/decorrelation/tico.py", {"tico"}),
         ("zoo/recipes/moco_digits.toml", {"moco"}),
         ("examples/moco.py", {"moco"}),
         ("docs/precision_and_accumulation.md", set()),
@@ -90,7 +90,7 @@ def test_what_all_need_is_tested_with_two_of_each_family(after, path):
     taken = {name for name in plan.methods if plan.takes(conformance, f"test[{name}]", [name], "long")}
     assert shown <= taken < set(plan.methods)
     # Every ordinary test of it is run.
-    for file in ("tests/training/test_ssl_model.py", "tests/objectives/test_swav.py"):
+    for file in ("tests/training/test_ssl_model.py", "tests/objectives/clustering/test_swav.py"):
         assert plan.takes(file, "test") and plan.takes(file, "test", kind="slow")
 
 
@@ -98,7 +98,10 @@ def test_what_all_need_is_tested_with_two_of_each_family(after, path):
     ("path", "files"),
     [
         ("keras_ssl/evaluation/knn.py", {"tests/evaluation/test_knn.py", "tests/callbacks/test_online_knn.py"}),
-        ("keras_ssl/losses/tico_loss.py", {"tests/losses/test_tico_loss.py", "tests/objectives/test_tico.py"}),
+        (
+            "keras_ssl/losses/tico_loss.py",
+            {"tests/losses/test_tico_loss.py", "tests/objectives/decorrelation/test_tico.py"},
+        ),
         ("keras_ssl/report/map.js", {"tests/report/test_map_section.py"}),
         ("keras_ssl/data/device_batches.py", {"tests/data/test_device_batches.py"}),  # imported in a function
         ("keras_ssl/checkpoints/storages.py", {"tests/checkpoints/test_read_torch.py"}),  # three imports away
@@ -111,7 +114,10 @@ def test_what_all_need_is_tested_with_two_of_each_family(after, path):
         ("docs/precision_and_accumulation.md", {"tests/training/test_accumulation.py"}),
         ("examples/moco.py", {"tests/test_examples.py"}),
         ("keras_ssl/hub/address.py", {"tests/test_layout.py"}),
-        ("keras_ssl/testing/tiny_model.py", {"tests/objectives/test_moco.py", "tests/objectives/test_conformance.py"}),
+        (
+            "keras_ssl/testing/tiny_model.py",
+            {"tests/objectives/contrastive/test_moco.py", "tests/objectives/test_conformance.py"},
+        ),
         ("pyproject.toml", {"tests/hub/test_address.py"}),
     ],
 )
@@ -205,7 +211,7 @@ def test_families_are_of_methods_that_there_are(whole):
 def test_which_files_need_no_backend(whole):
     assert not whole.needs_backend("tests/checkpoints/test_read_torch.py")
     assert not whole.needs_backend("tests/report/test_thumbnails.py")
-    assert whole.needs_backend("tests/objectives/test_moco.py")
+    assert whole.needs_backend("tests/objectives/contrastive/test_moco.py")
     assert whole.needs_backend("tests/evaluation/test_extract_features.py")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from keras_ssl.check_number import check_number
 from keras_ssl.losses.soft_contrastive_loss import soft_contrastive_loss
 from keras_ssl.losses.view_similarities import equal_pairs
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.fields import Field

@@ -9,7 +9,7 @@ from keras_ssl.check_number import check_number
 from keras_ssl.encoders.multi_exit_encoder import MultiExitEncoder
 from keras_ssl.losses.distillation.cross_similarity_loss import cross_similarity_loss
 from keras_ssl.losses.nt_xent_loss import nt_xent_loss
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

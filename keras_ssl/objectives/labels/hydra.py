@@ -9,7 +9,7 @@ import numpy as np
 from keras_ssl.layers.pair_gate import PairGate
 from keras_ssl.losses.metric.gated_pair_loss import gated_pair_loss
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

@@ -6,7 +6,7 @@ import keras
 
 from keras_ssl.losses.dino_loss import teacher_distributions
 from keras_ssl.losses.metric.identity_distillation_loss import identity_distillation_loss
-from keras_ssl.objectives.dino import DINO
+from keras_ssl.objectives.self_distillation.dino import DINO
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

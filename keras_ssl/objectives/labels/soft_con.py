@@ -10,7 +10,7 @@ from keras_ssl.losses.chance import mean_softplus
 from keras_ssl.losses.metric.checks import check_finite_positive, check_weight
 from keras_ssl.losses.metric.soft_similarity_loss import soft_similarity_loss
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.contrastive.moco import MoCo
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

@@ -7,7 +7,7 @@ import keras
 
 from keras_ssl.losses.metric.checks import check_finite_positive
 from keras_ssl.losses.metric.sup_re_mix_loss import sup_re_mix_loss
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

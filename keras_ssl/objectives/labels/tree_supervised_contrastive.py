@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_ssl.losses.metric.soft_sup_con_loss import soft_sup_con_loss
 from keras_ssl.losses.view_similarities import equal_pairs
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.fields import Field
 from keras_ssl.training.step import Step

@@ -1,1 +1,1 @@
-"""Objectives in which a momentum teacher sets the targets."""
+"""Objectives whose targets come from another branch of the same network, most often a momentum teacher."""

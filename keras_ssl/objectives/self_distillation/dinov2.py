@@ -9,7 +9,7 @@ from keras_ssl.objectives.self_distillation.ibot import IBOT
 from keras_ssl.registry import register
 
 
-@register("objective", family="masked", paper="https://arxiv.org/abs/2304.07193")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2304.07193")
 class DINOv2(IBOT):
     r"""DINOv2: iBOT with a head of its own for patches, Sinkhorn-Knopp instead of centers, and KoLeo.
 

@@ -17,8 +17,8 @@ from keras_ssl.layers.patch_regularizers import as_regularizers, as_tables
 from keras_ssl.losses.koleo_loss import koleo_loss
 from keras_ssl.losses.patch_loss import masked_patch_loss
 from keras_ssl.losses.sinkhorn import sinkhorn
-from keras_ssl.objectives.dino import DINO
 from keras_ssl.objectives.joint_embedding import check_crops
+from keras_ssl.objectives.self_distillation.dino import DINO
 from keras_ssl.registry import register
 from keras_ssl.training import SSLModel
 from keras_ssl.training.step import Step
@@ -26,7 +26,7 @@ from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.masks.ratio_mask import RatioMask
 
 
-@register("objective", family="masked", paper="https://arxiv.org/abs/2111.07832")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2111.07832")
 class IBOT(DINO):
     r"""iBOT: DINO between crops, and beside it the teacher's distributions of patches that the student does not see.
 
@@ -95,6 +95,7 @@ class IBOT(DINO):
         },
         same=((r"(\w+\.head\.last_layer)2(\..*)", r"\1\2"),),  # one head for the whole image and its patches
     )
+    needs_tokens: ClassVar[bool] = True
     tiny: ClassVar[dict[str, Any] | None] = {
         "projector": (24, 24, 12),
         "out_dim": 10,

@@ -18,7 +18,7 @@ from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.masks import RandomMask
 
 
-@register("objective", family="masked", paper="https://arxiv.org/abs/2204.07141")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2204.07141")
 class MSN(TeacherStudent):
     r"""MSN: a view of which some patches are left out is assigned to the same prototypes as another, whole view.
 
@@ -65,6 +65,7 @@ class MSN(TeacherStudent):
         Assran et al., "Masked Siamese Networks for Label-Efficient Learning", ECCV 2022.
     """
 
+    needs_tokens: ClassVar[bool] = True
     all_views: ClassVar[bool] = True
     tiny: ClassVar[dict[str, Any] | None] = {
         "projector": (24, 12),

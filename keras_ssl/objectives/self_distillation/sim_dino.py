@@ -16,7 +16,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2502.10385")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2502.10385")
 class SimDINO(TeacherStudent):
     r"""SimDINO: embeddings of all crops follow a momentum teacher's of the global crops, and fill the sphere.
 

@@ -18,7 +18,7 @@ from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.masks.ratio_mask import RatioMask
 
 
-@register("objective", family="masked", paper="https://arxiv.org/abs/2502.10385")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2502.10385")
 class SimDINOv2(SimDINO):
     r"""SimDINOv2: SimDINO between crops, and beside it the teacher's embeddings of patches the student does not see.
 
@@ -63,6 +63,7 @@ class SimDINOv2(SimDINO):
         Wu et al., "Simplifying DINO via Coding Rate Regularization", ICML 2025.
     """
 
+    needs_tokens: ClassVar[bool] = True
     tiny: ClassVar[dict[str, Any] | None] = {"projector": (24, 12), "mask_probability": 0.8, "momentum": 0.9}
     stored_as: ClassVar[dict[str, str]] = {
         "mask_ratio": "mask.ratio",

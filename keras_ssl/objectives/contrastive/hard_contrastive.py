@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_ssl.losses.chance import log_mean_exp, log_tail_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.hard_contrastive_loss import check_quantile, hard_contrastive_loss
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

@@ -12,7 +12,7 @@ from keras_ssl.layers.online_clusters import OnlineClusters
 from keras_ssl.losses.chance import log_mean_exp, log_tail_exp
 from keras_ssl.losses.inter_image_loss import inter_image_cross_entropy
 from keras_ssl.losses.numeric import check_integer, l2_normalize
-from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.contrastive.moco import MoCo
 from keras_ssl.registry import register
 from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss

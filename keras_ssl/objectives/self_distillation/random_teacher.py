@@ -17,7 +17,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2302.12091")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2302.12091")
 class RandomTeacherDistillation(TeacherStudent):
     """Distil a student into a teacher that was never trained, and look at what the student has learned on the way.
 

@@ -7,7 +7,7 @@ import keras
 
 from keras_ssl.losses.mixed_barlow_twins_loss import mixup_correlation_regularizer
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.objectives.barlow_twins import BarlowTwins
+from keras_ssl.objectives.decorrelation.barlow_twins import BarlowTwins
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

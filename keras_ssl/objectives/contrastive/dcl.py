@@ -9,7 +9,7 @@ import keras
 from keras_ssl.losses.chance import log_mean_exp, tilted_cosine, widest_gap
 from keras_ssl.losses.dcl_loss import dcl_loss, von_mises_fisher_weights
 from keras_ssl.losses.numeric import check_positive
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

@@ -10,7 +10,7 @@ from keras_ssl.layers.sample_table import SampleTable
 from keras_ssl.losses.chance import log_mean_exp, widest_gap
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.losses.sog_clr_loss import SogCLRTerms, check_gamma, sog_clr_terms
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

@@ -9,7 +9,7 @@ import keras
 from keras_ssl import views as view_ops
 from keras_ssl.losses.chance import log_mean_exp, lowest_cross_entropy, widest_gap
 from keras_ssl.losses.multi_view_loss import multi_view_dhel_loss, multi_view_info_nce_loss
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

@@ -16,7 +16,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2011.10566")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2011.10566")
 class SimSiam(JointEmbedding):
     """SimSiam: predict one view's projection from the other's, with neither negatives nor a teacher.
 

@@ -12,7 +12,7 @@ from keras_ssl.losses.chance import largest_cosines, log_mean_exp, lowest_cross_
 from keras_ssl.losses.info_nce_loss import info_nce_loss
 from keras_ssl.losses.mochi_loss import hard_negative_mixes
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.objectives.moco import MoCo
+from keras_ssl.objectives.contrastive.moco import MoCo
 from keras_ssl.registry import register
 from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.expected_loss import ExpectedLoss

@@ -7,7 +7,7 @@ import keras
 
 from keras_ssl.losses.chance import lowest_cross_entropy
 from keras_ssl.losses.sup_con_loss import check_sup_con, sup_con_loss
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.fields import Field

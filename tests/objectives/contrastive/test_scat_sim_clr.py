@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.losses import nt_xent_loss
-from keras_ssl.objectives.scat_sim_clr import cut, turned
+from keras_ssl.objectives.contrastive.scat_sim_clr import cut, turned
 from keras_ssl.training import Step
 from tests.objectives.reference import draws, value
 from tests.objectives.tiny import EAGERLY, cheap_views, encoder

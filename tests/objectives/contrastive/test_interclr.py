@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
-from keras_ssl.objectives.interclr import default_pool, random_member, semi_hard
+from keras_ssl.objectives.contrastive.interclr import default_pool, random_member, semi_hard
 from keras_ssl.training import Step
 from tests.losses.test_inter_image_loss import reference
 from tests.objectives.reference import draws, unit, value

@@ -24,7 +24,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2104.14294")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2104.14294")
 class DINO(TeacherStudent):
     r"""DINO: from any crop of an image, predict the distribution that a momentum teacher gives a global crop of it.
 

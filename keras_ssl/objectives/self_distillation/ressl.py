@@ -18,7 +18,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2107.09282")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2107.09282")
 class ReSSL(TeacherStudent):
     """ReSSL: relate an image to earlier images as a momentum teacher does that sees it augmented only weakly.
 

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import keras
 
 from keras_ssl.layers.symmetric_predictor import SymmetricPredictor
-from keras_ssl.objectives.byol import BYOL
+from keras_ssl.objectives.self_distillation.byol import BYOL
 from keras_ssl.registry import register
 from keras_ssl.training.data_scale import DataScale
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2102.06810")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2102.06810")
 class DirectPred(BYOL):
     """DirectPred: BYOL with a linear predictor that is computed from the statistics of its inputs, not learned.
 

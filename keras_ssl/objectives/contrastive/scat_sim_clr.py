@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_ssl.losses.info_nce_loss import contrastive_cross_entropy
-from keras_ssl.objectives.simclr import SimCLR
+from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
 from keras_ssl.training.step import Step

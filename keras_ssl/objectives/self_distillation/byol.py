@@ -15,7 +15,7 @@ from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
 
-@register("objective", family="distillation", paper="https://arxiv.org/abs/2006.07733")
+@register("objective", family="self_distillation", paper="https://arxiv.org/abs/2006.07733")
 class BYOL(TeacherStudent):
     """BYOL: predict, from one view, what a slowly moving teacher makes of the other view. No negatives.
 

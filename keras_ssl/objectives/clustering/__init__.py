@@ -1,0 +1,1 @@
+"""Objectives that assign the views of a sample to the same cluster."""
