@@ -10,6 +10,7 @@ from keras_ssl.layers.ema_teacher import EMATeacher
 from keras_ssl.layers.feature_queue import FeatureQueue
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.training import SSLModel
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
@@ -90,8 +91,11 @@ class JointEmbedding(SSLModel):
         if not self.one_pass:
             return [self.projector(self.encoder(view, training=training), training=training) for view in views]
         sizes = groupby(views, key=lambda view: tuple(view.shape[1:]))
-        features = [self.encoder(_joined(list(group)), training=training) for _, group in sizes]
-        return _parted(self.projector(_joined(features), training=training), len(views))
+        features: list[Tensor] = []
+        for _, group in sizes:
+            of_one_size = list(group)
+            features += part_views(self.encoder(join_views(of_one_size), training=training), len(of_one_size))
+        return part_views(self.projector(join_views(features), training=training), len(views))
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         projections = self.project(self.used_views(batch, step), step.training)
@@ -133,7 +137,7 @@ class TeacherStudent(JointEmbedding):
     def teach(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
         """The teacher's projections of views of one size, each `[N, D]`, without gradient."""
         if self.one_pass:
-            return _parted(self.teacher(_joined(views), training=training), len(views))
+            return part_views(self.teacher(join_views(views), training=training), len(views))
         return [self.teacher(view, training=training) for view in views]
 
     def after_step(self, embeddings: dict[str, Tensor], updated: Tensor, step: Step) -> Logs:
@@ -147,11 +151,3 @@ def check_crops(views: Sequence[Tensor], global_crops: int) -> None:
             "There must be at least as many views as global crops. "
             f"Received: global_crops={global_crops}, {len(views)} views"
         )
-
-
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=0)
-
-
-def _parted(whole: Tensor, count: int) -> list[Tensor]:
-    return list(keras.ops.split(whole, count, axis=0))

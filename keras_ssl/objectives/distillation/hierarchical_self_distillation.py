@@ -12,6 +12,7 @@ from keras_ssl.losses.nt_xent_loss import nt_xent_loss
 from keras_ssl.objectives.contrastive.simclr import SimCLR
 from keras_ssl.registry import register
 from keras_ssl.training.expected_loss import ExpectedLoss
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 
@@ -85,13 +86,13 @@ class HierarchicalSelfDistillation(SimCLR):
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops = keras.ops
         views = self.used_views(batch, step)
-        features = self.multi_exit(ops.concatenate(views, axis=0), training=step.training)
+        features = self.multi_exit(join_views(views), training=step.training)
         found = {}
         for number, part in enumerate(features):
             if self.exit_embedding is not None and number < len(features) - 1:
                 part = part + ops.cast(ops.convert_to_tensor(self.exit_embedding)[number], part.dtype)
             z = self.projector(part, training=step.training)
-            found[f"first{number + 1}"], found[f"second{number + 1}"] = ops.split(z, 2, axis=0)
+            found[f"first{number + 1}"], found[f"second{number + 1}"] = part_views(z, 2)
         last = len(features)
         # The last exit first: its spread is what is logged.
         return {f"{name}{last}": found.pop(f"{name}{last}") for name in ("first", "second")} | found

@@ -15,6 +15,7 @@ from keras_ssl.losses.semi_supervised.multi_path_consistency_loss import multi_p
 from keras_ssl.objectives.labels.semi_supervised import check_weight
 from keras_ssl.registry import register
 from keras_ssl.training.fields import Field
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.ssl_model import SSLModel
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
@@ -134,10 +135,10 @@ class MultiPathConsistency(SSLModel):
             angles.append(math.radians(self.rotations[kind]) * drawn[:, 2 * number])
             zooms.append(1.0 + self.zooms[kind] * drawn[:, 2 * number + 1])
         seen = [affine_warp(view, turn_and_zoom(*by)) for view, *by in zip(views, angles, zooms, strict=True)]
-        places, features = self._map(ops.concatenate(seen, axis=0), training=step.training)
-        maps = ops.split(self._heat_maps(places, views[0].shape), 1 + self.paths, axis=0)
+        places, features = self._map(join_views(seen), training=step.training)
+        maps = part_views(self._heat_maps(places, views[0].shape), 1 + self.paths)
         given = {
-            "features": ops.stop_gradient(ops.split(features, 1 + self.paths, axis=0)[0]),
+            "features": ops.stop_gradient(part_views(features, 1 + self.paths)[0]),
             "easy": maps[0],
             "points": batch["points"],
             "back": turn_and_zoom(-angles[0], 1.0 / zooms[0]),

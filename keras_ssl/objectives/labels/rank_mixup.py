@@ -10,6 +10,7 @@ from keras_ssl import views as view_ops
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.losses.robust.rank_mixup_loss import check_margin, mixup_ndcg_loss, mixup_ranking_loss
 from keras_ssl.registry import register
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.labelled_model import LabelledModel, accuracy_term, label_losses
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
@@ -89,9 +90,9 @@ class RankMixup(LabelledModel):
             features = self.encoder(view, training=step.training)
             return {"features": ops.stop_gradient(features), "raw": self.classify(features), "y": labels}
         inputs, coefficients = self.mix(view, labels, step)
-        features = self.encoder(ops.concatenate([view, *inputs], axis=0), training=step.training)
-        raw, *mixed = ops.split(self.classify(features), 1 + self.copies, axis=0)
-        own = ops.split(features, 1 + self.copies, axis=0)[0]
+        features = self.encoder(join_views([view, *inputs]), training=step.training)
+        raw, *mixed = part_views(self.classify(features), 1 + self.copies)
+        own = part_views(features, 1 + self.copies)[0]
         return {
             "features": ops.stop_gradient(own),
             "raw": raw,

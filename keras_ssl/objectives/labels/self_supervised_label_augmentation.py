@@ -11,6 +11,7 @@ from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.losses.semi_supervised.joint_labels import aggregate_joint_logits, joint_labels
 from keras_ssl.objectives.labels.semi_supervised import check_above
 from keras_ssl.registry import register
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.labelled_model import LabelledModel, accuracy_term, label_losses
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
@@ -108,9 +109,9 @@ class SelfSupervisedLabelAugmentation(LabelledModel):
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         inputs = self.transformed(self.make_views(batch, step)[0])
-        features = self.encoder(keras.ops.concatenate(inputs, axis=0), training=step.training)
-        first = keras.ops.split(features, self.count, axis=0)[0]
-        parts = keras.ops.split(self.classify(features), self.count, axis=0)
+        features = self.encoder(join_views(inputs), training=step.training)
+        first = part_views(features, self.count)[0]
+        parts = part_views(self.classify(features), self.count)
         embeddings = {
             "features": keras.ops.stop_gradient(first),
             "joint": keras.ops.stack(parts, axis=1),

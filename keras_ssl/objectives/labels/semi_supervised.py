@@ -15,6 +15,7 @@ from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.training import engine
 from keras_ssl.training.batch import is_views
 from keras_ssl.training.check_labels import check_all_classes, warn_of_batches_without_labels
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.labelled_model import LabelledModel, accuracy_term, label_losses
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term, as_terms, local_sums
@@ -77,8 +78,7 @@ class SemiSupervised(LabelledModel):
     def encode(self, views: Sequence[Tensor], training: bool) -> list[Tensor]:
         """The features of each view; views of one size pass the encoder together and share batch statistics."""
         if len(views) > 1 and all(tuple(view.shape[1:]) == tuple(views[0].shape[1:]) for view in views):
-            together = self.encoder(keras.ops.concatenate(list(views), axis=0), training=training)
-            return list(keras.ops.split(together, len(views), axis=0))
+            return part_views(self.encoder(join_views(views), training=training), len(views))
         return [self.encoder(view, training=training) for view in views]
 
     def check_samples(self, fields: Mapping[str, Any], whole: bool, batch_size: int | None = None) -> None:

@@ -15,6 +15,7 @@ from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.objectives.masked.sim_mim import SimMIM
 from keras_ssl.registry import register
 from keras_ssl.training.fields import Field
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.typing import Logs, Tensor
@@ -156,9 +157,9 @@ class MultiTaskPretraining(SimMIM):
             made = self.reconstruction(views[0], step)
         if self.contrast_weight:
             # Both views in one batch, as in SimCLR.
-            features = self.encoder(ops.concatenate(views[:2], axis=0), training=step.training)
-            made["z1"], made["z2"] = ops.split(self.projector(features, training=step.training), 2, axis=0)
-            features = ops.split(features, 2, axis=0)[0]
+            features = self.encoder(join_views(views[:2]), training=step.training)
+            made["z1"], made["z2"] = part_views(self.projector(features, training=step.training), 2)
+            features = part_views(features, 2)[0]
         elif self.label_weight:
             features = self.encoder(views[0], training=step.training)
         if self.label_weight:

@@ -13,6 +13,7 @@ from keras_ssl.losses.msn_loss import msn_terms
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.objectives.joint_embedding import TeacherStudent
 from keras_ssl.registry import register
+from keras_ssl.training.joined_views import join_views, part_views
 from keras_ssl.training.step import Step
 from keras_ssl.typing import Logs, Tensor
 from keras_ssl.views.masks import RandomMask
@@ -118,11 +119,11 @@ class MSN(TeacherStudent):
                 features.append(self.encoder.pool(tokens))
             else:
                 features.append(self.encoder(view, training=step.training))
-        z = self.projector(ops.concatenate(features, axis=0), training=step.training)
-        cosines = ops.split(self.prototypes(z), len(anchors), axis=0)
+        z = self.projector(join_views(features), training=step.training)
+        cosines = part_views(self.prototypes(z), len(anchors))
         wanted = ops.stop_gradient(self.prototypes(self.teacher(target, training=step.training)))
         return {
-            "z1": ops.stop_gradient(ops.split(z, len(anchors), axis=0)[0]),
+            "z1": ops.stop_gradient(part_views(z, len(anchors))[0]),
             "target": wanted,
             **{f"anchor{number}": part for number, part in enumerate(cosines, start=1)},
         }
