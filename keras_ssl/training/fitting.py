@@ -16,7 +16,7 @@ from keras_ssl.training.advice import warn_of_plan
 from keras_ssl.training.batch import as_arrays, as_batch, in_tuples, sample_count, split_arrays
 from keras_ssl.training.check_data import check_crops, check_data
 from keras_ssl.training.plan import plan
-from keras_ssl.training.processes import Processes
+from keras_ssl.training.processes import Processes, others_watched
 from keras_ssl.training.replicas import check_divisible, check_supported, replica_count, warn_of_local_statistics
 from keras_ssl.training.resume import (
     FitHook,
@@ -186,6 +186,7 @@ class Fitting(keras.Model):
             check_finite_length(validation_data, "validation_steps")
         with ExitStack() as at_end:
             at_end.enter_context(guarded_output())
+            at_end.enter_context(others_watched(self))
             for hook in hooks:
                 at_end.callback(hook.after_fit)
             at_end.callback(self._forget_begin, x)

@@ -1,6 +1,7 @@
 """The processes that train one model, and what they must agree on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -8,6 +9,8 @@ import keras
 import numpy as np
 
 Result = TypeVar("Result")
+# What the collectives of TensorFlow, and of JAX on processors and GPUs, say when another process is gone.
+_LOST = ("Collective ops is aborted", "Gloo", "Connection reset by peer", "heartbeat", "CoordinationService", "NCCL")
 
 
 class Processes:
@@ -100,3 +103,22 @@ class Processes:
         return tf.function(
             lambda mine: strategy.reduce("SUM", strategy.run(of_replica, (mine,)), axis=None), autograph=False
         )
+
+
+@contextmanager
+def others_watched(model: Any) -> Iterator[None]:
+    """Within it, the failure of a collective says that another process of the training has ended.
+
+    Raises:
+        RuntimeError: in place of what the backend raises then.
+    """
+    try:
+        yield
+    except Exception as error:
+        if any(sign in str(error) for sign in _LOST) and Processes(model).count > 1:
+            raise RuntimeError(
+                "Training ends because another process of it has ended. Start all of them again: with "
+                "`callbacks.Checkpoint`, `fit` goes on from the last checkpoint. "
+                f"Received: {type(error).__name__} from the collectives"
+            ) from error
+        raise

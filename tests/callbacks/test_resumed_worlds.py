@@ -112,3 +112,20 @@ def test_two_processes_resume_after_kill_and_signal(tmp_path):
         np.testing.assert_array_equal(second[name], array, err_msg=name)
     # Rounding grows with the number of steps: 2e-5 were seen after these.
     assert_near(on_one_device(tmp_path / "alone", epochs), first, tolerance=4e-5)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("victim", [0, 1])
+def test_when_one_process_is_killed_the_other_says_so_and_all_go_on(tmp_path, victim):
+    folder, epochs = tmp_path / "run", 60
+    folder.mkdir()
+    processes = start(tmp_path, 2, [folder], workers=2, epochs=epochs, pause=0.2)
+    wait_for(folder, 3, processes)
+    processes[victim].kill()
+    _, errors = processes[1 - victim].communicate(timeout=TIMEOUT_SECONDS)
+    assert processes[1 - victim].returncode not in (0, None)
+    if victim:  # the chief of JAX takes the others with it, whatever they would say
+        assert "RuntimeError: Training ends because another process of it has ended." in errors
+    last = max(int(path.name[5:]) for path in folder.glob("step-*"))
+    again = end(start(tmp_path, 2, [folder], workers=2, epochs=last // STEPS + 1))
+    assert again == [[last]] * 2

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
-from keras_ssl.training.processes import Processes
+from keras_ssl.training import processes as module
+from keras_ssl.training.processes import Processes, others_watched
 
 
 @pytest.fixture
@@ -10,11 +13,11 @@ def alone():
     return Processes(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]))
 
 
-def of_two(processes, number, other):
+def of_two(each, number, other):
     """Makes them number `number` of two, where the other one gives `other`."""
-    processes.count, processes.number = 2, number
-    processes._sum = lambda mine: mine + np.eye(2, dtype="int32")[1 - number] * other
-    return processes
+    each.count, each.number = 2, number
+    each._sum = lambda mine: mine + np.eye(2, dtype="int32")[1 - number] * other
+    return each
 
 
 def test_one_process(alone):
@@ -50,3 +53,16 @@ def test_a_strategy_without_a_cluster_is_one_process(monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         assert Processes(keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])).count == 1
+
+
+@pytest.mark.parametrize("text", ["Collective ops is aborted by: x", "Gloo AllGather failed: x"])
+def test_a_lost_process_is_named_among_several_only(monkeypatch, text):
+    monkeypatch.setattr(module, "Processes", lambda model: SimpleNamespace(count=1))
+    with pytest.raises(ValueError, match="x"), others_watched(object()):
+        raise ValueError(text)
+    monkeypatch.setattr(module, "Processes", lambda model: SimpleNamespace(count=2))
+    with pytest.raises(RuntimeError, match="another process of it has ended.*Received: ValueError"):
+        with others_watched(object()):
+            raise ValueError(text)
+    with pytest.raises(ValueError, match="own"), others_watched(object()):
+        raise ValueError("its own fault")
