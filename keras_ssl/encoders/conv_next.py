@@ -44,8 +44,8 @@ class ConvNeXt(keras.Model):
     channels, with an epsilon of 1e-6.
 
     - ConvNeXt: `ConvNeXt("T")`; DINOv3's and EUPE's too;
-    - ConvNeXt V2: `ConvNeXt("A", grn=True, layer_scale=None)`; its FCMAE encoders, which are published without the last
-      normalization, also have `final_norm=False`.
+    - ConvNeXt V2: `ConvNeXt("A", version=2)`; its FCMAE encoders, which are published without the last normalization,
+      also have `final_norm=False`.
 
     Layer names are a public weight format: `stem_conv`, `stem_norm`, `stage2_downsample_norm`,
     `stage2_downsample_conv`, for each stage 1 to 4 and block from 1 `stage1_block1_conv`, `stage1_block1_norm`,
@@ -59,8 +59,8 @@ class ConvNeXt(keras.Model):
         depths: numbers of blocks of the four stages; None (default) are the variant's.
         patch_size: side of the stem's patches in pixels. Images must have 8 times as many a side. Defaults to 4; 1 or 2
             suit images of 16 to 64 pixels.
-        grn: whether there is a global response normalization. Defaults to False.
-        layer_scale: the layer scale's initial value; None is no layer scale. Defaults to 1e-6.
+        version: 1 (default) or 2.
+        layer_scale: the layer scale's initial value, of version 1. Defaults to 1e-6.
         drop_path: probability of leaving out the last block in training (see `keras_ssl.layers.DropPath`); it rises
             from 0 at the first block in equal steps. Defaults to 0.
         final_norm: whether features are normalized. Defaults to True.
@@ -78,8 +78,8 @@ class ConvNeXt(keras.Model):
     >>> tuple(encoder(keras.ops.zeros((2, 32, 48, 3))).shape)
     (2, 64)
 
-    References: Liu et al., "A ConvNet for the 2020s", CVPR 2022, https://arxiv.org/abs/2201.03545; Woo et al., "ConvNeXt
-    V2", CVPR 2023, https://arxiv.org/abs/2301.00808.
+    References: Liu et al., "A ConvNet for the 2020s", CVPR 2022, https://arxiv.org/abs/2201.03545; Woo et al.,
+    "ConvNeXt V2", CVPR 2023, https://arxiv.org/abs/2301.00808.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class ConvNeXt(keras.Model):
         width: int | None = None,
         depths: Sequence[int] | None = None,
         patch_size: int = 4,
-        grn: bool = False,
-        layer_scale: float | None = 1e-6,
+        version: int = 1,
+        layer_scale: float = 1e-6,
         drop_path: float = 0.0,
         final_norm: bool = True,
         input_shape: Sequence[int | None] = (None, None, 3),
@@ -105,8 +105,8 @@ class ConvNeXt(keras.Model):
         if len(blocks) != 4:
             raise ValueError(f"`depths` must hold four numbers. Received: depths={depths}")
         patch_size = check_integer("patch_size", patch_size, 1)
-        if layer_scale is not None:
-            check_positive("layer_scale", layer_scale)
+        version = check_integer("version", version, 1, 2)
+        check_positive("layer_scale", layer_scale)
         if not 0.0 <= drop_path < 1.0:
             raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
         image_shape = check_image_arguments(input_shape, pooling, channels=channels)
@@ -124,7 +124,7 @@ class ConvNeXt(keras.Model):
                 x = _norm(x, f"stage{stage}_downsample_norm")
                 x = _strided(x, first * 2 ** (stage - 1), 2, f"stage{stage}_downsample_conv")
             for number in range(1, count + 1):
-                branch = _branch(x, bool(grn), layer_scale, f"stage{stage}_block{number}")
+                branch = _branch(x, version, layer_scale, f"stage{stage}_block{number}")
                 if drop_path and done:
                     rate = drop_path * done / (sum(blocks) - 1)
                     branch = DropPath(rate, done, name=f"stage{stage}_block{number}_drop")([branch, draws])
@@ -140,7 +140,7 @@ class ConvNeXt(keras.Model):
         self.first_width = width
         self.depths = None if depths is None else blocks
         self.stem_size = patch_size
-        self.grn = bool(grn)
+        self.version = version
         self.layer_scale = layer_scale
         self.drop_path = drop_path
         self.final_norm = bool(final_norm)
@@ -154,7 +154,7 @@ class ConvNeXt(keras.Model):
             "width": self.first_width,
             "depths": self.depths,
             "patch_size": self.stem_size,  # not under its own name: it is no side of tokens, as a transformer's is
-            "grn": self.grn,
+            "version": self.version,
             "layer_scale": self.layer_scale,
             "drop_path": self.drop_path,
             "final_norm": self.final_norm,
@@ -176,14 +176,14 @@ def _strided(x: Tensor, filters: int, side: int, name: str) -> Tensor:
     )(x)
 
 
-def _branch(x: Tensor, grn: bool, layer_scale: float | None, name: str) -> Tensor:
+def _branch(x: Tensor, version: int, layer_scale: float, name: str) -> Tensor:
     width = x.shape[-1]
     x = keras.layers.DepthwiseConv2D(
         7, padding="same", data_format="channels_last", depthwise_initializer=SmallNormal(), name=f"{name}_conv"
     )(x)
     x = keras.layers.Dense(4 * width, kernel_initializer=SmallNormal(), name=f"{name}_mlp1")(_norm(x, f"{name}_norm"))
     x = keras.layers.Activation(gelu, name=f"{name}_activation")(x)
-    if grn:
+    if version == 2:
         x = GlobalResponseNorm(name=f"{name}_grn")(x)
     x = keras.layers.Dense(width, kernel_initializer=SmallNormal(), name=f"{name}_mlp2")(x)
-    return x if layer_scale is None else LayerScale(layer_scale, name=f"{name}_scale")(x)
+    return x if version == 2 else LayerScale(layer_scale, name=f"{name}_scale")(x)

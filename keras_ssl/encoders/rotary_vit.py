@@ -11,7 +11,7 @@ from keras_ssl.encoders.rotary_tokens import RotaryPositions, RotaryTokens
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.vit import ViT
-from keras_ssl.layers.rotary_embedding import RotaryEmbedding
+from keras_ssl.layers.rotary_embedding import CONVENTIONS, RotaryEmbedding
 from keras_ssl.layers.uniform_draws import UniformDraws
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
@@ -32,14 +32,15 @@ class RotaryViT(keras.Model):
         x = x + g1 * projection(attention(rope(qkv(norm1(x)))))
         x = x + g2 * mlp2(activation(mlp1(norm2(x))))
 
-    then a last normalization. The defaults are DINOv3's ViT-S/16. Other published ones:
+    then a last normalization. Published ones, of which DINOv3's train with a layer scale from 1e-5:
 
-    - DINOv3 S+: `RotaryViT("S", mlp="swiglu", mlp_ratio=6.0)`; B, L: `RotaryViT("B")`; H+: `RotaryViT("H", heads=20,
-      mlp="swiglu", mlp_ratio=6.0)`; 7B: `RotaryViT("g", width=4096, heads=32, mlp="swiglu", mlp_ratio=3.0,
-      qkv_bias=False)`; EUPE and LingBot-Vision S, B, L are the same, EUPE T is `RotaryViT("Ti")`;
-    - LingBot-Vision g: `RotaryViT("g", mlp="swiglu", qkv_bias=False)`;
-    - CAPI: `RotaryViT("L", 14, registers=16, layer_scale=None, norm="rms", final_scale=False, qkv_bias=False,
-      bias=False, class_token=False, rotary="capi", pooling="mean")`.
+    - DINOv3 S, B, L, and EUPE's and LingBot-Vision's: `RotaryViT("S", layer_scale=1e-5)`; EUPE's T is "Ti";
+    - DINOv3 S+: the same with `mlp="swiglu", mlp_ratio=6.0`; H+: `RotaryViT("H", heads=20, mlp="swiglu", mlp_ratio=6.0,
+      layer_scale=1e-5)`; 7B: `RotaryViT("g", width=4096, heads=32, mlp="swiglu", mlp_ratio=3.0, qkv_bias=False,
+      layer_scale=1e-5)`;
+    - LingBot-Vision g: `RotaryViT("g", mlp="swiglu", qkv_bias=False, layer_scale=1e-5)`;
+    - CAPI: `RotaryViT("L", 14, registers=16, norm="rms", final_scale=False, qkv_bias=False, bias=False,
+      class_token=False, rotary="capi", pooling="mean")`.
 
     DINOv3 keeps the bias of keys at 0 in training by a mask. Here there is no mask: published files are read with it
     applied, so features are the same, but further training may move that bias.
@@ -59,7 +60,7 @@ class RotaryViT(keras.Model):
         mlp: "gelu" (default), "gelu_tanh" or "swiglu", as for `ViT`.
         mlp_ratio: width of the hidden layer over that of the tokens. Defaults to 4.
         registers: number of registers. Defaults to 4.
-        layer_scale: the layer scale's initial value; None is no layer scale. Defaults to 1e-5.
+        layer_scale: the layer scale's initial value; None (default) is no layer scale.
         drop_path: as for `ViT`. Defaults to 0.
         norm: "layer" (default) or "rms": `keras_ssl.layers.RMSNorm`.
         norm_epsilon: of all normalizations. Defaults to 1e-5.
@@ -99,7 +100,7 @@ class RotaryViT(keras.Model):
         mlp: str = "gelu",
         mlp_ratio: float = 4.0,
         registers: int = 4,
-        layer_scale: float | None = 1e-5,
+        layer_scale: float | None = None,
         drop_path: float = 0.0,
         norm: str = "layer",
         norm_epsilon: float = 1e-5,
@@ -122,16 +123,22 @@ class RotaryViT(keras.Model):
             for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
         )
         if dim % (4 * head_count):
-            raise ValueError(
-                f"`heads` must divide the width, {dim}, into multiples of 4. Received: heads={head_count}"
-            )
+            raise ValueError(f"`heads` must divide the width, {dim}, into multiples of 4. Received: heads={head_count}")
         patch_size = check_integer("patch_size", patch_size, 1)
         registers = check_integer("registers", registers, 0)
-        for argument, value, known in (("mlp", mlp, MLPS), ("norm", norm, NORMS)):
+        for argument, value, known in (("mlp", mlp, MLPS), ("norm", norm, NORMS), ("rotary", rotary, CONVENTIONS)):
             if value not in known:
                 raise ValueError(f"`{argument}` must be one of {known}. Received: {argument}={value!r}")
         check_positive("mlp_ratio", mlp_ratio)
         check_positive("norm_epsilon", norm_epsilon)
+        if check_positive("rotary_base", rotary_base) < 1.0:
+            raise ValueError(f"`rotary_base` must be at least 1. Received: rotary_base={rotary_base}")
+        prefix = int(bool(class_token)) + registers
+        if rotary == "capi" and prefix % 4:
+            raise ValueError(
+                "`registers` and the class token must be a multiple of 4 for rotary='capi'. "
+                f"Received: registers={registers}, class_token={class_token}"
+            )
         if layer_scale is not None:
             check_positive("layer_scale", layer_scale)
         if not 0.0 <= drop_path < 1.0:
@@ -147,7 +154,6 @@ class RotaryViT(keras.Model):
                 f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
             )
 
-        prefix = int(class_token) + registers
         inputs = keras.Input(image_shape, name="images")
         patches = keras.layers.Conv2D(
             dim,

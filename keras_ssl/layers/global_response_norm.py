@@ -49,7 +49,7 @@ class GlobalResponseNorm(keras.layers.Layer):
     def call(self, x: Tensor) -> Tensor:
         ops = keras.ops
         squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=(1, 2), keepdims=True)
-        # The square root's slope at 0 is infinite: a channel that is 0 everywhere, as after a dead unit, would make NaN.
+        # The square root's slope at 0 is infinite: a channel that is 0 everywhere would have no gradient but NaN.
         strength = ops.sqrt(ops.maximum(squares, 1e-30))
         share = strength / (ops.mean(strength, axis=-1, keepdims=True) + self.epsilon)
         return x + self.gamma * (x * ops.cast(share, x.dtype)) + self.beta

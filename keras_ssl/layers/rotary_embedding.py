@@ -120,9 +120,7 @@ class RotaryEmbedding(keras.layers.Layer):
         turned = ops.cast(parts[:, :, :2], "float32")
         first, second = turned[..., : depth // 2], turned[..., depth // 2 :]
         turned = turned * ops.cos(angles) + ops.concatenate([-second, first], axis=-1) * ops.sin(angles)
-        return ops.reshape(
-            ops.concatenate([ops.cast(turned, qkv.dtype), parts[:, :, 2:]], axis=2), (-1, tokens, width)
-        )
+        return ops.reshape(ops.concatenate([ops.cast(turned, qkv.dtype), parts[:, :, 2:]], axis=2), (-1, tokens, width))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return tuple(input_shape[0])
