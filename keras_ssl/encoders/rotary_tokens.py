@@ -57,8 +57,7 @@ class RotaryTokens(keras.layers.Layer):
         _, height, width, dim = patches.shape
         if height == 0 or width == 0:
             raise ValueError(f"Images must hold at least one patch. Received: {height} x {width} patches")
-        if height is not None and width is not None:
-            self._grids.setdefault(height * width, set()).add((height, width))
+        self._note(height, width)
         count = (height or ops.shape(patches)[1]) * (width or ops.shape(patches)[2])
         flat = ops.reshape(patches, (-1, count, dim))
         own = [ops.cast(token, flat.dtype) for token in (self.class_token, self.registers) if token is not None]
@@ -67,6 +66,10 @@ class RotaryTokens(keras.layers.Layer):
         before = ops.concatenate(own, axis=0)
         before = ops.broadcast_to(before, (ops.shape(flat)[0], *before.shape))
         return ops.concatenate([before, flat], axis=1)
+
+    def _note(self, height: int | None, width: int | None) -> None:
+        if height is not None and width is not None:
+            self._grids.setdefault(height * width, set()).add((height, width))
 
     def grid_of(self, count: int | None, grid: tuple[int, int] | None = None) -> tuple[int, int]:
         """Rows and columns of `count` patches: `grid`, if it is given; the only one that was seen; or a square.
@@ -90,6 +93,7 @@ class RotaryTokens(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         batch, height, width, dim = input_shape
+        self._note(height, width)  # all that Keras asks where tensors are symbolic
         if height is None or width is None:
             return (batch, None, dim)
         return (batch, int(self.has_class_token) + self.registers_count + height * width, dim)
