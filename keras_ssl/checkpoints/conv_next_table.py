@@ -54,7 +54,8 @@ def conv_next_table(names: Iterable[str], ignored: tuple[str, ...] = _IGNORED) -
         if match is None or variable not in VARIABLES or (match[6] is not None and match[6] not in _PARTS):
             raise ValueError(f"`names` must be those of a ConvNeXt's weights. Received: name={name!r}")
         stem, stage, between, own, block, part = match.groups()
-        leaf, transform = VARIABLES[variable], conv_kernel if variable == "kernel" else unchanged
+        leaf = VARIABLES[variable]
+        transform: Callable[[np.ndarray], np.ndarray] = conv_kernel if variable == "kernel" else unchanged
         if stem:
             key = f"downsample_layers.0.{('conv', 'norm').index(stem)}.{leaf}"
         elif between:

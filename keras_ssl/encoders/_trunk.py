@@ -58,7 +58,7 @@ def block_outputs(
         }
         qkv = block["qkv"](block["norm1"](x))
         if positions is not None:
-            qkv = block.get("rope", layers.get("rope"))([qkv, positions])
+            qkv = (block["rope"] if "rope" in block else layers["rope"])([qkv, positions])
         x = added(block, x, block["projection"](block["attention"](qkv, **options)), 1, draws, training)
         middle = block["gate"] if "gate" in block else block["activation"]
         x = added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)

@@ -183,14 +183,13 @@ def _chosen(weights: Mapping[str, np.ndarray], prefixes: Sequence[str]) -> dict[
 
 def _table(encoder: keras.Model, variables: Mapping[str, Any], of_tensorflow: Mapping[str, Any] | None) -> WeightTable:
     """The table of the encoder's family, for PyTorch's names or for those of TensorFlow's variables."""
-    if of_tensorflow is None:
+    if of_tensorflow is not None:
         if isinstance(encoder, ResNet):
-            return resnet_table(variables, pooled=encoder.stem != "cifar")
-        for kind, table in ((ViT, vit_table), (RotaryViT, rotary_vit_table), (ConvNeXt, conv_next_table)):
-            if isinstance(encoder, kind):
-                return table(variables)
+            return simclr_table(variables, of_tensorflow)
+        kind = type(encoder).__name__
+        raise ValueError(f"Of TensorFlow's files, SimCLR's ResNets can be read and no others. Received: model={kind}")
     if isinstance(encoder, ResNet):
-        return simclr_table(variables, of_tensorflow)
-    raise ValueError(
-        f"Of TensorFlow's files, SimCLR's ResNets can be read and no others. Received: model={type(encoder).__name__}"
-    )
+        return resnet_table(variables, pooled=encoder.stem != "cifar")
+    if isinstance(encoder, ConvNeXt):
+        return conv_next_table(variables)
+    return rotary_vit_table(variables) if isinstance(encoder, RotaryViT) else vit_table(variables)
