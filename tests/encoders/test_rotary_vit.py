@@ -205,7 +205,7 @@ def test_a_loaded_entry_of_open_size_gives_features_of_places(tmp_path):
 
 @pytest.mark.slow
 @tensorflow_only
-@pytest.mark.parametrize("method", ["MAE", "IBOT"])
+@pytest.mark.parametrize("method", ["MAE", "IBOT", "CAPI"])
 def test_masked_objectives_train_it(method):
     kind = getattr(keras_ssl, method)
     model = kind(RotaryViT(**TINY), views=cheap_views(), seed=0, **kind.tiny)
