@@ -7,6 +7,13 @@ from typing import Any
 
 import numpy as np
 
+_FIRST_KERNELS = (
+    "patch_embed.proj.weight",
+    "conv1.weight",
+    "patch_embed.weight",
+    "downsample_layers.0.0.weight",
+    "stem.0.weight",
+)
 _LONGEST = 100  # characters of a prefix that is worth naming
 
 
@@ -46,9 +53,9 @@ def shape_hint(arrays: Mapping[str, np.ndarray], encoder: Any) -> str:
 
     Args:
         arrays: of the file, by the names of timm or torchvision.
-        encoder: a `keras_ssl.encoders.ViT` or `ResNet`.
+        encoder: a `keras_ssl.encoders.ViT`, `RotaryViT`, `ResNet` or `ConvNeXt`.
     """
-    kernel = arrays.get("patch_embed.proj.weight", arrays.get("conv1.weight"))
+    kernel = next((arrays[key] for key in _FIRST_KERNELS if key in arrays), None)
     hints = []
     patch = getattr(encoder, "patch_size", None)
     if kernel is not None and kernel.ndim == 4:

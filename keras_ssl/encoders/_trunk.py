@@ -1,7 +1,8 @@
 """What vision transformers share: the blocks, and the pooled output."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -10,6 +11,7 @@ from keras_ssl.layers.attention_pooling import AttentionPooling
 from keras_ssl.layers.drop_path import DropPath
 from keras_ssl.layers.gelu import ACTIVATIONS
 from keras_ssl.layers.layer_scale import LayerScale
+from keras_ssl.layers.rms_norm import RMSNorm
 from keras_ssl.layers.self_attention import SelfAttention
 from keras_ssl.layers.swiglu import SwiGLU
 from keras_ssl.typing import Tensor
@@ -37,6 +39,33 @@ def added(
     return block[f"add{part}"]([x, branch])
 
 
+def block_outputs(
+    layers: Mapping[str, keras.layers.Layer],
+    x: Tensor,
+    draws: Tensor,
+    training: bool,
+    causal: bool | None,
+    positions: Tensor | None = None,
+) -> list[Tensor]:
+    """Tokens after each block, by an encoder's layers; `positions` are for those that turn queries and keys."""
+    made = []
+    options = {} if causal is None else {"causal": causal}
+    for number in range(1, sum(name.endswith("_qkv") for name in layers) + 1):
+        block = {
+            name.removeprefix(f"block{number}_"): layer
+            for name, layer in layers.items()
+            if name.startswith(f"block{number}_")
+        }
+        qkv = block["qkv"](block["norm1"](x))
+        if positions is not None:
+            qkv = (block["rope"] if "rope" in block else layers["rope"])([qkv, positions])
+        x = added(block, x, block["projection"](block["attention"](qkv, **options)), 1, draws, training)
+        middle = block["gate"] if "gate" in block else block["activation"]
+        x = added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)
+        made.append(x)
+    return made
+
+
 def hidden_width(width: int, mlp: str, ratio: float) -> int:
     hidden = int(width * ratio)
     # Three matrices instead of two, so each is narrower; DINOv2 rounds up to a multiple of 8.
@@ -47,8 +76,18 @@ def norm(x: Tensor, name: str) -> Tensor:
     return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
 
 
-def dense(x: Tensor, units: int, name: str) -> Tensor:
-    return keras.layers.Dense(units, kernel_initializer=SmallNormal(), name=name)(x)
+def dense(x: Tensor, units: int, name: str, bias: bool = True) -> Tensor:
+    return keras.layers.Dense(units, use_bias=bias, kernel_initializer=SmallNormal(), name=name)(x)
+
+
+NORMS = ("layer", "rms")
+
+
+def make_norm(kind: str, epsilon: float, scale: bool = True, **kwargs: Any) -> keras.layers.Layer:
+    """Layer normalization or that by the root mean square; without `scale` neither has weights."""
+    if kind == "rms":
+        return RMSNorm(epsilon, scale, **kwargs)
+    return keras.layers.LayerNormalization(epsilon=epsilon, center=scale, scale=scale, **kwargs)
 
 
 @dataclass(frozen=True)
@@ -63,20 +102,26 @@ class Trunk:
     drop_path: float
     draws: Tensor
     causal: bool
+    norm: Callable[[Tensor, str], Tensor] = norm
+    qkv_bias: bool = True
+    bias: bool = True
+    turned: Callable[[Tensor, int], Tensor] | None = None  # queries and keys of a block, by its number
 
     def block(self, x: Tensor, number: int) -> Tensor:
         """Attention and MLP, each on the normalized tokens and added to them."""
         name, width = f"block{number}", x.shape[-1]
-        y = dense(norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv")
+        y = dense(self.norm(x, f"{name}_norm1"), 3 * width, f"{name}_qkv", self.qkv_bias)
+        if self.turned is not None:
+            y = self.turned(y, number)
         y = SelfAttention(self.heads, causal=self.causal, name=f"{name}_attention")(y)
-        x = self.residual(x, dense(y, width, f"{name}_projection"), number, 1)
-        y = norm(x, f"{name}_norm2")
+        x = self.residual(x, dense(y, width, f"{name}_projection", self.bias), number, 1)
+        y = self.norm(x, f"{name}_norm2")
         if self.mlp == "swiglu":
-            y = SwiGLU(name=f"{name}_gate")(dense(y, 2 * self.hidden, f"{name}_mlp1"))
+            y = SwiGLU(name=f"{name}_gate")(dense(y, 2 * self.hidden, f"{name}_mlp1", self.bias))
         else:
-            y = dense(y, self.hidden, f"{name}_mlp1")
+            y = dense(y, self.hidden, f"{name}_mlp1", self.bias)
             y = keras.layers.Activation(ACTIVATIONS[self.mlp], name=f"{name}_activation")(y)
-        return self.residual(x, dense(y, width, f"{name}_mlp2"), number, 2)
+        return self.residual(x, dense(y, width, f"{name}_mlp2", self.bias), number, 2)
 
     def pool_layers(self, width: int) -> dict[str, keras.layers.Layer]:
         """The layers that pool by attention, and the network that follows, by their names."""

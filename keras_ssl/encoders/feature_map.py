@@ -18,7 +18,8 @@ def feature_map(encoder: Any, method: str) -> MapAndFeatures:
     itself gives.
 
     Args:
-        encoder: a functional `keras.Model` that ends in `GlobalAveragePooling2D`, or a `TokenEncoder` of images.
+        encoder: a functional `keras.Model` that ends in `GlobalAveragePooling2D`, with a `LayerNormalization` or none
+            after it, or a `TokenEncoder` of images.
         method: the method that needs it, for the message.
 
     Raises:
@@ -74,7 +75,8 @@ def map_trunk(encoder: Any, method: str) -> keras.Model:
     """The part of a functional model before its last global average pooling: images to maps `[N, rows, columns, D]`.
 
     Args:
-        encoder: a functional `keras.Model` that ends in `GlobalAveragePooling2D`.
+        encoder: a functional `keras.Model` that ends in `GlobalAveragePooling2D`, with a `LayerNormalization` or none
+            after it.
         method: the method that needs it, for the message.
 
     Raises:
@@ -84,13 +86,22 @@ def map_trunk(encoder: Any, method: str) -> keras.Model:
 
 
 def _trunk_and_pool(encoder: Any, method: str) -> tuple[keras.Model, Any]:
-    """The model up to the last feature map, and the layer that pools it."""
-    pooling: Any = getattr(getattr(encoder, "output", None), "_keras_history", None)
-    operation = getattr(pooling, "operation", None)
-    if not isinstance(operation, keras.layers.GlobalAveragePooling2D):
-        raise ValueError(
-            f"`encoder` must end in GlobalAveragePooling2D or be a TokenEncoder for {method}, such as "
-            f"keras_ssl.encoders.ConvNet. Received: {type(encoder).__name__}"
-        )
-    before = operation._inbound_nodes[pooling.node_index].input_tensors[0]
-    return keras.Model(encoder.input, before), operation
+    """The model up to the last feature map, and what makes features of the map: a pooling, and layers after it."""
+    after: list[Any] = []
+    made: Any = getattr(encoder, "output", None)
+    while True:
+        history: Any = getattr(made, "_keras_history", None)
+        operation = getattr(history, "operation", None)
+        inputs = [] if operation is None else operation._inbound_nodes[history.node_index].input_tensors
+        if isinstance(operation, keras.layers.GlobalAveragePooling2D):
+            trunk = keras.Model(encoder.input, inputs[0])
+            if not after:
+                return trunk, operation
+            return trunk, keras.Sequential([operation, *reversed(after)])
+        if len(inputs) != 1 or not isinstance(operation, keras.layers.LayerNormalization):
+            raise ValueError(
+                "`encoder` must end in GlobalAveragePooling2D, with a LayerNormalization or none after it, or be a "
+                f"TokenEncoder for {method}, such as keras_ssl.encoders.ConvNet. Received: {type(encoder).__name__}"
+            )
+        after.append(operation)
+        made = inputs[0]

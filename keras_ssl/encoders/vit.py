@@ -6,7 +6,7 @@ from typing import Any
 import keras
 
 from keras_ssl.encoders._blocks import check_image_arguments
-from keras_ssl.encoders._trunk import MLPS, VARIANTS, Trunk, added, attention_pooled, hidden_width, norm, pool
+from keras_ssl.encoders._trunk import MLPS, VARIANTS, Trunk, attention_pooled, block_outputs, hidden_width, norm, pool
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.token_sequence import TokenSequence
@@ -228,22 +228,9 @@ class ViT(keras.Model):
         self, tokens: Tensor, keep: Tensor | None = None, training: bool = False, causal: bool | None = None
     ) -> list[Tensor]:
         """Tokens after each block, before the last normalization; arguments as for `encode`."""
-        x, made = kept_tokens(tokens, self.prefix, keep), []
         layers = {layer.name: layer for layer in self.layers}
         draws = layers["draws"](tokens, training=training) if "draws" in layers else None
-        for number in range(1, sum(name.endswith("_qkv") for name in layers) + 1):
-            block = {
-                name.removeprefix(f"block{number}_"): layer
-                for name, layer in layers.items()
-                if name.startswith(f"block{number}_")
-            }
-            options = {} if causal is None else {"causal": causal}
-            branch = block["projection"](block["attention"](block["qkv"](block["norm1"](x)), **options))
-            x = added(block, x, branch, 1, draws, training)
-            middle = block["gate"] if "gate" in block else block["activation"]
-            x = added(block, x, block["mlp2"](middle(block["mlp1"](block["norm2"](x)))), 2, draws, training)
-            made.append(x)
-        return made
+        return block_outputs(layers, kept_tokens(tokens, self.prefix, keep), draws, training, causal)
 
     def pool(self, tokens: Tensor) -> Tensor:
         """The features of encoded tokens."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from keras_ssl.encoders._trunk import VARIANTS, hidden_width
+from keras_ssl.encoders.conv_next import CONVNEXTS
 from keras_ssl.encoders.resnet import _BLOCKS
 
 MAX_BYTES = 2**35
@@ -184,6 +185,42 @@ def _vit(arguments: Mapping[str, Any]) -> int:
     return total + blocks * block + 2 * width
 
 
+def _rotary_vit(arguments: Mapping[str, Any]) -> int:
+    own = {"position": "learned", "image_size": arguments["patch_size"]}  # a single position, taken off again
+    plain = _vit({**arguments, **own})
+    sizes = VARIANTS.get(arguments["variant"], (0, 0, 0))
+    width, depth, heads = (
+        usual if arguments[name] is None else arguments[name]
+        for name, usual in zip(("width", "depth", "heads"), sizes, strict=False)
+    )
+    plain -= (1 + (1 if arguments["class_token"] else 0)) * width
+    gates = 2 if arguments["mlp"] == "swiglu" else 1
+    hidden = hidden_width(width, arguments["mlp"], arguments["mlp_ratio"])
+    norms = depth * 2 + 1 if arguments["final_scale"] else depth * 2
+    plain -= 0 if arguments["final_scale"] else 2 * width
+    plain -= norms * width if arguments["norm"] == "rms" else 0  # shifts
+    plain -= 0 if arguments["qkv_bias"] else depth * 3 * width
+    plain -= 0 if arguments["bias"] else depth * (2 * width + gates * hidden)
+    head = width // max(heads, 1)
+    return plain + (depth * 2 * head if arguments["rotary"] == "capi" else head // 4)
+
+
+def _conv_next(arguments: Mapping[str, Any]) -> int:
+    usual_width, usual_depths = CONVNEXTS.get(arguments["variant"], (0, ()))
+    width = usual_width if arguments["width"] is None else arguments["width"]
+    depths = usual_depths if arguments["depths"] is None else arguments["depths"]
+    if max(depths, default=0) > MAX_LAYERS:
+        raise ValueError(f"Encoders of a card have at most {MAX_LAYERS} layers. Received: depths={depths}")
+    total = arguments["patch_size"] ** 2 * channels_of(arguments) * width + 3 * width  # and a norm
+    for stage, blocks in enumerate(depths):
+        if stage:
+            total += 2 * width + 8 * width * width + 2 * width
+            width *= 2
+        block = 50 * width + 2 * width + 8 * width * width + 5 * width
+        total += blocks * (block + (8 * width if arguments["version"] == 2 else width))
+    return total + (2 * width if arguments["final_norm"] else 0)
+
+
 def _channel_group_vit(arguments: Mapping[str, Any]) -> int:
     groups = [list(group) for group in arguments["channel_groups"]]
     image = (None, None, sum(len(group) for group in groups))
@@ -211,8 +248,10 @@ def _tabular_transformer(arguments: Mapping[str, Any]) -> int:
 
 _WEIGHTS: dict[str, Callable[[Mapping[str, Any]], int]] = {
     "ChannelGroupViT": _channel_group_vit,
+    "ConvNeXt": _conv_next,
     "ConvNet": _conv_net,
     "ResNet": _resnet,
+    "RotaryViT": _rotary_vit,
     "ScatteringNet": _scattering_net,
     "TabularTransformer": _tabular_transformer,
     "ViT": _vit,

@@ -14,6 +14,7 @@ from keras_ssl.hub.card_size import channels_of
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.environment import cache_folder, environment_mirrors
 from keras_ssl.hub.license_gate import is_non_commercial
+from keras_ssl.hub.not_shipped import why_not_shipped
 from keras_ssl.hub.parse_text import shown_path
 from keras_ssl.hub.suggestion import is_path, suggestion
 from keras_ssl.losses.numeric import check_integer
@@ -185,7 +186,7 @@ def find(name_or_path: str | os.PathLike[str]) -> Entry:
     A text without a separator is a name if the catalogue has it, else a path.
 
     Raises:
-        ValueError: if there is none; the message suggests the closest names.
+        ValueError: if there is none; the message suggests the closest names, or says why a well-known one is missing.
     """
     text = os.fsdecode(name_or_path)
     named = entries(text)
@@ -199,7 +200,8 @@ def find(name_or_path: str | os.PathLike[str]) -> Entry:
         raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. {received}")
     if is_path(text):
         raise ValueError(f"There is no such folder. {received}")
-    raise ValueError(f"No pretrained encoder has this name, nor is it a path. {suggestion(text, entries())} {received}")
+    advice = why_not_shipped(text) or suggestion(text, entries())
+    raise ValueError(f"No pretrained encoder has this name, nor is it a path. {advice} {received}")
 
 
 def data_folder(name: str) -> Path:

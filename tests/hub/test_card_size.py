@@ -7,18 +7,29 @@ import numpy as np
 import pytest
 
 from keras_ssl import hub, objectives
-from keras_ssl.encoders import ConvNet, ResNet, ScatteringNet, ViT
+from keras_ssl.encoders import ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, ViT
 from keras_ssl.hub import Card, CardFile
 from keras_ssl.hub.card_size import check_encoder_size, check_objective_size
 from keras_ssl.hub.signatures import default_arguments
 
 BUILT = {
+    "ConvNeXt": [
+        {"width": 4, "depths": (1, 2, 1, 1), "channels": 5},
+        {"width": 4, "depths": (1, 1, 1, 1), "version": 2, "final_norm": False, "patch_size": 2},
+    ],
     "ConvNet": [{}, {"widths": (3, 5, 2), "input_shape": (None, None, 1)}],
     "ResNet": [
         {"depth": 18, "width": 0.125, "channels": 13},
         {"depth": 18, "width": 0.0625, "stem": "cifar"},
         {"depth": 34, "width": 0.03125, "input_shape": (None, None, 4)},
         {"depth": 50, "width": 0.0625},
+    ],
+    "RotaryViT": [
+        {"width": 8, "depth": 2, "heads": 2},
+        {"width": 16, "depth": 2, "heads": 2, "mlp": "swiglu", "qkv_bias": False, "layer_scale": 1e-5, "channels": 2},
+        {"width": 16, "depth": 1, "heads": 2, "class_token": False, "rotary": "capi", "norm": "rms", "bias": False}
+        | {"final_scale": False, "pooling": "mean"},
+        {"width": 8, "depth": 1, "heads": 1, "norm": "rms", "mlp": "swiglu", "bias": False, "patch_size": 4},
     ],
     "ScatteringNet": [
         {"widths": (8, 4), "scales": scales, "angles": 3, "order": order} for scales, order in ((1, 1), (2, 2), (2, 0))
@@ -32,7 +43,7 @@ BUILT = {
         {"width": 8, "depth": 1, "heads": 1, "mlp_ratio": 2.5, "input_shape": (None, None, 2)},
     ],
 }
-KINDS = {kind.__name__: kind for kind in (ConvNet, ResNet, ScatteringNet, ViT)}
+KINDS = {kind.__name__: kind for kind in (ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, ViT)}
 
 
 @pytest.mark.parametrize("name, arguments", [(name, item) for name, items in BUILT.items() for item in items])

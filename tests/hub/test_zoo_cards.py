@@ -9,6 +9,7 @@ import pytest
 
 from keras_ssl import encoders, hub
 from keras_ssl.checkpoints import resnet_table, vit_table
+from keras_ssl.encoders import conv_next
 from keras_ssl.hub import Card, catalogue
 from keras_ssl.hub.card_file import FIRST_USE
 from keras_ssl.hub.card_size import _WEIGHTS, channels_of
@@ -37,7 +38,7 @@ WHOLE = {name for name in PINNED if card(name).files[0].size is not None}
 NORMS = {
     "simclr_resnet50": ([0.0] * 3, [1.0] * 3),
     "cifar": ([0.4914, 0.4822, 0.4465], [0.2023, 0.1994, 0.2010]),
-    "tiny": ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282]),
+    "tiny_imagenet": ([0.480, 0.448, 0.398], [0.277, 0.269, 0.282]),
     "stl10": ([0.43, 0.42, 0.39], [0.27, 0.26, 0.27]),
     "swav_resnet50": (IMAGENET_MEAN, [0.228, 0.224, 0.225]),
     "tips": ([0.0] * 3, [1.0] * 3),
@@ -160,6 +161,8 @@ VITS = {
 }
 RESNETS = {"resnet18": 11_689_512 - 513_000, "resnet50": 25_557_032 - 2_049_000, "50x2": 93.9e6, "200x2": 250.1e6}
 RESNETS["50x4"] = 375.4e6
+# Millions, with a classifier of 1,000 classes.
+CONVNEXTS = {"atto": 3.7, "femto": 5.2, "pico": 9.1, "nano": 15.6, "tiny": 28.6, "base": 89, "large": 198, "huge": 660}
 
 
 def vit_keys(depth, class_token, registers, scaled, gated):
@@ -222,7 +225,10 @@ def test_an_encoder_is_of_the_published_size(name):
     arguments = card(name).architecture["arguments"]
     kind = card(name).architecture["name"]
     count = _WEIGHTS[kind]({**default_arguments(getattr(encoders, kind)), **arguments})
-    if kind == "ViT":
+    if kind == "ConvNeXt":
+        width = 8 * conv_next.CONVNEXTS[arguments["variant"]][0]
+        assert (count + 1000 * (width + 1)) / 1e6 == pytest.approx(CONVNEXTS[name.split("_")[-1]], rel=0.015)
+    elif kind in ("ViT", "RotaryViT"):
         size = re.match(r"(so400m|gopt|[sblhg])\d", name.split("_vit")[1])[1]
         assert count / 1e6 == pytest.approx(VITS[size][3], rel=0.1)
         assert name.split("_vit")[1].removeprefix(size).split("_")[0] == str(arguments["patch_size"])

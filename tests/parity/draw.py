@@ -14,6 +14,8 @@ def draw(key, shape, seed=0):
     if key.endswith("running_var") or (len(shape) == 1 and key.endswith(("weight", "gamma"))):
         # The last of a bottleneck is small: the sum of many must not grow.
         return (rng.uniform(0.5, 1.5, shape) * (0.2 if re.search(r"\.bn3\.", key) else 1.0)).astype("float32")
+    if key.endswith("periods"):
+        return rng.uniform(0.5, 50.0, shape).astype("float32")
     if len(shape) == 1:
         scale = 0.2
     elif key.endswith(("token", "tokens", "pos_embed")):

@@ -92,6 +92,12 @@ def _vit(layout, heads=3, options=(), **torch):
     return Family(("ViT", torch), layout, ((32, 32), (48, 24)), smaller, **dict(options))
 
 
+def _rotary(layout, kind="Dinov3ViT", **torch):
+    """One with rotary positions, of the same sizes."""
+    smaller = {"width": 24, "depth": 3, "heads": 3, "patch_size": 4}
+    return Family((kind, torch), layout, ((32, 32), (48, 24)), smaller)
+
+
 _DINOV2 = {"scaled": True, "masked": True}
 _REGISTERS = _DINOV2 | {"registers": 4, "offset": 0.0, "antialias": True}
 _TIPS = {"scaled": True, "masked": True, "registers": 1, "offset": 0.0, "antialias": True, "interpolation": "bilinear"}
@@ -133,6 +139,15 @@ FAMILIES = {
     "openmmlab_mocov3_vits16": _vit("openmmlab", 12, offset=0.0),
     "openmmlab_mae_vitb16": _vit("openmmlab", offset=0.0),
     "openmmlab_maskfeat_vitb16": _vit("openmmlab_masked", offset=0.0),
+    "lingbot_vits16": _rotary("lingbot"),
+    "lingbot_vitg16": _rotary("plain", gated=True, qkv_bias=False),
+    "capi_vitl14_lvd": _rotary("capi", "CapiViT"),
+    "fcmae_convnext_atto": Family(
+        ("ConvNeXt", {"grn": True, "final_norm": False}),
+        "fcmae",
+        ((64, 64), (51, 66)),
+        {"width": 4, "depths": [1, 1, 2, 1]},
+    ),
     # Arrays of NumPy's.
     "tips_vitb14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS),
     "tipsv2_vitg14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS, gated=True),

@@ -149,6 +149,23 @@ def spark(model, other):
     return openmmlab(model, other, {name: torch.ones(4) for name in names})
 
 
+def lingbot(model, other):
+    return {"backbone": model.state_dict()}
+
+
+def capi(model, other):
+    """The encoder beside its predictor and the clusters."""
+    more = {"mask_token": torch.ones(1, 24), "decoder.blocks.0.residual1.norm.weight": torch.ones(24)}
+    return prefixed("backbone.", model.state_dict() | more) | prefixed("head.", {"layer.bias": torch.ones(4)})
+
+
+def fcmae(model, other):
+    """The encoder beside its decoder."""
+    decoder = prefixed("decoder.0.", other.stages[0][0].state_dict()) | {"mask_token": torch.ones(1, 8, 1, 1)}
+    decoder |= {f"{name}.{leaf}": torch.ones(8) for name in ("proj", "pred") for leaf in ("weight", "bias")}
+    return {"model": model.state_dict() | decoder}
+
+
 def big_vision(model, other):
     """Two towers of big_vision, the image's blocks stacked."""
     state = {key: value.numpy() for key, value in model.state_dict().items()}

@@ -9,6 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.parity.torch_conv_next import ConvNeXt as ConvNeXt
+from tests.parity.torch_rotary import CapiViT as CapiViT
+from tests.parity.torch_rotary import Dinov3ViT as Dinov3ViT
+
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 200: (3, 24, 36, 3)}
 
 

@@ -47,9 +47,10 @@ def patch_features(model: keras.Model, images: Tensor, batch_size: int = 256) ->
         inputs = keras.Input(array.shape[1:], dtype=dtype)
         encoder, prepared = model.encoder, model.encoder_input(inputs)
     elif isinstance(model, PixelModel):
-        kind, inputs = PixelModel, model.inputs[0]
+        kind, inputs = PixelModel, keras.Input(array.shape[1:], dtype=model.inputs[0].dtype)
         encoder = next(layer for layer in model.layers if isinstance(layer, keras.Model))
-        prepared = encoder._inbound_nodes[-1].input_tensors[0]
+        # Of these images' own size: an encoder may have to know how its patches lie.
+        prepared = keras.Model(model.inputs[0], encoder._inbound_nodes[-1].input_tensors[0])(inputs)
     else:
         encoder, inputs = model, keras.Input(array.shape[1:], dtype=dtype)
         prepared = inputs
