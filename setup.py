@@ -25,6 +25,11 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     "formats": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17", "openvino>=2025.0", "ai-edge-litert>=2.0"],
+    "dicom": ["pydicom>=3.0"],  # medical images
+    "bands": [
+        "tifffile>=2024.1",
+        "imagecodecs>=2024.1",
+    ],  # TIFF of any number of bands; LZW
     "parquet": ["pyarrow>=17"],  # tables of image files as data
     "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
     # selenium drives a headless Chromium, in which the tests open the pages we write
@@ -36,6 +41,8 @@ EXTRAS_REQUIRE = {
         "pytest-xdist>=3",
         "pillow",
         "pyarrow>=17",
+        "pydicom>=3.0",
+        "tifffile>=2024.1",
         "selenium>=4.20",
         "onnx>=1.17",
         "onnxruntime>=1.20",

@@ -1,6 +1,7 @@
 """Pretraining in one line."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
+from keras_ssl.workflows.file_settings import FileSettings
 from keras_ssl.workflows.fitting_batch import settled_batch, train_what_fits
 from keras_ssl.workflows.training_run import TrainingRun, is_finished
 
@@ -36,6 +38,8 @@ def pretrain(
     image_size: int | None = None,
     batch_size: int | None = None,
     epochs: int | None = None,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
     seed: int = 0,
     smoke: bool = False,
     overwrite: bool = False,
@@ -60,6 +64,8 @@ def pretrain(
         image_size: side of the views, in pixels. Defaults to None: chosen.
         batch_size: images in a batch. Defaults to None: chosen, and halved while memory does not suffice.
         epochs: Defaults to None: chosen.
+        bands, value_range: of a folder of .npy or TIFF stacks of bands, as for `keras_ssl.data.from_folder`. Default to
+            None.
         seed: of initial weights, order and views. Defaults to 0.
         smoke: whether to train for two batches only, to see that all works. Defaults to False.
         overwrite: whether to replace a finished run. Defaults to False: it is loaded.
@@ -67,7 +73,8 @@ def pretrain(
 
     Returns:
         The trained objective, a `keras.Model`: `model.encoder` is the encoder, `model.predict(images)` gives features,
-        `model.image_size` is the side of its images, to which `keras_ssl.embed` resizes files.
+        `model.image_size` and `model.file_range` tell `keras_ssl.embed` the side of images in files, and the range of
+        stacks of bands.
 
     Raises:
         ValueError: if the data are none of the above or too few, a name is unknown, or an argument is out of range.
@@ -88,6 +95,8 @@ def pretrain(
         overwrite=overwrite,
         verbose=verbose,
         smoke=smoke,
+        bands=bands,
+        value_range=value_range,
         method=method,
         start=None if start is None else os.fspath(start),
         image_size=image_size,
@@ -105,12 +114,14 @@ def train_chosen(
     overwrite: bool,
     verbose: int,
     smoke: bool,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
     **settings: Any,
 ) -> SSLModel:
     """Chooses what is not said, prints it, and trains: see `pretrain` and `choices.choose`."""
     if is_tf_data(data):
         data = from_tf_data(data)
-    facts = facts_of(data)
+    facts = facts_of(data, bands, value_range)
     out = folder_of(facts, out)
     of_own = isinstance(encoder, keras.Model)
     if isinstance(data, EpochBatches):
@@ -159,8 +170,9 @@ def train_chosen(
 
 
 def _with_size(model: SSLModel, recipe: Recipe) -> SSLModel:
-    """The model, which tells the size of its images to `embed`."""
-    model.image_size = recipe.sections.get("views", {}).get("size") or recipe.sections.get("data", {}).get("size")
+    """The model, which tells `embed` how files become its images."""
+    settings = FileSettings.of_recipe(recipe)
+    model.image_size, model.file_range = settings.size, settings.value_range
     return model
 
 
