@@ -15,7 +15,7 @@ define venv
 $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: dist docs docs-serve new demo test test-slow test-long test-parity test-all api bench mutants check format methods clean
+.PHONY: dist docs notebooks docs-serve new demo test test-slow test-long test-parity test-all api bench mutants check format methods clean
 
 $(VENV)/installed: setup.py
 	$(call venv,$(VENV))
@@ -91,6 +91,10 @@ $(VENV)/installed-docs: $(VENV)/installed
 
 docs: $(VENV)/installed-docs
 	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs build --strict --quiet
+
+# The two guides for newcomers as notebooks with outputs; a test fails where a notebook is older than its guide.
+notebooks: $(VENV)/installed
+	$(BIN)/python scripts/notebooks.py
 
 docs-serve: $(VENV)/installed-docs
 	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs serve
