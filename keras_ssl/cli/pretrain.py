@@ -22,6 +22,7 @@ last good checkpoint stays. A folder belongs to one run: a second start is refus
 """
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -56,7 +57,9 @@ _VALUE_RANGE = flags.DEFINE_list(
 )
 _SEED = flags.DEFINE_integer("seed", None, "Of weights, order and views. Default: the recipe's, or 0.", lower_bound=0)
 _SMOKE = flags.DEFINE_bool("smoke", False, "Train for two batches only, to see that all works.")
-_LOGDIR = flags.DEFINE_string("logdir", None, "Folder of the run. Default: runs/ and the name of the data.")
+_LOGDIR = flags.DEFINE_string(
+    "logdir", None, "Folder of the run. Default: runs/ and the name of the data (with _smoke)."
+)
 flags.DEFINE_alias("out", "logdir")
 _SET = flags.DEFINE_multi_string(
     "set", [], "Any value of the recipe, as in --set optimizer.learning_rate=0.1; may be repeated."
@@ -125,6 +128,11 @@ def main(argv: list[str]) -> None:
     with user_errors():  # the run is kept: `keras-ssl export` exports it later
         run.export(results)
     say(f"Done in {results['seconds']:.0f} s: tensorboard --logdir {logdir}")
+    if _SMOKE.value:
+        say("All works: the same command without --smoke trains.")
+        return
+    if facts is not None:
+        say(f"Features: keras-ssl embed {shlex.quote(facts.name or '')} --model={logdir} --out=features.npz")
     if _EXPORT.value is None:
         say(f"The encoder: keras-ssl export --logdir={logdir} --output=saved_models/NAME")
 
@@ -159,7 +167,7 @@ def folder(facts: DataFacts | None) -> str:
         ValueError: if a recipe is given without one.
     """
     if facts is not None:
-        return folder_of(facts, _LOGDIR.value)
+        return folder_of(facts, _LOGDIR.value, _SMOKE.value)
     if _LOGDIR.value is None:
         raise ValueError("`logdir` must name a folder where a recipe is given. Received: --logdir=None")
     return _LOGDIR.value

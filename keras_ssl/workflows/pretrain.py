@@ -55,7 +55,8 @@ def pretrain(
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
             `[N, H, W, C]`; a data set of `keras_ssl.data`, which keeps its own batches; or a `tf.data.Dataset` of
             images of one size, which is read into memory (see `keras_ssl.data.from_tf_data`).
-        out: folder of the run. Defaults to None: `runs/` and the name of the data; data in memory need a folder.
+        out: folder of the run. Defaults to None: `runs/` and the name of the data, with `_smoke` behind it for a smoke
+            test; data in memory need a folder.
         method: name of an objective that needs images alone, of `keras_ssl.list_methods()`. Defaults to "auto".
         encoder: name of an encoder of the library, or a built `keras.Model` that maps images to features `[N, F]`,
             which is trained itself; as no recipe can name it, `out` gets no recipe.toml. Defaults to "auto".
@@ -122,7 +123,7 @@ def train_chosen(
     if is_tf_data(data):
         data = from_tf_data(data)
     facts = facts_of(data, bands, value_range)
-    out = folder_of(facts, out)
+    out = folder_of(facts, out, smoke)
     of_own = isinstance(encoder, keras.Model)
     if isinstance(data, EpochBatches):
         settings["batch_size"] = data.batch_size
@@ -176,8 +177,9 @@ def _with_size(model: SSLModel, recipe: Recipe) -> SSLModel:
     return model
 
 
-def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None) -> str:
-    """The folder of a run: the one that is given, or one named after the data.
+def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None, smoke: bool = False) -> str:
+    """The folder of a run: the one that is given, or one named after the data; of a smoke test, which is finished after
+    two batches and no start of the real run, one beside it.
 
     Raises:
         ValueError: if the data have no name, and no folder is given.
@@ -187,7 +189,7 @@ def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None) -> str:
     if facts.name is None:
         raise ValueError("`out` must name a folder for data in memory. Received: out=None")
     name = Path(os.path.abspath(user_path(facts.name))).stem if os.path.exists(user_path(facts.name)) else facts.name
-    return os.path.join("runs", name.replace(":", "_"))
+    return os.path.join("runs", name.replace(":", "_") + "_smoke" * smoke)
 
 
 def _is_recipe_of(recipe: Recipe, out: str | os.PathLike[str]) -> bool:
