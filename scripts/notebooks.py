@@ -1,6 +1,7 @@
 """Writes the guides for newcomers as notebooks with outputs, and runs their code for it: a minute of processor time.
 
-    python scripts/notebooks.py          # docs/notebooks/*.ipynb
+    python scripts/notebooks.py          # docs/notebooks/*.ipynb; code that has not changed keeps its outputs
+    python scripts/notebooks.py --rerun  # runs all code anew
     python scripts/notebooks.py --check  # fails if a notebook has not the text and code of its guide
 
 A notebook has a cell for each block of Python in its guide, and one for the text between two. All blocks of a guide run
@@ -31,6 +32,7 @@ _LINK = re.compile(r"\]\((?!http|#)([^)]+)\)")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare alone, and write nothing")
+    parser.add_argument("--rerun", action="store_true", help="run code that has not changed, too")
     parser.add_argument("--run", choices=GUIDES, help=argparse.SUPPRESS)  # the child: prints outputs as JSON
     flags = parser.parse_args()
     if flags.run:
@@ -43,7 +45,9 @@ def main() -> None:
                 sys.exit(f"{problem}: python scripts/notebooks.py")
             continue
         FOLDER.mkdir(exist_ok=True)
-        text = json.dumps(notebook(guide, run(guide)), indent=1, ensure_ascii=False)
+        kept = None if flags.rerun else kept_outputs(guide)
+        made = notebook(guide, run(guide) if kept is None else kept)
+        text = json.dumps(made, indent=1, ensure_ascii=False)
         (FOLDER / f"{guide}.ipynb").write_text(text + "\n", encoding="utf-8")
 
 
@@ -89,9 +93,21 @@ def run(guide: str) -> list[str]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def kept_outputs(guide: str) -> list[str] | None:
+    """The outputs that the notebook has, where its code is that of the guide; else None."""
+    path = FOLDER / f"{guide}.ipynb"
+    if not path.is_file():
+        return None
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    if ["".join(cell["source"]) for cell in cells] != code_of(guide):
+        return None
+    return ["".join(line for output in cell["outputs"] for line in output["text"]) for cell in cells]
+
+
 def notebook(guide: str, printed: list[str]) -> dict[str, Any]:
     """A notebook of format 4.5."""
-    cells = []
+    cells: list[dict[str, Any]] = []
     left = iter(printed)
     for number, (kind, source) in enumerate(parts_of(guide)):
         cell: dict[str, Any] = {"cell_type": kind, "id": _identifier(number, source), "metadata": {}}

@@ -110,12 +110,12 @@ def test_an_old_notebook_is_noticed(tmp_path, monkeypatch):
     assert made["cells"][2]["source"] == ["[B](../guides/b.md)"]
     path = tmp_path / "a.ipynb"
     path.write_text(json.dumps(made))
-    assert notebooks.difference("a") is None
+    assert notebooks.difference("a") is None and notebooks.kept_outputs("a") == ["2\n"]
     made["cells"][1]["outputs"] = []
     path.write_text(json.dumps(made))
     assert "without its output" in notebooks.difference("a")
     guide.write_text(guide.read_text().replace("1 + 1", "1 + 2"))
-    assert "has not the text and code" in notebooks.difference("a")
+    assert "has not the text and code" in notebooks.difference("a") and notebooks.kept_outputs("a") is None
 
 
 def test_of_a_progress_bar_the_last_state_is_shown():
