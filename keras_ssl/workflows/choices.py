@@ -1,6 +1,7 @@
 """What `pretrain` chooses where it is not told: each choice with its reason, from the number and size of the images."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +123,9 @@ def _facts_of_name(name: str, settings: dict[str, Any]) -> DataFacts:
     if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
         return DataFacts(name, None, None, True)
     if "bands" in settings or holds_stacks(train):
-        stacks = BandFolder(train, 1, **settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the reader of the data says what is left out
+            stacks = BandFolder(train, 1, **settings)
         sides = _median_side(train, stacks.files)
         return DataFacts(name, len(stacks), sides, True, stacks.channels, {"bands": stacks.channels} | settings)
     files = list(ImageListing(str(train)).paths())

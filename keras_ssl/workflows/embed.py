@@ -83,26 +83,29 @@ def encoder_of(
     if isinstance(model, keras.Model):
         shape = model.input_shape[1:3] if _has_shape(model) else ()
         size = getattr(model, "image_size", None) or next((size for size in shape if size), None)
+        bands = _bands(model)
+        if bands is None:
+            return model, FileSettings(size, None, getattr(model, "file_range", None))
         declared = getattr(model, "value_range", None)
-        return model, FileSettings(size, _bands(model), getattr(model, "file_range", None) or declared and ANY_VALUE)
+        return model, FileSettings(size, bands, getattr(model, "file_range", None) or declared and ANY_VALUE)
     folder = Path(user_path(model))
     if (folder / RUN_WEIGHTS_NAME).is_file():
         run = read_run(folder)
         return run.model, FileSettings.of_recipe(run.recipe)
     card = find(os.fspath(model)).read_card()
     data, preprocessing = card.recipe.get("data", {}), card.build_preprocessing()
-    # An encoder that declares a range takes values in their own units.
-    declared = preprocessing is not None and preprocessing.value_range is not None
-    value_range = ANY_VALUE if declared else data.get("value_range")
     encoder = load(model, trainable=False, accept_license=accept_license)
-    return encoder, FileSettings(
-        data.get("size") or card.preprocessing.get("size"), data.get("bands") or _bands(encoder), value_range
-    )
+    bands = data.get("bands") or _bands(encoder)
+    # An encoder of bands that declares a range takes values in their own units; photographs have that of their type.
+    declared = bands is not None and preprocessing is not None and preprocessing.value_range is not None
+    value_range = ANY_VALUE if declared else data.get("value_range")
+    return encoder, FileSettings(data.get("size") or card.preprocessing.get("size"), bands, value_range)
 
 
 def _bands(model: keras.Model) -> int | None:
     """Number of bands of the model's images where they are not red, green and blue."""
-    channels = model.input_shape[-1] if _has_shape(model) else None
+    encoder = getattr(model, "encoder", model)  # which has a shape before an objective around it is called
+    channels = encoder.input_shape[-1] if _has_shape(encoder) else None
     return None if channels in (None, 3) else int(channels)
 
 

@@ -18,6 +18,7 @@ from keras_ssl.data import DamagedImagesError, band_file, from_folder, load_fold
 from keras_ssl.data.band_folder import BandFolder, holds_stacks  # noqa: E402
 from keras_ssl.data.image_folder import ImageFolder  # noqa: E402
 from keras_ssl.layers.pixel_scale import ANY_VALUE  # noqa: E402
+from keras_ssl.workflows.embed import encoder_of  # noqa: E402
 
 
 def stack(height=12, width=10, bands=5, seed=0, dtype="uint16", top=10_000):
@@ -242,3 +243,15 @@ def test_bands_of_other_data_are_refused(tmp_path):
         keras_ssl.pretrain(np.zeros((20, 8, 8, 3), "uint8"), out=tmp_path, bands=3)
     with pytest.raises(ValueError, match="`value_range` is for folders of stacks"):
         keras_ssl.pretrain("colored_digits", out=tmp_path, value_range=(0, 1))
+
+
+@pytest.mark.parametrize("value_range", [None, (-1.0, 1.0)])
+def test_a_declared_range_of_a_model_is_none_of_photographs(value_range):
+    """The range that a model of colors declares is one of arrays: photographs are read as ever."""
+    encoder = keras_ssl.encoders.ConvNet(widths=[4, 8])
+    model = keras_ssl.SimCLR(encoder, projector=(8, 4), value_range=value_range)
+    assert encoder_of(model)[1].value_range is None
+    bands = keras_ssl.encoders.ConvNet(widths=[4, 8], input_shape=(16, 16, 2))
+    views = keras_ssl.views.simclr(color=False)
+    model = keras_ssl.SimCLR(bands, projector=(8, 4), value_range=value_range, views=views)
+    assert encoder_of(model)[1].value_range == (None if value_range is None else ANY_VALUE)
