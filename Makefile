@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin
 PARITY := .venv-parity
+DIST_VENV := .venv-dist
 WORKERS ?= 2
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
@@ -14,7 +15,7 @@ define venv
 $(PYTHON) -m venv $(1)
 endef
 
-.PHONY: docs docs-serve new demo test test-slow test-long test-parity test-all api bench mutants check format methods clean
+.PHONY: dist docs notebooks docs-serve new demo test test-slow test-long test-parity test-all api bench mutants check format methods clean
 
 $(VENV)/installed: setup.py
 	$(call venv,$(VENV))
@@ -91,6 +92,10 @@ $(VENV)/installed-docs: $(VENV)/installed
 docs: $(VENV)/installed-docs
 	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs build --strict --quiet
 
+# The two guides for newcomers as notebooks with outputs; a test fails where a notebook is older than its guide.
+notebooks: $(VENV)/installed
+	$(BIN)/python scripts/notebooks.py
+
 docs-serve: $(VENV)/installed-docs
 	DISABLE_MKDOCS_2_WARNING=true NO_MKDOCS_2_WARNING=1 $(BIN)/properdocs serve
 
@@ -105,5 +110,13 @@ methods: $(VENV)/installed-test
 new: $(VENV)/installed
 	$(BIN)/python scripts/new_method.py --method=$(METHOD) --family=$(FAMILY)
 
+# A wheel and an sdist in dist/, checked as an index would: make dist HOMEPAGE=https://... says where the project lives.
+dist:
+	$(call venv,$(DIST_VENV))
+	$(DIST_VENV)/bin/python -m pip install --quiet build twine
+	rm -rf dist
+	KERAS_SSL_HOMEPAGE=$(HOMEPAGE) $(DIST_VENV)/bin/python -m build --outdir dist .
+	$(DIST_VENV)/bin/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) $(PARITY) build dist *.egg-info
+	rm -rf $(VENV) $(PARITY) $(DIST_VENV) build dist *.egg-info

@@ -1,5 +1,6 @@
 """Packaging of keras_ssl: the library, the zoo's cards and the encoders that ship with the source."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,26 @@ from setuptools import find_namespace_packages, find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.findall(r'__version__ = "(.+)"', (HERE / "keras_ssl" / "__init__.py").read_text(encoding="utf-8"))[0]
+
+# Where the project is hosted: said when a release is built (make dist HOMEPAGE=https://...), and nowhere else.
+HOMEPAGE = os.environ.get("KERAS_SSL_HOMEPAGE", "").rstrip("/")
+PROJECT_URLS = {
+    "Source": HOMEPAGE,
+    "Documentation": f"{HOMEPAGE}/blob/main/docs/overview.md",
+    "Changelog": f"{HOMEPAGE}/blob/main/CHANGELOG.md",
+    "Issues": f"{HOMEPAGE}/issues",
+}
+
+
+def long_description() -> str:
+    """The README, whose pictures and links to files lead to the project's page, or are left out where none is said."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if HOMEPAGE:
+        text = re.sub(r"!\[([^]]*)\]\((?!http)([^)]+)\)", rf"![\1]({HOMEPAGE}/raw/main/\2)", text)
+        return re.sub(r"(?<!!)\[([^]]*)\]\((?!http)([^)]+)\)", rf"[\1]({HOMEPAGE}/blob/main/\2)", text)
+    text = re.sub(r"!\[[^]]*\]\((?!http)[^)]+\)\n\n\*.*?\*\n\n", "", text, flags=re.DOTALL)
+    return re.sub(r"\[([^]]*)\]\((?!http)[^)]+\)", r"\1", text)
+
 
 # The JAX backend needs no TensorFlow, and someone who serves a SavedModel needs no scikit-learn; both are
 # nevertheless installed by default, because the first ten minutes (demo, digits, probes) use all of them.
@@ -25,6 +46,11 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     "jax": ["jax>=0.5"],
     "formats": ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.17", "openvino>=2025.0", "ai-edge-litert>=2.0"],
+    "dicom": ["pydicom>=3.0"],  # medical images
+    "bands": [
+        "tifffile>=2024.1",
+        "imagecodecs>=2024.1",
+    ],  # TIFF of any number of bands; LZW
     "parquet": ["pyarrow>=17"],  # tables of image files as data
     "report": ["matplotlib>=3.9"],  # draws evaluate.py's report, and brings Pillow for its thumbnails
     # selenium drives a headless Chromium, in which the tests open the pages we write
@@ -36,6 +62,8 @@ EXTRAS_REQUIRE = {
         "pytest-xdist>=3",
         "pillow",
         "pyarrow>=17",
+        "pydicom>=3.0",
+        "tifffile>=2024.1",
         "selenium>=4.20",
         "onnx>=1.17",
         "onnxruntime>=1.20",
@@ -83,8 +111,11 @@ setup(
     name="keras_ssl",
     version=VERSION,
     description="Self-supervised learning for Keras 3, and a zoo of pretrained encoders",
-    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description=long_description(),
     long_description_content_type="text/markdown",
+    url=HOMEPAGE or None,
+    project_urls=PROJECT_URLS if HOMEPAGE else {},
+    keywords="self-supervised learning, contrastive learning, Keras, TensorFlow, JAX, pretraining, embeddings",
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.11",

@@ -21,6 +21,7 @@ REGISTERED = re.compile(
 )
 GUIDES = {
     "photos": "Pretrain on your images",
+    "search_engine": "From photos to a search engine",
     "methods": "Choose a method",
     "few_labels": "Few labels",
     "choose_labels": "Which images to label",
@@ -30,6 +31,7 @@ GUIDES = {
     "export": "Export and serve",
     "optimizers": "Which optimizer",
     "devices": "More than one device",
+    "experiment_trackers": "Weights & Biases and MLflow",
     "own_objective": "Write your own objective",
 }
 

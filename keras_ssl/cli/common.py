@@ -69,6 +69,18 @@ def one_name(argv: Sequence[str], flag: str | None, what: str) -> str:
     return given[0]
 
 
+def numbers(flag: Any) -> list[float] | None:
+    """The numbers of a flag that takes a list of them, or None where it is not given.
+
+    Raises:
+        ValueError: for what is no number.
+    """
+    try:
+        return None if flag.value is None else [float(value) for value in flag.value]
+    except ValueError:
+        raise ValueError(f"`{flag.name}` must be numbers. Received: --{flag.name}={','.join(flag.value)}") from None
+
+
 def check_outputs(**paths: str | None) -> None:
     """Raises, before any work is done, where nothing can be written to the folder of a file; by the flags' names."""
     for name, path in paths.items():

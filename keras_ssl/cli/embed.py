@@ -11,7 +11,7 @@ import time
 
 from absl import app, flags
 
-from keras_ssl.cli.common import DATA_HELP, user_errors
+from keras_ssl.cli.common import DATA_HELP, numbers, user_errors
 from keras_ssl.messages import guarded_output, say
 from keras_ssl.workflows.embed import embed
 
@@ -20,6 +20,9 @@ _MODEL = flags.DEFINE_string("model", None, "A name of the zoo, or the folder of
 _OUT = flags.DEFINE_string("out", None, "File for the features: .npz or .csv.", required=True)
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of images from files. Default: that of training.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
+_VALUE_RANGE = flags.DEFINE_list(
+    "value_range", None, "Values of .npy or TIFF stacks that become 0 and 1, as in 0,10000. Default: that of training."
+)
 _ACCEPT_LICENSE = flags.DEFINE_string("accept_license", None, "License of weights not for commercial use.")
 
 
@@ -36,6 +39,7 @@ def main(argv: list[str]) -> None:
             out=_OUT.value,
             image_size=_IMAGE_SIZE.value,
             batch_size=_BATCH_SIZE.value,
+            value_range=numbers(_VALUE_RANGE),
             accept_license=_ACCEPT_LICENSE.value,
         )
     say(f"{rows} images in {time.perf_counter() - start:.0f} s: {_OUT.value}")

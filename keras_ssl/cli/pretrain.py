@@ -22,6 +22,7 @@ last good checkpoint stays. A folder belongs to one run: a second start is refus
 """
 
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from collections.abc import Callable
 from absl import app, flags
 
 import keras_ssl
-from keras_ssl.cli.common import DATA_HELP, program, user_errors
+from keras_ssl.cli.common import DATA_HELP, numbers, program, user_errors
 from keras_ssl.hub import list_recipes
 from keras_ssl.messages import guarded_output, say
 from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
@@ -50,9 +51,15 @@ flags.DEFINE_alias("from", "start")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of the views. Default: the recipe's, or chosen.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a batch. Default: the recipe's, or chosen.")
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Number of epochs. Default: the recipe's, or chosen.", lower_bound=1)
+_BANDS = flags.DEFINE_integer("bands", None, "Number of bands of a folder of .npy or TIFF stacks. Default: counted.")
+_VALUE_RANGE = flags.DEFINE_list(
+    "value_range", None, "Values of such stacks that become 0 and 1, as in 0,10000. Default: the range of their type."
+)
 _SEED = flags.DEFINE_integer("seed", None, "Of weights, order and views. Default: the recipe's, or 0.", lower_bound=0)
 _SMOKE = flags.DEFINE_bool("smoke", False, "Train for two batches only, to see that all works.")
-_LOGDIR = flags.DEFINE_string("logdir", None, "Folder of the run. Default: runs/ and the name of the data.")
+_LOGDIR = flags.DEFINE_string(
+    "logdir", None, "Folder of the run. Default: runs/ and the name of the data (with _smoke)."
+)
 flags.DEFINE_alias("out", "logdir")
 _SET = flags.DEFINE_multi_string(
     "set", [], "Any value of the recipe, as in --set optimizer.learning_rate=0.1; may be repeated."
@@ -121,6 +128,11 @@ def main(argv: list[str]) -> None:
     with user_errors():  # the run is kept: `keras-ssl export` exports it later
         run.export(results)
     say(f"Done in {results['seconds']:.0f} s: tensorboard --logdir {logdir}")
+    if _SMOKE.value:
+        say("All works: the same command without --smoke trains.")
+        return
+    if facts is not None:
+        say(f"Features: keras-ssl embed {shlex.quote(facts.name or '')} --model={logdir} --out=features.npz")
     if _EXPORT.value is None:
         say(f"The encoder: keras-ssl export --logdir={logdir} --output=saved_models/NAME")
 
@@ -145,7 +157,7 @@ def facts_of_flags(data: str | None) -> DataFacts:
     """
     if data is None:
         raise ValueError("`data` or `recipe` must be given. Received: neither")
-    return facts_of(data)
+    return facts_of(data, _BANDS.value, numbers(_VALUE_RANGE))
 
 
 def folder(facts: DataFacts | None) -> str:
@@ -155,7 +167,7 @@ def folder(facts: DataFacts | None) -> str:
         ValueError: if a recipe is given without one.
     """
     if facts is not None:
-        return folder_of(facts, _LOGDIR.value)
+        return folder_of(facts, _LOGDIR.value, _SMOKE.value)
     if _LOGDIR.value is None:
         raise ValueError("`logdir` must name a folder where a recipe is given. Received: --logdir=None")
     return _LOGDIR.value
@@ -192,7 +204,7 @@ def _sets_batch() -> bool:
 
 def from_recipe(name: str, data: str | None) -> keras_ssl.Recipe:
     """A recipe by name or file, with what the flags change."""
-    for flag in (_METHOD, _ENCODER, _START):
+    for flag in (_METHOD, _ENCODER, _START, _BANDS, _VALUE_RANGE):
         if flag.value is not None:
             raise ValueError(
                 f"A recipe has its own `{flag.name}`; --set changes it. Received: --{flag.name}={flag.value}"

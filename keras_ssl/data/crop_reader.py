@@ -46,11 +46,19 @@ class CropReader:
     Args:
         source: the images.
         plan: the crops.
+
+    Raises:
+        ValueError: for a source of stacks of bands.
     """
 
     def __init__(self, source: ImageSource, plan: CropPlan) -> None:
         from PIL import Image
 
+        if source.channels != 3:
+            raise ValueError(
+                "Argument `crops` is for photographs; crops of stacks of bands are cut by the step. "
+                f"Received: images with {source.channels} channels"
+            )
         self.source, self.plan = source, plan
         self._image = Image
         self._tf = source._tf

@@ -1,7 +1,9 @@
 """A folder of images as batches in an order that is a pure function of (seed, epoch)."""
 
 import os
+from collections.abc import Sequence
 
+from keras_ssl.data.band_folder import open_folder
 from keras_ssl.data.fingerprint import SIZES, file_heads, file_sizes, hash_of, spread
 from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
@@ -23,12 +25,27 @@ def from_folder(
     max_damaged: float = MAX_DAMAGED,
     exif_orientation: bool = True,
     crops: View | None = None,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> "FolderBatches":
-    """Makes a data set of the image files below a folder; tf.data reads and resizes them in parallel.
+    """Makes a data set of the image files below a folder; they are read and resized in parallel.
 
-    JPEG (.jpg, .jpeg, .jpe, .jfif) and PNG files are read fastest; WebP, BMP, GIF (its first image) and TIFF (8-bit,
-    and 16-bit gray) are read by Pillow. Files with other extensions are counted in one warning and in the attribute
-    `unused` of `source`; texts and tables are left out without a word.
+    JPEG (.jpg, .jpeg, .jpe, .jfif) and PNG files are read fastest; WebP, BMP, GIF (its first image) and TIFF (8- and
+    16-bit) are read by Pillow, or by tifffile where Pillow cannot. Files with other extensions are counted in one
+    warning and in the attribute `unused` of `source`; texts and tables are left out without a word.
+
+    DICOM files (.dcm, .dicom; the first image of each) are read where pydicom is installed (`pip install
+    'keras_ssl[dicom]'`). The scale is the one that the file declares: values are rescaled by slope and intercept; the
+    first window decides what is black and white; without a window, the range of the stored bits does. MONOCHROME1 is
+    inverted. Compressed files may need a further package, which pydicom names.
+
+    Stacks of bands are .npy files, `[H, W]`, `[H, W, bands]` or `[bands, H, W]`, and TIFF files of any number of bands
+    (GeoTIFF; `pip install 'keras_ssl[bands]'`). A folder counts as one of stacks if `bands` is given; or where most of
+    its first 1,000 files are .npy; or are TIFF, and the first of these has other than 1, 3 or 4 bands, or values that
+    are not 8- or 16-bit. Other files are left out then, and counted. Their batches are float32
+    `[batch_size, size, size, bands]` in [0, 1].
+
+    The scale of pixels follows from the type of a file, or a declared range; never from its values or its neighbors.
 
     Each batch is a dict: `"x"`, uint8 `[batch_size, size, size, 3]`; `"index"`, the number of the file in the
     attribute `files`; and `"y"`, the number of the class in the attribute `class_names`, where there are
@@ -71,7 +88,13 @@ def from_folder(
             crops of each view, uint8 `[batch_size, height, width, 3]` (`size` pixels where the views have none), and
             `"box"` tells their places, int32 `[batch_size, views, 6]`: top, left, height and width, and the height and
             width of the image, turned upright. The step makes the rest of the views. Defaults to `None`: crops are cut
-            by the step, from the center squares.
+            by the step, from the center squares. Not for stacks of bands.
+        bands: number of bands of .npy and TIFF stacks: of RGB and infrared in four bands, which look like a photograph
+            with transparency, it must be given. Defaults to `None`: as most files have, where they are stacks.
+        value_range: of stacks: `(low, high)`, which become 0 and 1, such as `(0, 10000)` for reflectance in integers.
+            Values outside are clipped, and NaN (no data) becomes 0. `(-inf, inf)` takes values as they are, for an
+            encoder of measurements in their own units. Defaults to `None`: uint8 is 0 to 255, uint16 is 0
+            to 65535, floats must lie in [0, 1], and other types need a range.
 
     Returns:
         A `keras.utils.PyDataset` with the attributes `class_names`, `files`, `labels`, `skipped` and `epoch`.
@@ -80,7 +103,7 @@ def from_folder(
         ValueError: if the folder cannot be listed, holds no images or less than one batch, has a class
             without images, or more than `max_damaged` of its files are damaged (a
             `keras_ssl.data.DamagedImagesError`, whose attribute `damaged` names all); or an argument is out of range.
-        ImportError: if TensorFlow is not installed.
+        ImportError: if TensorFlow is not installed; for TIFF stacks, if tifffile is not.
 
     Example:
 
@@ -95,7 +118,7 @@ def from_folder(
     model.fit(keras_ssl.data.from_folder("photos", size=256, crops=views), epochs=10)
     ```
     """
-    folder = ImageFolder(path, size, labelled, max_damaged, exif_orientation)
+    folder = open_folder(path, size, labelled, max_damaged, exif_orientation, bands, value_range)
     return FolderBatches(folder, batch_size, seed, shuffle, drop_remainder, epoch, crops)
 
 

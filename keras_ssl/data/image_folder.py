@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from keras_ssl.data import dicom_image
 from keras_ssl.data.image_header import MAX_BYTES, read_header
-from keras_ssl.data.image_listing import EXTENSIONS, ImageListing
+from keras_ssl.data.image_listing import ImageListing
 from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
+from keras_ssl.data.other_image import check_other, read_other
 from keras_ssl.data.path_list import PathList
-from keras_ssl.data.pillow_image import check_pillow, read_pillow
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.messages import warn
 from keras_ssl.paths import user_path
@@ -18,15 +19,16 @@ from keras_ssl.regular_file import read_regular
 
 _THREADS = 16
 _VERIFIED = 1024  # files verified by a thread at a time: a task for each file would take more than the file
-_DAMAGED, _UPRIGHT, PILLOW = 0, 1, 9  # what is known of a file; 1 to 8 are EXIF orientations
+DAMAGED, UPRIGHT, OTHER = 0, 1, 9  # what is known of a file; 1 to 8 are EXIF orientations
 _PARTS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval", "unlabeled"}
 
 
 class ImageFolder(ImageSource):
     """The images below a folder, with a class per folder or without labels.
 
-    JPEG and PNG files are decoded by TensorFlow, WebP, BMP, GIF (its first image) and TIFF (8-bit, and 16-bit gray) by
-    Pillow, whatever the files are called.
+    JPEG and PNG files are decoded by TensorFlow; WebP, BMP, GIF (its first image) and TIFF (8- and 16-bit) by Pillow,
+    whatever the files are called; DICOM (.dcm, .dicom; its first image) by pydicom, on the scale that the file declares
+    (see `dicom_pixels`). 16-bit values become 8-bit by their upper byte.
 
     Damaged files are found in two places. When the folder is opened, the first and last bytes of each file
     are read: a JPEG starts with an SOI marker and ends with EOI, a PNG starts with its signature and ends
@@ -53,7 +55,7 @@ class ImageFolder(ImageSource):
             folder's name that are no UTF-8 are written as in `utf8_name`.
         skipped: relative paths of files that cannot be decoded.
         unused: number of files by extension that were left out for it.
-        codes: uint8 `[len(files)]`: the EXIF orientation, 1 to 8, or 9 for a file that Pillow decodes.
+        codes: uint8 `[len(files)]`: the EXIF orientation, 1 to 8, or 9 for a file that TensorFlow does not decode.
 
     Raises:
         ValueError: if the folder cannot be listed, holds no images, has a class without images, or more than
@@ -61,6 +63,8 @@ class ImageFolder(ImageSource):
             of range.
         ImportError: if TensorFlow is not installed.
     """
+
+    extensions: tuple[str, ...] | None = None  # of the files that are listed; None: those of images
 
     def __init__(
         self,
@@ -74,13 +78,14 @@ class ImageFolder(ImageSource):
         if labelled not in (True, False, "auto"):
             raise ValueError(f'Argument `labelled` must be True, False or "auto". Received: labelled={labelled!r}')
         self.exif_orientation = bool(exif_orientation)
-        listing = ImageListing(self.path)
+        listing = ImageListing(self.path, self.extensions)
         self.files = PathList(listing.paths())
         self.unused = dict(listing.unused.most_common())
         if not self.files:
             found = f" with {_counts(self.unused)}" if self.unused else ""
             raise ValueError(
-                f"Argument `path` must hold image files ({', '.join(EXTENSIONS)}). Received: path={self.path!r}{found}"
+                f"Argument `path` must hold image files ({', '.join(listing.extensions)}). "
+                f"Received: path={self.path!r}{found}"
             )
         self._warn_of_the_rest(listing)
         self._keep_readable(self._classify(labelled, listing))
@@ -89,14 +94,14 @@ class ImageFolder(ImageSource):
         """Leaves out the files that cannot be decoded, and notes the labels of the others."""
         self.total = len(self.files)
         self.codes = self._verify()
-        damaged = np.flatnonzero(self.codes == _DAMAGED).tolist()
+        damaged = np.flatnonzero(self.codes == DAMAGED).tolist()
         self.skip([self.files[number] for number in damaged])
         if damaged:
             left_out = set(damaged)
             self.files = PathList(file for number, file in enumerate(self.files) if number not in left_out)
             labels = None if labels is None else np.delete(labels, damaged)
             self.codes = np.delete(self.codes, damaged)
-        self._plain = bool((self.codes == _UPRIGHT).all())
+        self._plain = bool((self.codes == UPRIGHT).all())
         self.labels = labels
         self.labelled = labels is not None
 
@@ -125,29 +130,31 @@ class ImageFolder(ImageSource):
         if self._plain:  # nothing but a read, so that the common case costs nothing for the others
             return tf.io.read_file(fed), label, None
         code, path = tf.strings.to_number(tf.strings.substr(fed, 0, 1), tf.int32), tf.strings.substr(fed, 1, -1)
-        by_pillow = tf.equal(code, PILLOW)
+        by_other = tf.equal(code, OTHER)
         encoded = tf.cond(
-            by_pillow,
+            by_other,
             lambda: tf.ensure_shape(tf.numpy_function(self._converted, [path], tf.string), ()),
             lambda: tf.io.read_file(path),
         )
-        return encoded, label, tf.where(by_pillow, _UPRIGHT, code)
+        return encoded, label, tf.where(by_other, UPRIGHT, code)
 
     def encoded(self, fed: bytes, label: int) -> tuple[bytes, int, int]:
-        code, path = (_UPRIGHT, fed) if self._plain else (int(fed[:1]), fed[1:])
-        if code == PILLOW:
-            return self._converted(path), label, _UPRIGHT
+        code, path = (UPRIGHT, fed) if self._plain else (int(fed[:1]), fed[1:])
+        if code == OTHER:
+            return self._converted(path), label, UPRIGHT
         return read_regular(path, MAX_BYTES), label, code  # type: ignore[arg-type]  # bytes are a path, too
 
     def _converted(self, path: bytes) -> bytes:
-        return read_pillow(path, self.exif_orientation, "BMP")
+        return read_other(path, self.exif_orientation, "BMP")
 
     def _warn_of_the_rest(self, listing: ImageListing) -> None:
         if self.unused:
             total = sum(self.unused.values())
+            medical = any(self.unused.get(extension) for extension in dicom_image.EXTENSIONS)
+            remedy = f" ({dicom_image.MISSING})" if medical and not dicom_image.pydicom_is_installed() else ""
             warn(
                 f"Left out {total} file{'s' * (total > 1)} below {self.path!r} that cannot be read as images: "
-                f"{_counts(self.unused)}",
+                f"{_counts(self.unused)}{remedy}",
                 stacklevel=4,
             )
         if listing.circles:
@@ -206,12 +213,12 @@ class ImageFolder(ImageSource):
         try:
             kind, whole, orientation = read_header(path, self.exif_orientation)
             if kind == "other":
-                check_pillow(path)
-                return PILLOW
+                check_other(path)
+                return OTHER
             if not whole:
                 self._tf.io.decode_image(self._tf.io.read_file(path), channels=3, expand_animations=False)
         except (OSError, self._tf.errors.OpError):
-            return _DAMAGED
+            return DAMAGED
         return orientation
 
 

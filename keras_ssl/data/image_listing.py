@@ -4,7 +4,9 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 
-EXTENSIONS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+from keras_ssl.data import dicom_image
+
+PHOTOS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 # Files that go with images and were never meant as one.
 _COMPANIONS = {
     *("", ".txt", ".md", ".rst", ".html", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".yaml", ".yml", ".toml", ".ini"),
@@ -12,11 +14,17 @@ _COMPANIONS = {
 }
 
 
+def image_extensions() -> tuple[str, ...]:
+    """Extensions of the files that are read as images: DICOM's where pydicom is installed."""
+    return PHOTOS + dicom_image.EXTENSIONS * dicom_image.pydicom_is_installed()
+
+
 class ImageListing:
     """Walks through a folder once: `paths()` yields the image files, and notes what is left out.
 
     Args:
         root: the folder. Hidden files and folders are left out; links are followed.
+        extensions: of the files that are listed, lower case. Defaults to None: those of images.
 
     Attributes (after `paths`):
         unused: number of files by extension, lower case, that are neither images that can be read nor companions of
@@ -24,8 +32,9 @@ class ImageListing:
         circles: relative paths of links that lead in a circle.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, extensions: tuple[str, ...] | None = None) -> None:
         self.root = root
+        self.extensions = image_extensions() if extensions is None else extensions
         self.unused: Counter[str] = Counter()
         self.circles: list[str] = []
 
@@ -52,7 +61,7 @@ class ImageListing:
         for name in names:
             if name.endswith("/"):
                 yield from self.paths(inside + name, (*above, real))
-            elif name.lower().endswith(EXTENSIONS):
+            elif name.lower().endswith(self.extensions):
                 yield inside + name
             else:
                 extension = os.path.splitext(name)[1].lower()

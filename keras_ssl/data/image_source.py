@@ -29,7 +29,8 @@ class DamagedImagesError(ValueError):
 
 
 class ImageBatch(NamedTuple):
-    """Images of a batch: uint8 `[n, size, size, 3]`, numbers and labels int64 `[n]`, and whether each was decoded."""
+    """Images of a batch: uint8 `[n, size, size, 3]` or of the channels and type of the source, numbers and labels int64
+    `[n]`, and whether each was decoded."""
 
     images: np.ndarray
     numbers: np.ndarray
@@ -56,9 +57,12 @@ class ImageSource(ABC):
         labelled: whether the images have labels.
         skipped: names of the images that cannot be decoded.
         total: number of images, those included that were left out from the start.
+        channels, dtype: of the images that are read.
     """
 
     class_names: tuple[str, ...] = ()
+    channels = 3
+    dtype = "uint8"
     labelled = False
     total = 0
 

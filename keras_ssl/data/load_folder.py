@@ -1,10 +1,11 @@
 """A small folder of images as arrays."""
 
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
-from keras_ssl.data.image_folder import ImageFolder
+from keras_ssl.data.band_folder import open_folder
 from keras_ssl.data.image_source import MAX_DAMAGED, ImageSource
 
 
@@ -14,6 +15,8 @@ def load_folder(
     labelled: bool | str = "auto",
     max_damaged: float = MAX_DAMAGED,
     exif_orientation: bool = True,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Reads all image files below a folder into memory.
 
@@ -27,9 +30,11 @@ def load_folder(
             `path` holds at least two folders and no images.
         max_damaged: the largest share of files that may be damaged, 0 to 1. Defaults to 0.01.
         exif_orientation: whether photos are turned upright as their EXIF data say. Defaults to `True`.
+        bands, value_range: of stacks of bands, as for `keras_ssl.data.from_folder`. Default to `None`.
 
     Returns:
-        `(images, labels, class_names)`: uint8 `[N, size, size, 3]`; int32 `[N]`, or `None` without labels;
+        `(images, labels, class_names)`: uint8 `[N, size, size, 3]`, of stacks float32 `[N, size, size, bands]`;
+        int32 `[N]`, or `None` without labels;
         the names of the classes in the order of their numbers.
 
     Raises:
@@ -44,12 +49,12 @@ def load_folder(
     images, labels, class_names = keras_ssl.data.load_folder("photos", size=64)
     ```
     """
-    return load_images(ImageFolder(path, size, labelled, max_damaged, exif_orientation))
+    return load_images(open_folder(path, size, labelled, max_damaged, exif_orientation, bands, value_range))
 
 
 def load_images(source: ImageSource) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """All images of a source that is open already, as `load_folder` returns them."""
-    images = np.empty((len(source), source.size, source.size, 3), np.uint8)
+    images = np.empty((len(source), source.size, source.size, source.channels), source.dtype)
     labels = np.empty(len(source), np.int32)
     kept = np.zeros(len(source), bool)
     for batch in source.stream(np.arange(len(source)), batch_size=256):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_listing import ImageListing
+from keras_ssl.data.image_listing import PHOTOS, ImageListing
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
 
@@ -91,7 +91,7 @@ def _by_stem(name: str, root: str) -> dict[str, str]:
     if not os.path.isdir(root):
         raise ValueError(f"`{name}` must be a folder. Received: {name}={root!r}")
     found: dict[str, str] = {}
-    for path in ImageListing(root).paths():
+    for path in ImageListing(root, PHOTOS).paths():
         stem = str(PurePosixPath(path).with_suffix(""))
         if stem in found:
             raise ValueError(

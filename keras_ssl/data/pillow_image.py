@@ -5,40 +5,36 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_header import MAX_BYTES
-from keras_ssl.regular_file import open_regular, read_regular
-
 FORMATS = ("WEBP", "BMP", "GIF", "TIFF")
 """Pillow's names of what is read; its other readers are not let near a file."""
+_BITS, _PLANES = 258, 284  # tags of TIFF
 
 
-def check_pillow(path: str | bytes) -> None:
-    """Raises if the beginning of a file is not that of an image of these formats; nothing is decoded.
+def check_pillow(file: Any) -> None:
+    """Raises if the beginning of an opened file is not that of an image of these formats; nothing is decoded.
 
     Raises:
-        OSError: if the file cannot be read, or is no such image.
+        OSError: if it is no such image.
         ImportError: if Pillow is not installed.
     """
-    with open_regular(path, MAX_BYTES) as file:  # type: ignore[arg-type]  # bytes are a path, too
-        _opened(file)
+    _opened(file)
 
 
-def read_pillow(path: str | bytes, orientation: bool, encoding: str) -> bytes:
-    """The first image of a file, as an RGB file in another format.
+def pillow_image(content: bytes, orientation: bool) -> Any:
+    """The first image of a file, an RGB image of Pillow.
 
-    16-bit gray becomes 8-bit by its upper byte, as TensorFlow does with PNG. Transparency is dropped. 32-bit and
+    16-bit values become 8-bit by their upper byte, as TensorFlow does with PNG. Transparency is dropped. 32-bit and
     floating values have no range that is known, and are refused.
 
     Args:
-        path: the file.
+        content: of the file.
         orientation: whether to turn the image as its EXIF orientation says.
-        encoding: Pillow's name of the format returned: "BMP" (fast) or "PNG" (small); both keep every pixel.
 
     Raises:
-        OSError: if the file cannot be decoded.
+        OSError: if it cannot be decoded.
         ImportError: if Pillow is not installed.
     """
-    image = _opened(io.BytesIO(read_regular(path, MAX_BYTES)))  # type: ignore[arg-type]  # bytes are a path, too
+    image = _opened(io.BytesIO(content))
     try:
         if orientation:
             from PIL import ImageOps
@@ -48,11 +44,9 @@ def read_pillow(path: str | bytes, orientation: bool, encoding: str) -> bytes:
             image = _upper_bytes(image)
         if image.mode in ("I", "F"):
             raise ValueError(f"its values have no known range (mode {image.mode})")
-        stream = io.BytesIO()
-        image.convert("RGB").save(stream, format=encoding)
+        return image.convert("RGB")
     except Exception as error:  # each format's decoder has errors of its own
         raise OSError(f"Pillow cannot decode the image: {error}") from error
-    return stream.getvalue()
 
 
 def _upper_bytes(image: Any) -> Any:
@@ -62,9 +56,17 @@ def _upper_bytes(image: Any) -> Any:
 def _opened(file: Any) -> Any:
     Image = _pillow()
     try:
-        return Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except Exception as error:  # each format's reader has errors of its own
         raise OSError(f"Pillow cannot open the image: {error}") from error
+    if image.format == "TIFF" and _has_deep_planes(image.tag_v2):
+        raise OSError("Pillow takes the bytes of 16-bit planes for pixels (tifffile reads them)")
+    return image
+
+
+def _has_deep_planes(tags: Any) -> bool:
+    """Whether a TIFF file has its colors in planes of more than 8 bits: Pillow gives other pixels, and no error."""
+    return tags.get(_PLANES) == 2 and max(np.ravel(tags.get(_BITS, 1))) > 8
 
 
 def _pillow() -> Any:

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.data.image_folder import PILLOW, ImageFolder
+from keras_ssl.data.image_folder import OTHER, ImageFolder
 from keras_ssl.data.image_header import MAX_BYTES
 from keras_ssl.data.image_source import MAX_DAMAGED
-from keras_ssl.data.pillow_image import read_pillow
+from keras_ssl.data.other_image import read_other
 from keras_ssl.data.record_format import SUMMARY, shard_name
 from keras_ssl.paths import user_path
 from keras_ssl.regular_file import read_regular
@@ -117,9 +117,9 @@ def _write_shard(folder: ImageFolder, numbers: np.ndarray, path: Path) -> None:
 
 def _encoded(path: bytes, code: int, exif_orientation: bool) -> bytes:
     """The JPEG or PNG file of an image. What turns out to be damaged is kept as it is: the reader meets it."""
-    if code == PILLOW:
+    if code == OTHER:
         try:
-            return read_pillow(path, exif_orientation, "PNG")
+            return read_other(path, exif_orientation, "PNG")
         except OSError:
             pass
     return read_regular(path, MAX_BYTES)  # type: ignore[arg-type]  # bytes are a path, too

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 
 from keras_ssl.data import colored_digits, from_arrays, from_streams
+from keras_ssl.data.band_folder import open_folder
 from keras_ssl.data.digit_scenes import digit_scenes
 from keras_ssl.data.image_batches import ImageBatches
-from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.data.image_records import ImageRecords
 from keras_ssl.data.image_source import ImageSource
 from keras_ssl.data.image_table import ImageTable
@@ -106,8 +106,9 @@ def data_source(name: str) -> DataSource:
     - an .npz file with the arrays `x` and, where there are labels, `y`, `x_test`, `y_test`;
     - a .parquet file that names image files, in a column `path` or that of `column`, with classes where it has a column
       `label`; takes `size`, `labelled` and `column`;
-    - a folder of image files, a class per folder or unlabeled; takes `size` and `labelled`. Where it
-      holds a folder `train` and a folder `test` or `val`, these are its two parts;
+    - a folder of image files, or of stacks of bands, a class per folder or unlabeled; takes `size` and `labelled`, and
+      of stacks `bands` and `value_range`, as `from_folder`. Where it holds a folder `train` and a folder `test` or
+      `val`, these are its two parts;
     - a folder of TFRecord shards, as scripts/make_tfrecords.py makes them, or two of them in the same way; takes
       `size`.
 
@@ -155,9 +156,9 @@ def data_source(name: str) -> DataSource:
                 test=lambda size: None if test is None else ImageRecords(test, size),
             )
         return DataSource(
-            ("size", "labelled"),
-            train=partial(ImageFolder, train),
-            test=lambda **arguments: None if test is None else ImageFolder(test, **arguments),
+            ("size", "labelled", "bands", "value_range"),
+            train=partial(open_folder, train),
+            test=lambda **arguments: None if test is None else open_folder(test, **arguments),
         )
     problem = "" if os.path.exists(path) else " There is no such path."
     raise ValueError(
@@ -194,7 +195,8 @@ def training_batches(
     opened = source.train(**arguments)
     crops = views if from_files else None
     batches = ImageBatches(opened, batch_size, seed, shuffle=True, drop_remainder=True, epoch=0, crops=crops)
-    too_many = len(opened) * 3 * opened.size**2 > _LABELLED_BYTES
+    image_bytes = opened.channels * opened.size**2 * np.dtype(opened.dtype).itemsize
+    too_many = len(opened) * image_bytes > _LABELLED_BYTES
     return batches, None if too_many or not opened.labelled else _in_memory(opened, source.test(**arguments))
 
 

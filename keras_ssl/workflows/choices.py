@@ -1,17 +1,19 @@
 """What `pretrain` chooses where it is not told: each choice with its reason, from the number and size of the images."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from keras_ssl.data.band_folder import BandFolder, holds_stacks
 from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.image_listing import ImageListing
 from keras_ssl.data.image_table import read_table
+from keras_ssl.data.other_image import image_sides
 from keras_ssl.data.record_format import SUFFIX
 from keras_ssl.hub import catalogue
 from keras_ssl.hub.components import component
@@ -54,6 +56,7 @@ class DataFacts:
         side: the median of their shorter sides in pixels; None where that is not known.
         streamed: whether they are read from files, resized to a `size`.
         channels: of an image. Defaults to 3.
+        settings: what a recipe says of the data besides name and size: `bands` and `value_range` of stacks of bands.
     """
 
     name: str | None
@@ -61,6 +64,7 @@ class DataFacts:
     side: int | None
     streamed: bool
     channels: int = 3
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,14 +76,24 @@ class Choice:
     reason: str
 
 
-def facts_of(data: Any) -> DataFacts:
+def facts_of(data: Any, bands: int | None = None, value_range: Sequence[float] | None = None) -> DataFacts:
     """Looks at the data of `pretrain`: a name or path as in a recipe, an array of images, or a data set.
 
+    Args:
+        data: as for `pretrain`.
+        bands, value_range: of a folder of stacks of bands, as for `keras_ssl.data.from_folder`. Default to None.
+
     Raises:
-        ValueError: if `data` is none of these, or its images cannot be told apart from other things.
+        ValueError: if `data` is none of these, or its images cannot be told apart from other things; for `bands` or
+            `value_range` of other data than a folder.
     """
+    given = {"bands": bands, "value_range": None if value_range is None else list(value_range)}
+    settings = {name: value for name, value in given.items() if value is not None}
     if isinstance(data, str | os.PathLike):
-        return _facts_of_name(os.fspath(data))
+        return _facts_of_name(os.fspath(data), settings)
+    if settings:
+        name, value = next(iter(settings.items()))
+        raise ValueError(f"`{name}` is for folders of stacks of bands. Received: {name}={value!r}, data in memory")
     first = data.whole(0)["x"] if isinstance(data, EpochBatches) else data
     if not hasattr(first, "shape") or len(first.shape) != 4:
         raise ValueError(
@@ -91,8 +105,11 @@ def facts_of(data: Any) -> DataFacts:
     return DataFacts(None, count, min(first.shape[1:3]), False, int(first.shape[3]))
 
 
-def _facts_of_name(name: str) -> DataFacts:
+def _facts_of_name(name: str, settings: dict[str, Any]) -> DataFacts:
     source = data_source(name)
+    for key, value in settings.items():
+        if key not in source.known:
+            raise ValueError(f"`{key}` is for folders of stacks of bands. Received: {key}={value!r}, data={name!r}")
     if source.train is None:
         images = source.read().x
         if isinstance(images, dict):
@@ -105,20 +122,25 @@ def _facts_of_name(name: str) -> DataFacts:
     train = folder / "train" if (folder / "train").is_dir() else folder
     if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
         return DataFacts(name, None, None, True)
+    if "bands" in settings or holds_stacks(train):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the reader of the data says what is left out
+            stacks = BandFolder(train, 1, **settings)
+        sides = _median_side(train, stacks.files)
+        return DataFacts(name, len(stacks), sides, True, stacks.channels, {"bands": stacks.channels} | settings)
     files = list(ImageListing(str(train)).paths())
     if not files:
         raise ValueError(f"`data` must hold images. Received: data={name!r}, a folder without any")
     return DataFacts(name, len(files), _median_side(train, files), True)
 
 
-def _median_side(folder: Path, files: list[str]) -> int | None:
+def _median_side(folder: Path, files: Sequence[str]) -> int | None:
     """The median of the shorter sides of some of the images; None where none can be read."""
     sides = []
     for number in permutation(len(files), seed=0, epoch=0)[:_LOOKED_AT]:
         try:
-            with Image.open(folder / files[number]) as image:  # reads the header alone
-                sides.append(min(image.size))
-        except (OSError, ValueError, Image.DecompressionBombError):
+            sides.append(min(image_sides(str(folder / files[number]))))
+        except (OSError, ValueError, ImportError):
             continue  # the reader of the data names damaged files
     return int(np.median(sides)) if sides else None
 
@@ -274,10 +296,10 @@ def choose(
     if epochs > 1:
         sections["schedule"] = {"name": "WarmupCosine", "warmup_epochs": chosen_warmup(epochs)}
     if facts.name is not None:
-        sections["data"] = {"name": facts.name}
+        sections["data"] = {"name": facts.name, **facts.settings}
         if facts.streamed:
             sections["data"]["size"] = image_size
-            if image_size >= _LEAST_FULL and automatic:  # whose views begin with random crops
+            if image_size >= _LEAST_FULL and automatic and not facts.settings:  # whose views begin with random crops
                 sections["data"]["crops"] = "full"
                 chosen.append(
                     Choice("data.crops", "full", f"from {_LEAST_FULL} pixels on crops come from the files as they are")

@@ -13,7 +13,7 @@ from keras_ssl.data.image_source import ImageSource
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.hub.recipe_data import data_source
-from keras_ssl.workflows.embed import DEFAULT_SIZE, encoder_of, images_to_embed
+from keras_ssl.workflows.embed import encoder_of, images_to_embed
 
 PICTURE_SIZE = 64
 """Side in pixels to which images of files are resized where they are shown or hashed."""
@@ -63,11 +63,13 @@ class PictureSet:
         yield from self._parts(np.arange(len(self)))
 
     def pictures(self, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Some images, `[n, H, W, C]`, to be shown."""
+        """Some images, `[n, H, W, C]`, to be shown: of other channels than colors the first three, or the first."""
         rows = np.asarray(rows, int)
         if not len(rows):
             return np.zeros((0, 1, 1, 3), "uint8")
-        return np.concatenate([images for images, _ in self._parts(rows)])
+        images = np.concatenate([images for images, _ in self._parts(rows)])
+        channels = images.shape[-1]
+        return images if channels in (1, 3, 4) else images[..., : 3 if channels > 3 else 1]
 
     def features(
         self,
@@ -84,10 +86,10 @@ class PictureSet:
             batch_size: images in a batch. Defaults to 256.
             accept_license: as for `keras_ssl.load`. Defaults to None.
         """
-        encoder, size = encoder_of(model, accept_license)
+        encoder, settings = encoder_of(model, accept_license)
         images = self._data
         if self._source is not None:
-            images = images_to_embed(self._data, image_size or size or DEFAULT_SIZE, batch_size)
+            images = images_to_embed(self._data, settings.given(image_size), batch_size)
         return extract_features(encoder, images, batch_size)
 
     def _parts(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -1,6 +1,7 @@
 """Pretraining in one line."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from keras_ssl.random import seeded_initializers
 from keras_ssl.training import SSLModel
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
+from keras_ssl.workflows.file_settings import FileSettings
 from keras_ssl.workflows.fitting_batch import settled_batch, train_what_fits
 from keras_ssl.workflows.training_run import TrainingRun, is_finished
 
@@ -36,6 +38,8 @@ def pretrain(
     image_size: int | None = None,
     batch_size: int | None = None,
     epochs: int | None = None,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
     seed: int = 0,
     smoke: bool = False,
     overwrite: bool = False,
@@ -51,7 +55,8 @@ def pretrain(
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
             `[N, H, W, C]`; a data set of `keras_ssl.data`, which keeps its own batches; or a `tf.data.Dataset` of
             images of one size, which is read into memory (see `keras_ssl.data.from_tf_data`).
-        out: folder of the run. Defaults to None: `runs/` and the name of the data; data in memory need a folder.
+        out: folder of the run. Defaults to None: `runs/` and the name of the data, with `_smoke` behind it for a smoke
+            test; data in memory need a folder.
         method: name of an objective that needs images alone, of `keras_ssl.list_methods()`. Defaults to "auto".
         encoder: name of an encoder of the library, or a built `keras.Model` that maps images to features `[N, F]`,
             which is trained itself; as no recipe can name it, `out` gets no recipe.toml. Defaults to "auto".
@@ -60,6 +65,8 @@ def pretrain(
         image_size: side of the views, in pixels. Defaults to None: chosen.
         batch_size: images in a batch. Defaults to None: chosen, and halved while memory does not suffice.
         epochs: Defaults to None: chosen.
+        bands, value_range: of a folder of .npy or TIFF stacks of bands, as for `keras_ssl.data.from_folder`. Default to
+            None.
         seed: of initial weights, order and views. Defaults to 0.
         smoke: whether to train for two batches only, to see that all works. Defaults to False.
         overwrite: whether to replace a finished run. Defaults to False: it is loaded.
@@ -67,7 +74,8 @@ def pretrain(
 
     Returns:
         The trained objective, a `keras.Model`: `model.encoder` is the encoder, `model.predict(images)` gives features,
-        `model.image_size` is the side of its images, to which `keras_ssl.embed` resizes files.
+        `model.image_size` and `model.file_range` tell `keras_ssl.embed` the side of images in files, and the range of
+        stacks of bands.
 
     Raises:
         ValueError: if the data are none of the above or too few, a name is unknown, or an argument is out of range.
@@ -88,6 +96,8 @@ def pretrain(
         overwrite=overwrite,
         verbose=verbose,
         smoke=smoke,
+        bands=bands,
+        value_range=value_range,
         method=method,
         start=None if start is None else os.fspath(start),
         image_size=image_size,
@@ -105,13 +115,15 @@ def train_chosen(
     overwrite: bool,
     verbose: int,
     smoke: bool,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
     **settings: Any,
 ) -> SSLModel:
     """Chooses what is not said, prints it, and trains: see `pretrain` and `choices.choose`."""
     if is_tf_data(data):
         data = from_tf_data(data)
-    facts = facts_of(data)
-    out = folder_of(facts, out)
+    facts = facts_of(data, bands, value_range)
+    out = folder_of(facts, out, smoke)
     of_own = isinstance(encoder, keras.Model)
     if isinstance(data, EpochBatches):
         settings["batch_size"] = data.batch_size
@@ -159,13 +171,15 @@ def train_chosen(
 
 
 def _with_size(model: SSLModel, recipe: Recipe) -> SSLModel:
-    """The model, which tells the size of its images to `embed`."""
-    model.image_size = recipe.sections.get("views", {}).get("size") or recipe.sections.get("data", {}).get("size")
+    """The model, which tells `embed` how files become its images."""
+    settings = FileSettings.of_recipe(recipe)
+    model.image_size, model.file_range = settings.size, settings.value_range
     return model
 
 
-def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None) -> str:
-    """The folder of a run: the one that is given, or one named after the data.
+def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None, smoke: bool = False) -> str:
+    """The folder of a run: the one that is given, or one named after the data; of a smoke test, which is finished after
+    two batches and no start of the real run, one beside it.
 
     Raises:
         ValueError: if the data have no name, and no folder is given.
@@ -175,7 +189,7 @@ def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None) -> str:
     if facts.name is None:
         raise ValueError("`out` must name a folder for data in memory. Received: out=None")
     name = Path(os.path.abspath(user_path(facts.name))).stem if os.path.exists(user_path(facts.name)) else facts.name
-    return os.path.join("runs", name.replace(":", "_"))
+    return os.path.join("runs", name.replace(":", "_") + "_smoke" * smoke)
 
 
 def _is_recipe_of(recipe: Recipe, out: str | os.PathLike[str]) -> bool:

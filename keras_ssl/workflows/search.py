@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
+from keras_ssl.data.band_folder import band_square
+from keras_ssl.data.image_header import read_header
+from keras_ssl.data.other_image import other_image
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.knn import nearest_neighbors
 from keras_ssl.evaluation.validation import l2_normalized
+from keras_ssl.layers.pixel_scale import check_value_range
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
-from keras_ssl.workflows.embed import DEFAULT_SIZE, encoder_of
+from keras_ssl.workflows.embed import encoder_of
+from keras_ssl.workflows.file_settings import DEFAULT_SIZE, FileSettings
 
 __all__ = ["Found", "search"]
 
@@ -69,8 +74,8 @@ def search(
     ```
     """
     names, gallery = read_features(features)
-    encoder, size = encoder_of(model, accept_license)
-    image = query if hasattr(query, "shape") else read_image(query, image_size or size or DEFAULT_SIZE)
+    encoder, settings = encoder_of(model, accept_license)
+    image = query if hasattr(query, "shape") else read_image(query, settings.given(image_size))
     wanted = extract_features(encoder, np.asarray(image)[np.newaxis], 1)
     if wanted.shape[1] != gallery.shape[1]:
         raise ValueError(
@@ -108,17 +113,31 @@ def read_features(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray]:
     return [str(name) for name in names], features
 
 
-def read_image(path: str | os.PathLike[str], size: int) -> np.ndarray:
-    """The center square of an image file, upright, uint8 `[size, size, 3]`.
+def read_image(path: str | os.PathLike[str], settings: FileSettings) -> np.ndarray:
+    """The center square of an image file, upright, uint8 `[size, size, 3]`; of a stack float32 `[size, size, bands]`.
 
-    Files of a folder are resized by another program, antialiased too: pixels may differ by a few levels.
+    Photographs of a folder are resized by another program, antialiased too: pixels may differ by a few levels.
+
+    Args:
+        path: the file.
+        settings: its side, which must be known, and the bands and range of a stack.
 
     Raises:
         ValueError: if it cannot be decoded.
     """
+    size = settings.size or DEFAULT_SIZE
     try:
-        with Image.open(Path(user_path(path))) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("RGB")
-            return np.asarray(ImageOps.fit(upright, (size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if settings.bands is not None:
+            return band_square(user_path(path), size, settings.bands, check_value_range(settings.value_range, True))
+        image = _opened(user_path(path))
+        return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR))
+    except (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError) as error:
         raise ValueError(f"`query` must be an image file ({error}). Received: query={os.fspath(path)!r}") from error
+
+
+def _opened(path: str) -> Any:
+    """An image of Pillow, upright: of a JPEG or PNG file by Pillow itself, of others as folders are read."""
+    if read_header(path)[0] == "other":
+        return other_image(path, orientation=True)
+    with Image.open(path) as opened:
+        return ImageOps.exif_transpose(opened)

@@ -179,11 +179,11 @@ def test_floating_tiff_has_no_known_range(tmp_path, write_images):
 
 def test_what_is_not_used_is_counted(tmp_path, write_images):
     write_images(tmp_path, 2)
-    for name in ("1.heic", "2.HEIC", "3.avif", "scan.dcm", "notes.txt", "labels.csv", "LICENSE", ".hidden.raw"):
+    for name in ("1.heic", "2.HEIC", "3.avif", "scan.nef", "notes.txt", "labels.csv", "LICENSE", ".hidden.raw"):
         (tmp_path / name).write_bytes(b"")
-    with pytest.warns(UserWarning, match="Left out 4 files below .*: 2 .heic, 1 .avif, 1 .dcm"):
+    with pytest.warns(UserWarning, match="Left out 4 files below .*: 2 .heic, 1 .avif, 1 .nef"):
         folder = ImageFolder(tmp_path, size=4)
-    assert folder.unused == {".heic": 2, ".avif": 1, ".dcm": 1}
+    assert folder.unused == {".heic": 2, ".avif": 1, ".nef": 1}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         write_images(tmp_path / "clean", 2)

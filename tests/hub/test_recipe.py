@@ -4,6 +4,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl import hub
+from keras_ssl.data.crop_plan import CropPlan
 from keras_ssl.hub import Recipe
 from keras_ssl.optimizers import LARS
 from keras_ssl.random import Stream
@@ -43,6 +44,25 @@ def test_a_recipe_extends_another():
     assert recipe["encoder"]["name"] == "ViT" and "widths" not in recipe["encoder"]  # another thing: nothing is kept
     assert recipe["schedule"] == {"name": "WarmupCosine", "warmup_epochs": 2}
     assert Recipe.read("similarity_distillation_digits").sections["encoder"]["name"] == "ConvNet"
+
+
+@pytest.mark.parametrize("name", ["simclr", "barlow_twins", "byol", "moco", "le_jepa"])
+def test_the_best_known_methods_have_recipes_at_224_pixels(name):
+    """Their crops come from the files, and the peak of the rate is that of the paper, for its batch."""
+    recipe = Recipe.read(f"{name}_imagenet")
+    plan = CropPlan(recipe.build("views"), size=1)
+    assert plan.sizes == [(224, 224)] * 2 + [(96, 96)] * (6 if name == "le_jepa" else 0)
+    sections = recipe.sections
+    assert sections["data"]["crops"] == "full" and sections["encoder"] == {"name": "ResNet", "depth": 50}
+    peaks = {"simclr": 0.3, "barlow_twins": 0.2, "byol": 0.2, "moco": 0.03, "le_jepa": 0.00025}  # for 256 images
+    assert sections["optimizer"]["learning_rate"] == pytest.approx(
+        peaks[name] * sections["training"]["batch_size"] / 256
+    )
+    steps = 10
+    rate = recipe.build_optimizer(steps)._learning_rate
+    last = float(rate(sections["training"]["epochs"] * steps))
+    final = sections["optimizer"]["learning_rate"] / 1000 if name in ("barlow_twins", "le_jepa") else 0.0
+    assert last == pytest.approx(final, abs=1e-9)
 
 
 def test_an_unknown_base_is_named(tmp_path):

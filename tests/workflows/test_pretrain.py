@@ -1,11 +1,15 @@
 """`pretrain`, `embed` and `distill` on small data: files, arrays, models of one's own."""
 
+import os
+
 import keras
 import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.workflows.choices import DataFacts
 from keras_ssl.workflows.embed import encoder_of
+from keras_ssl.workflows.pretrain import folder_of
 from tests.workflows.test_choices import photos
 
 FEW = {"epochs": 1, "batch_size": 8, "verbose": 0}
@@ -82,8 +86,8 @@ def test_embeds_by_name_by_model_and_in_any_batch(images):
 
 
 def test_the_size_of_training_is_known():
-    assert encoder_of("barlow_digits")[1] == 16
-    assert encoder_of(own_encoder())[1] == 16
+    assert encoder_of("barlow_digits")[1].size == 16
+    assert encoder_of(own_encoder())[1].size == 16
 
 
 def test_embed_writes_arrays(tmp_path, images):
@@ -128,3 +132,15 @@ def test_a_table_of_paths_is_read_as_its_files(tmp_path, monkeypatch):
     assert (tmp_path / "runs" / "list" / "recipe.toml").exists()
     np.testing.assert_array_equal(*[model.encoder.get_weights()[0] for model in models])
     np.testing.assert_array_equal(*[keras_ssl.embed(models[0], data) for data in ("photos", "list.parquet")])
+
+
+def test_a_smoke_test_leaves_the_place_of_the_run_free(tmp_path, monkeypatch):
+    """`keras-ssl pretrain photos/` follows on `--smoke`, as the guide says: two batches are no finished run."""
+    monkeypatch.chdir(tmp_path)
+    facts = DataFacts("photos/", 100, 64, True)
+    (tmp_path / "photos").mkdir()
+    places = [folder_of(facts, None, smoke) for smoke in (False, True)]
+    assert places == [os.path.join("runs", "photos"), os.path.join("runs", "photos_smoke")]
+    assert folder_of(facts, "own", smoke=True) == "own"
+    with pytest.raises(ValueError, match="Received: out=None"):
+        folder_of(DataFacts(None, 100, 64, False), None, smoke=True)
