@@ -122,7 +122,7 @@ class _First:
         return self._count
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        return self._features[np.arange(self._count)[rows]]
+        return self._features[slice(*rows.indices(self._count)) if isinstance(rows, slice) else rows]
 
 
 def measured(side: str, python: str, folder: Path) -> dict[str, float]:

@@ -72,7 +72,7 @@ class FeatureSet:
             return self._run(start, max(start, stop))
         if isinstance(rows, int | np.integer):
             return self[[rows]][0]
-        numbers = np.arange(len(self))[rows]  # negative ones, masks and steps, and IndexError, as in NumPy
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else self._numbers_of(np.asarray(rows))
         found = np.empty((len(numbers), self.shape[1]), np.float32)
         shards = self._shard_of(numbers)
         for shard in np.unique(shards):
@@ -87,6 +87,7 @@ class FeatureSet:
 
     def name(self, row: int) -> str:
         """What row `row` is the features of."""
+        row = range(len(self))[row]
         shard = int(self._shard_of(np.array([row]))[0])
         return str(self._names_of(shard)[row - self._starts[shard]])
 
@@ -113,6 +114,16 @@ class FeatureSet:
         """
         for path in self.paths:
             check_shard(path)
+
+    def _numbers_of(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers of an index as NumPy takes it: a mask, or integers of which negative ones count from the end."""
+        if rows.dtype == bool:
+            return np.arange(len(self))[rows]
+        if rows.size and not -len(self) <= rows.min() <= rows.max() < len(self):
+            raise IndexError(
+                f"Rows must be from 0 to {len(self) - 1}. Received: rows from {rows.min()} to {rows.max()}"
+            )
+        return np.where(rows < 0, rows + len(self), rows).astype(np.int64)
 
     def _run(self, start: int, stop: int) -> np.ndarray:
         found = np.empty((stop - start, self.shape[1]), np.float32)

@@ -57,7 +57,9 @@ def test_reads_as_an_array_does(opened):
 
 def test_names_labels_and_numbers(opened):
     assert opened.names == ["0", "1", "2", "3", "4", *(f"xx{row}" for row in range(5, 12)), "xxx12"]
-    assert [opened.name(row) for row in (12, 4, 5)] == ["xxx12", "4", "xx5"]
+    assert [opened.name(row) for row in (12, 4, 5, -1)] == ["xxx12", "4", "xx5", "xxx12"]
+    with pytest.raises(IndexError):
+        opened.name(13)
     assert opened.labels.tolist() == list("abcabcabcabca") and opened.numbers.tolist() == list(range(13))
 
 
