@@ -68,10 +68,10 @@ def main(arguments):
     made = ray.data.from_items(shards).map(
         Embed,
         fn_constructor_args=(arguments.model, arguments.images, arguments.out),
-        concurrency=arguments.workers,
+        compute=ray.data.ActorPoolStrategy(size=arguments.workers),
         num_gpus=arguments.gpus,
     )
-    print(f"{made.count()} shards: {arguments.out}")
+    print(f"{len(made.take_all())} shards: {arguments.out}")  # `count` would run nothing
 
 
 if __name__ == "__main__":
