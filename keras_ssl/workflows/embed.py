@@ -131,5 +131,6 @@ def images_to_embed(data: Any, size: int, batch_size: int) -> Any:
     if source.train is None:
         return source.read().x
     opened = source.train(size=size)
-    kind = FolderBatches if isinstance(opened, ImageFolder) else ImageBatches  # which can tell files by their contents
+    # Those of a folder tell files by their contents, not by their paths.
+    kind: type[ImageBatches[Any]] = FolderBatches if isinstance(opened, ImageFolder) else ImageBatches
     return kind(opened, min(batch_size, len(opened)), 0, shuffle=False, drop_remainder=False, epoch=0)
