@@ -23,7 +23,7 @@ def find_neighbors(
     `keras_ssl.evaluation.FeatureSet` or a memory-mapped array is never in memory as a whole. Of equal similarities the
     lowest number is taken. A feature of zeros has similarity 0 to everything.
 
-    50,000 queries among 1.28 million features of 768 numbers are 98 TFLOP; `benchmarks/search.py` measures a tenth of it.
+    50,000 queries among 1.28 million features of 768 numbers are 98 TFLOP: `benchmarks/search.py`.
 
     Args:
         queries: `[M, D]`, any floating type.
