@@ -54,12 +54,10 @@ def data() -> Case:
 
 
 def ours(keys: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, Any]:
-    from keras_ssl.evaluation import knn_predict
-    from keras_ssl.evaluation.knn import nearest_neighbors
-    from keras_ssl.evaluation.validation import l2_normalized
+    from keras_ssl.evaluation import find_neighbors, knn_predict
 
     predictions = knn_predict(keys, labels, queries, K.value, TEMPERATURE)
-    return predictions, lambda some: nearest_neighbors(l2_normalized(some), l2_normalized(keys), K.value)[1]
+    return predictions, lambda some: find_neighbors(some, keys, K.value)[1]
 
 
 def peer(keys: np.ndarray, labels: np.ndarray, queries: np.ndarray) -> tuple[np.ndarray, Any]:

@@ -17,7 +17,7 @@ from keras_ssl.workflows.picture_set import PictureSet
 from keras_ssl.workflows.search import Found, search
 
 _QUERY = flags.DEFINE_string("query", None, "The image file that is looked for.")
-_FEATURES = flags.DEFINE_string("features", None, "The .npz file that `keras-ssl embed` wrote.", required=True)
+_FEATURES = flags.DEFINE_string("features", None, "The .npz file or folder of `keras-ssl embed`.", required=True)
 flags.DEFINE_alias("in", "features")
 _MODEL = flags.DEFINE_string("model", None, "A name of the zoo, or the folder of a run or an export.", required=True)
 _COUNT = flags.DEFINE_integer("count", 10, "Number of results.", lower_bound=1)

@@ -8,6 +8,7 @@ from keras_ssl.evaluation.contour_accuracy import contour_accuracy
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.feature_std import feature_std
 from keras_ssl.evaluation.few_shot import FewShotAccuracy, few_shot
+from keras_ssl.evaluation.find_neighbors import find_neighbors
 from keras_ssl.evaluation.finetune import FinetuneAccuracy, finetune
 from keras_ssl.evaluation.intrinsic_dimension import intrinsic_dimension
 from keras_ssl.evaluation.knn import knn_accuracy, knn_predict, knn_probabilities
@@ -57,6 +58,7 @@ __all__ = [
     "extract_features",
     "feature_std",
     "few_shot",
+    "find_neighbors",
     "finetune",
     "intrinsic_dimension",
     "knn_accuracy",

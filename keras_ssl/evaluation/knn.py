@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.validation import as_features, l2_normalized, labeled_only, same_width
+from keras_ssl.evaluation.find_neighbors import find_neighbors
+from keras_ssl.evaluation.validation import as_features, labeled_only, same_width
 from keras_ssl.losses.numeric import check_positive
 from keras_ssl.typing import Tensor
 
-_BLOCK = 2**22  # similarities in memory at a time
-_ROWS = 256  # queries worked off together
+_MEMORY = 2**28  # bytes for blocks of features
+_ROWS = 256  # queries whose votes are counted together
 
 
 def knn_predict(
@@ -22,8 +23,8 @@ def knn_predict(
 
     and the class with the largest sum wins. The search is exact. Of equally similar neighbors the one that
     comes first in the training set is taken, and of classes with equal votes the one that sorts first. A
-    feature of zeros has similarity 0 to everything. Queries are worked off in blocks, so that beside a
-    normalized copy of the training features about 100 MB are in use, whatever the number of queries.
+    feature of zeros has similarity 0 to everything. Features are worked off in blocks, so that beside the
+    arguments about 300 MB at most are in use, and the votes.
 
     Args:
         train_features: `[N, D]`, any floating type; computed in float32 (float64 stays float64).
@@ -91,12 +92,9 @@ def _votes(
     check_neighbors(k, len(keys), temperature)
 
     classes, numbers = np.unique(labels, return_inverse=True)
-    keys = l2_normalized(keys)
-    best = []
-    for start in range(0, len(queries), _ROWS):
-        near, nearest = nearest_neighbors(l2_normalized(queries[start : start + _ROWS]), keys, k)
-        best.append(_vote(near, numbers[nearest], len(classes), temperature))
-    return classes, np.concatenate(best)
+    near, nearest = find_neighbors(queries, keys, k, _MEMORY)
+    parts = (slice(start, start + _ROWS) for start in range(0, len(queries), _ROWS))
+    return classes, np.concatenate([_vote(near[p], numbers[nearest[p]], len(classes), temperature) for p in parts])
 
 
 def knn_accuracy(
@@ -142,38 +140,6 @@ def check_neighbors(k: int, count: int, temperature: float) -> None:
     check_positive("temperature", temperature)
 
 
-def nearest_neighbors(queries: np.ndarray, keys: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` largest products of each query `[B, D]` with the keys `[N, D]`, and the keys' numbers, both `[B, k]`.
-
-    In descending order; of equal products the lowest numbers. Keys are taken a tile at a time, and of all tiles but
-    the first only what exceeds the `k` found so far is looked at: of many keys that is next to nothing.
-    """
-    columns = max(k, _BLOCK // max(len(queries), _ROWS))
-    products = queries @ keys[:columns].T
-    near, nearest = _largest(products, nearest_columns(products, k), k)
-    for start in range(columns, len(keys), columns):
-        products = queries @ keys[start : start + columns].T
-        rows, found = np.nonzero(products > near[:, -1:])
-        if not len(rows):
-            continue
-        counts = np.bincount(rows, minlength=len(queries))
-        place = k + np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]
-        values = np.full((len(queries), k + counts.max()), -np.inf, products.dtype)
-        numbers = np.zeros(values.shape, np.int64)
-        values[:, :k], numbers[:, :k] = near, nearest
-        values[rows, place], numbers[rows, place] = products[rows, found], start + found
-        near, order = _largest(values, np.broadcast_to(np.arange(values.shape[1]), values.shape), k)
-        nearest = np.take_along_axis(numbers, order, axis=1)
-    return near, nearest
-
-
-def _largest(values: np.ndarray, columns: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `k` largest of each row among some of its columns, in descending order, and where they are."""
-    chosen = np.take_along_axis(values, columns, axis=1)
-    order = np.argsort(-chosen, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(chosen, order, axis=1), np.take_along_axis(columns, order, axis=1)
-
-
 def _vote(near: np.ndarray, classes: np.ndarray, count: int, temperature: float) -> np.ndarray:
     """The votes for each class, up to a factor: of the similarities of neighbors and their classes, both `[B, k]`."""
     near = near.astype(np.float64)
@@ -182,16 +148,3 @@ def _vote(near: np.ndarray, classes: np.ndarray, count: int, temperature: float)
     votes = np.zeros((len(near), count))
     np.add.at(votes, (np.arange(len(near))[:, np.newaxis], classes), weights)
     return votes
-
-
-def nearest_columns(similarity: np.ndarray, k: int) -> np.ndarray:
-    """Columns of the `k` largest of each row, in ascending order; the lowest columns where values tie."""
-    count = similarity.shape[1]
-    nearest = np.argpartition(similarity, count - k, axis=1)[:, count - k :]
-    threshold = np.take_along_axis(similarity, nearest, axis=1).min(axis=1, keepdims=True)
-    # The partition picks any of several columns at the threshold; only such rows need a second look.
-    for row in np.flatnonzero((similarity >= threshold).sum(axis=1) > k):
-        above = np.flatnonzero(similarity[row] > threshold[row])
-        level = np.flatnonzero(similarity[row] == threshold[row])
-        nearest[row] = np.concatenate([above, level[: k - len(above)]])
-    return np.sort(nearest, axis=1)

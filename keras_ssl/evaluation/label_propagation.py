@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.knn import nearest_columns
+from keras_ssl.evaluation.find_neighbors import nearest_columns
 from keras_ssl.evaluation.validation import as_feature_maps, is_labeled, l2_normalized
 from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor

@@ -61,7 +61,7 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
     features = extract_features(model, inputs, batch_size)
     rows = np.delete(np.arange(len(features)), sorted(inputs.undecoded))
     names = [utf8_name(data.sample_name(int(row))) for row in rows]
-    labels = _labels(data)
+    labels = labels_by_name(data)
     with atomic_file(path) as staging:
         if kind == ".npz":
             arrays: dict[str, Any] = {"features": features[rows], "names": np.array(names)}
@@ -80,7 +80,7 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
     return len(rows)
 
 
-def _labels(data: EpochBatches) -> np.ndarray | None:
+def labels_by_name(data: EpochBatches) -> np.ndarray | None:
     """The classes of all samples, by name where they have one."""
     labels, names = data.labels, getattr(data, "class_names", ())
     if labels is None or not names:

@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 
 from keras_ssl.check_number import check_number
-from keras_ssl.evaluation.knn import nearest_columns
+from keras_ssl.evaluation.find_neighbors import nearest_columns
 from keras_ssl.evaluation.spectrum import blocks
 from keras_ssl.evaluation.validation import as_features, l2_normalized, labeled_only, same_width
 from keras_ssl.losses.numeric import check_integer

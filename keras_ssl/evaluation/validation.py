@@ -6,6 +6,8 @@ from keras_ssl.data.from_arrays import check_finite
 from keras_ssl.data.one_label_each import one_label_each
 from keras_ssl.typing import Tensor
 
+_PART = 2**14  # rows that are looked at together
+
 
 def as_images(name: str, images: Tensor) -> np.ndarray:
     """A batch of images as an array `[N, ...]` in its own type; a memory-mapped one is not read into memory.
@@ -40,16 +42,28 @@ def as_features(name: str, features: Tensor, least: int = 1) -> np.ndarray:
         )
     if array.dtype != np.float64:
         try:
-            array = array.astype(np.float32)
+            array = array.astype(np.float32, copy=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f"Argument `{name}` must hold numbers. Received: {name}.dtype={array.dtype}") from error
-    finite = np.isfinite(array).all(axis=1)
+    check_finite_rows(name, array)
+    return array
+
+
+def check_finite_rows(name: str, features: np.ndarray, first: int = 0) -> None:
+    """Raises if a row holds NaN or infinity.
+
+    Args:
+        name: the argument's name, for messages.
+        features: `[N, D]`, floating.
+        first: number of the first row, for messages. Defaults to 0.
+    """
+    parts = (features[start : start + _PART] for start in range(0, len(features), _PART))
+    finite = np.concatenate([np.isfinite(part).all(axis=1) for part in parts])
     if not finite.all():
         raise ValueError(
             f"Argument `{name}` must be finite. Received: {name} with NaN or infinity in row "
-            f"{int(finite.argmin())} ({int((~finite).sum())} such rows)"
+            f"{first + int(finite.argmin())} ({int((~finite).sum())} such rows)"
         )
-    return array
 
 
 def as_feature_maps(name: str, features: Tensor) -> np.ndarray:

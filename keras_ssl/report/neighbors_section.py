@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_ssl.evaluation.knn import nearest_neighbors
-from keras_ssl.evaluation.validation import is_labeled, l2_normalized
+from keras_ssl.evaluation.find_neighbors import find_neighbors
+from keras_ssl.evaluation.validation import is_labeled
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.report.markup import Markup, element, section, sentence
 from keras_ssl.report.part import Part
@@ -74,7 +74,7 @@ def _groups(
 def _search(train: Part, source: Part, rows: np.ndarray, among_themselves: bool) -> tuple[np.ndarray, np.ndarray]:
     """Similarities and numbers of the neighbors, nearest first, both `[queries, at most 10]`."""
     found = min(_SHOWN + among_themselves, len(train))
-    near, nearest = nearest_neighbors(l2_normalized(source.features[rows]), l2_normalized(train.features), found)
+    near, nearest = find_neighbors(source.features[rows], train.features, found)
     if not among_themselves:
         return near, nearest
     # A query need not be its own nearest: copies of it tie. Where it is not found at all, the last one goes.

@@ -10,9 +10,12 @@ import numpy as np
 
 from keras_ssl.data import from_arrays
 from keras_ssl.data.epoch_batches import EpochBatches
+from keras_ssl.data.from_folder import FolderBatches
 from keras_ssl.data.from_tf_data import from_tf_data, is_tf_data
 from keras_ssl.data.image_batches import ImageBatches
+from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.evaluation.extract_features import extract_features
+from keras_ssl.evaluation.save_feature_shards import check_part, save_feature_shards
 from keras_ssl.evaluation.save_features import save_features
 from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.load import load
@@ -34,26 +37,37 @@ def embed(
     batch_size: int = 256,
     value_range: Sequence[float] | None = None,
     accept_license: str | None = None,
+    shard_size: int = 8192,
+    shard: Sequence[int] = (0, 1),
 ) -> np.ndarray | int:
-    """Computes the features of images, and writes them to a file with the images' names if one is given.
+    """Computes the features of images, and writes them with the images' names if it is said where.
+
+    A folder takes any number of images: their features are written in shards, each of which appears whole or not at
+    all. A call that was ended goes on where it was; a damaged shard is named in a warning and written again. Other
+    data, another model, image size or size of shards than those of the folder is refused.
+    `keras_ssl.evaluation.open_features` opens the folder as one array.
 
     Args:
         model: what `keras_ssl.pretrain` returns; any Keras model that maps a batch of images to features `[N, D]`; a
             name of `keras_ssl.list_models()`; or the folder of a run or of an exported encoder.
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
             `[N, H, W, C]`; a data set of `keras_ssl.data`; or a `tf.data.Dataset` of images of one size.
-        out: file for the features, `.npz` or `.csv`, as `keras_ssl.evaluation.save_features` writes it. Defaults to
-            None: they are returned.
+        out: file for the features, `.npz` or `.csv`, as `keras_ssl.evaluation.save_features` writes it; or a folder,
+            a name without an ending. Defaults to None: they are returned.
         image_size: side in pixels to which images from files are resized. Defaults to None: that of the model's
             training where it is known, else 224.
         batch_size: images in a batch. Defaults to 256.
         value_range: of a folder of .npy or TIFF stacks of bands, as for `keras_ssl.data.from_folder`. Defaults to None:
             that of the model's training where it is known, else the type of the files decides.
         accept_license: as for `keras_ssl.load`. Defaults to None.
+        shard_size: images of a shard, where `out` is a folder. Defaults to 8192.
+        shard: `(i, n)`, which of `n` processes or machines this is, from 0, where `out` is a folder: each writes every
+            n-th shard, to a folder that they share, or to one of its own whose files are then put together. Defaults
+            to (0, 1).
 
     Returns:
         float32 `[N, D]`, in the order of the images' numbers: of a folder, of their sorted paths. With `out`, the
-        number of rows that were written.
+        number of rows that were written; of a folder, those of this process, the ones that were there included.
 
     Raises:
         ValueError: if there is no such model or data, or an argument is out of range.
@@ -64,6 +78,9 @@ def embed(
     >>> embed("barlow_digits", images).shape
     (3, 128)
     """
+    to_folder = out is not None and _is_folder(out)
+    if check_part(shard)[1] > 1 and not to_folder:
+        raise ValueError(f"`shard` needs a folder as `out`. Received: shard={shard!r}, out={out!r}")
     encoder, settings = encoder_of(model, accept_license)
     images = images_to_embed(data, settings.given(image_size, value_range), batch_size)
     if out is None:
@@ -73,7 +90,14 @@ def embed(
         if isinstance(images, EpochBatches)
         else from_arrays(images, batch_size=batch_size, shuffle=False, drop_remainder=False)
     )
+    if to_folder:
+        return save_feature_shards(out, encoder, batches, batch_size, shard_size, shard)
     return save_features(out, encoder, batches, batch_size)
+
+
+def _is_folder(out: str | os.PathLike[str]) -> bool:
+    name = user_path(out)
+    return name.endswith(("/", os.sep)) or os.path.isdir(name) or not Path(name).suffix
 
 
 def encoder_of(
@@ -125,4 +149,6 @@ def images_to_embed(data: Any, settings: FileSettings, batch_size: int) -> Any:
     if source.train is None:
         return source.read().x
     opened = source.train(**settings.arguments(source))
-    return ImageBatches(opened, min(batch_size, len(opened)), 0, shuffle=False, drop_remainder=False, epoch=0)
+    # Those of a folder tell files by their contents, not by their paths.
+    kind: type[ImageBatches[Any]] = FolderBatches if isinstance(opened, ImageFolder) else ImageBatches
+    return kind(opened, min(batch_size, len(opened)), 0, shuffle=False, drop_remainder=False, epoch=0)

@@ -1,11 +1,16 @@
 """Near-copies in a folder of images."""
 
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from keras_ssl.check_number import check_number
+from keras_ssl.data.selection.first_near import first_near
 from keras_ssl.data.selection.redundancy_reduction import RedundancyReduction
+from keras_ssl.evaluation.open_features import FeatureSet, open_features
 from keras_ssl.workflows.picture_set import PictureSet, whole_rows
 
 __all__ = ["Duplicate", "find_duplicates"]
@@ -35,23 +40,27 @@ class Duplicate:
 
 
 def find_duplicates(
-    data: Any,
+    data: Any = None,
     model: Any = None,
     *,
+    features: str | os.PathLike[str] | None = None,
     threshold: float | None = None,
     image_size: int | None = None,
     batch_size: int = 256,
     accept_license: str | None = None,
 ) -> list[Duplicate]:
-    """Finds groups of images that are near-copies of their first, by `keras_ssl.data.RedundancyReduction`.
+    """Finds groups of images that are near-copies of their first, as `keras_ssl.data.RedundancyReduction` does.
 
     Without a model, difference hashes of 64 bits are compared, which changes of size, compression and brightness leave
-    nearly as they are. With one, features are compared, which see the same thing in two pictures.
+    nearly as they are. With one, features are compared, which see the same thing in two pictures. The features of a
+    million images are best computed once, by `keras_ssl.embed(model, data, out=...)`, and compared from there.
 
     Args:
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images; or a
-            `tf.data.Dataset` of images.
+            `tf.data.Dataset` of images. Defaults to None, for `features`.
         model: as for `keras_ssl.embed`. Defaults to None: hashes are compared.
+        features: the .npz file or the folder that `keras_ssl.embed` wrote, in the place of `data` and `model`. It is
+            read in blocks. Defaults to None.
         threshold: the largest distance of near-copies: bits of 64 for hashes, 1 - cosine for features. Defaults to
             None: 1 bit, or 0.01.
         image_size: as for `keras_ssl.embed`. Defaults to None.
@@ -72,6 +81,13 @@ def find_duplicates(
     >>> [(found.group, found.kept, found.row) for found in find_duplicates(images)]
     [(1, True, 1), (1, False, 3)]
     """
+    if features is not None:
+        if data is not None or model is not None:
+            raise ValueError(
+                f"`features` stands in the place of `data` and `model`. Received: features={os.fspath(features)!r} and "
+                f"{'data' if model is None else 'model'}"
+            )
+        return duplicates_among(open_features(features), threshold)
     pictures = PictureSet(data)
     return duplicates_of(pictures, model, threshold, image_size, batch_size, accept_license)
 
@@ -90,16 +106,32 @@ def duplicates_of(
         parts, decoded = zip(*pictures.batches(), strict=True)
         rows = np.flatnonzero(np.concatenate(decoded))
         described = np.concatenate([compared.describe(part) for part in parts])[rows]
-    else:
-        compared = RedundancyReduction("embedding", _COSINE if threshold is None else threshold)
-        features = pictures.features(model, image_size, batch_size, accept_license)
-        rows = whole_rows(features)
-        described = compared.describe(features[rows])
-    originals, distances = compared.originals(described)
+        return _groups(*compared.originals(described), rows, lambda place: pictures.names[rows[place]])
+    features = pictures.features(model, image_size, batch_size, accept_license)
+    rows = whole_rows(features)
+    whole = features if len(rows) == len(features) else features[rows]
+    near = first_near(whole, _cosine(threshold))
+    return _groups(*near, rows, lambda place: pictures.names[rows[place]])
+
+
+def duplicates_among(features: FeatureSet, threshold: float | None) -> list[Duplicate]:
+    """As `find_duplicates`, of opened features."""
+    return _groups(*first_near(features, _cosine(threshold)), features.numbers, features.name)
+
+
+def _cosine(threshold: float | None) -> float:
+    return check_number("threshold", _COSINE if threshold is None else threshold, 0.0)
+
+
+def _groups(
+    originals: np.ndarray, distances: np.ndarray, rows: np.ndarray, name: Callable[[int], str]
+) -> list[Duplicate]:
     counts = np.bincount(originals, minlength=len(originals))
-    found: list[Duplicate] = []
-    for group, first in enumerate(np.flatnonzero(counts > 1).tolist(), start=1):
-        for place in np.flatnonzero(originals == first).tolist():
-            row = int(rows[place])
-            found.append(Duplicate(group, place == first, float(distances[place]), pictures.names[row], row))
+    order = np.argsort(originals, kind="stable")
+    order = order[counts[originals[order]] > 1]
+    groups = np.unique(originals[order], return_inverse=True)[1] + 1
+    found = []
+    for group, place in zip(groups.tolist(), order.tolist(), strict=True):
+        first, distance = bool(originals[place] == place), float(distances[place])
+        found.append(Duplicate(group, first, distance, name(place), int(rows[place])))
     return found

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from keras_ssl.data.band_folder import band_square
 from keras_ssl.data.image_header import read_header
 from keras_ssl.data.other_image import other_image
 from keras_ssl.evaluation.extract_features import extract_features
-from keras_ssl.evaluation.knn import nearest_neighbors
-from keras_ssl.evaluation.validation import l2_normalized
+from keras_ssl.evaluation.find_neighbors import find_neighbors
+from keras_ssl.evaluation.open_features import open_features
 from keras_ssl.layers.pixel_scale import check_value_range
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
@@ -53,7 +52,8 @@ def search(
 
     Args:
         query: path of an image file, or an array `[H, W, C]` of the size and type of the model's images.
-        features: the .npz file that `keras_ssl.embed(model, data, out=...)` wrote, by the same model.
+        features: the .npz file or the folder that `keras_ssl.embed(model, data, out=...)` wrote, by the same model. It
+            is read in blocks.
         model: as for `keras_ssl.embed`.
         count: number of results, at most as many as there are features. Defaults to 10.
         image_size: side to which a file is resized, as for `keras_ssl.embed`. Defaults to None.
@@ -73,7 +73,7 @@ def search(
         print(found.similarity, found.name)
     ```
     """
-    names, gallery = read_features(features)
+    gallery = open_features(features)
     encoder, settings = encoder_of(model, accept_license)
     image = query if hasattr(query, "shape") else read_image(query, settings.given(image_size))
     wanted = extract_features(encoder, np.asarray(image)[np.newaxis], 1)
@@ -83,34 +83,11 @@ def search(
             f"Received: features={os.fspath(features)!r} with {gallery.shape[1]}"
         )
     count = min(check_integer("count", count, 1), len(gallery))
-    near, nearest = nearest_neighbors(l2_normalized(wanted), l2_normalized(gallery), count)
+    near, nearest = find_neighbors(wanted, gallery, count)
     return [
-        Found(rank, float(similarity), names[row], int(row))
+        Found(rank, float(similarity), gallery.name(row), int(row))
         for rank, (similarity, row) in enumerate(zip(near[0], nearest[0], strict=True), start=1)
     ]
-
-
-def read_features(path: str | os.PathLike[str]) -> tuple[list[str], np.ndarray]:
-    """Names and features of a file that `keras_ssl.embed` wrote.
-
-    Raises:
-        ValueError: if it is none.
-    """
-    try:
-        with np.load(Path(user_path(path)), allow_pickle=False) as file:
-            names, features = file["names"], file["features"]
-    except Exception as error:  # damage, another format: each layer has errors of its own
-        reason = f"{type(error).__name__}: {error}"
-        raise ValueError(
-            f"`features` must be an .npz file that `keras-ssl embed` wrote ({reason}). "
-            f"Received: features={os.fspath(path)!r}"
-        ) from error
-    if features.ndim != 2 or len(names) != len(features) or not len(features):
-        raise ValueError(
-            f"`features` must hold a name for each row of features. Received: features={os.fspath(path)!r} with "
-            f"{len(names)} names, features of shape {features.shape}"
-        )
-    return [str(name) for name in names], features
 
 
 def read_image(path: str | os.PathLike[str], settings: FileSettings) -> np.ndarray:

@@ -70,6 +70,31 @@ def test_search(folder):
     assert wrong.returncode == 1 and "--query must be an image file" in wrong.stderr and "Traceback" not in wrong.stderr
 
 
+def test_a_folder_of_shards(folder):
+    line = ["embed", "photos", "--model=barlow_digits", "--out=shards", "--shard-size=20"]
+    for place in ("1/2", "0/2"):
+        done = keras_ssl_command(*line, f"--shard={place}", cwd=folder)
+        assert done.returncode == 0, done.stderr
+    assert len(list((folder / "shards").glob("*.npz"))) == 4
+    done = keras_ssl_command(
+        "search", "photos/005.png", "--in=shards", "--model=barlow_digits", "--count=4", cwd=folder
+    )
+    assert done.returncode == 0 and "005.png" in done.stdout, done.stderr
+    line = ["find-duplicates", "--in=shards", "--threshold=1e-6", "--out=found.csv"]
+    done = keras_ssl_command(*line, "--images=photos", "--report=found.html", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "3 of 63 images are near-copies of 3 others." in done.stdout
+    names = [row["name"] for row in table(folder / "found.csv")]
+    assert names == ["000.png", "060.png", "001.png", "061.png", "002.png", "062.png"]
+    assert len(list(page(folder / "found.html").all("img"))) == 6
+    for wrong, message in (
+        (["find-duplicates", "--in=shards", "--model=barlow_digits"], "--features replaces data and model"),
+        (["embed", "photos", "--model=barlow_digits", "--out=shards", "--shard=3"], "--shard must be i/n"),
+    ):
+        done = keras_ssl_command(*wrong, cwd=folder)
+        assert done.returncode == 1 and message in done.stderr and "Traceback" not in done.stderr, done.stderr
+
+
 def test_choose_labels_and_go_on(folder):
     line = ["choose-labels", "photos", "--model=barlow_digits", "--count=8"]
     done = keras_ssl_command(*line, "--out=first.csv", "--report=first.html", cwd=folder)

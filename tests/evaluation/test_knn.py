@@ -1,4 +1,3 @@
-import sys
 import tracemalloc
 
 import numpy as np
@@ -6,7 +5,6 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from keras_ssl.evaluation import knn_accuracy, knn_predict
-from keras_ssl.evaluation.knn import nearest_neighbors
 
 
 def data(train=300, test=120, dimensions=8, classes=5, seed=0):
@@ -61,31 +59,6 @@ def test_a_close_neighbor_outweighs_two_far_ones():
     features = [[1.0, 0.0], [0.5, 0.75**0.5], [0.5, -(0.75**0.5)]]
     assert knn_predict(features, [0, 1, 1], [[1.0, 0.0]], k=3, temperature=0.5) == [0]
     assert knn_predict(features, [0, 1, 1], [[1.0, 0.0]], k=3, temperature=1.0) == [1]
-
-
-@pytest.mark.parametrize(("block", "rows"), [(1, 1), (40 * 7, 7), (100 * 500, 500)])
-def test_blocks_change_nothing(monkeypatch, block, rows):
-    """Tiles of k, 40 and 100 keys."""
-    features, labels, queries, _ = data()
-    whole = knn_predict(features, labels, queries)
-    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", block)
-    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_ROWS", rows)
-    np.testing.assert_array_equal(knn_predict(features, labels, queries), whole)
-
-
-@pytest.mark.parametrize("order", ["random", "ascending", "descending"])
-@pytest.mark.parametrize("k", [1, 3, 10])
-def test_neighbors_of_many_tiles(monkeypatch, order, k):
-    """Small integers: exact products, most of them equal to another."""
-    rng = np.random.default_rng(0)
-    keys, queries = rng.integers(-2, 3, (200, 3)).astype("float32"), rng.integers(-2, 3, (15, 3)).astype("float32")
-    if order != "random":  # the worst case: in every tile, much exceeds what was found before
-        keys = keys[np.argsort(keys @ queries[0] * (1 if order == "ascending" else -1), kind="stable")]
-    monkeypatch.setattr(sys.modules[knn_predict.__module__], "_BLOCK", 12 * 256)
-    near, nearest = nearest_neighbors(queries, keys, k)
-    expected = np.argsort(-(queries @ keys.T), axis=1, kind="stable")[:, :k]
-    np.testing.assert_array_equal(nearest, expected)
-    np.testing.assert_array_equal(near, np.take_along_axis(queries @ keys.T, expected, axis=1))
 
 
 def test_no_matrix_of_all_distances():

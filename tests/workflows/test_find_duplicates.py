@@ -56,6 +56,18 @@ def test_by_features_of_a_model():
     ]
 
 
+def test_features_in_files_stand_in_for_data_and_model(tmp_path):
+    images, _ = keras_ssl.data.colored_digits("train", count=20)
+    images = np.concatenate([images, images[[4, 9, 4]]])
+    keras_ssl.embed("barlow_digits", images, out=tmp_path / "features", shard_size=6)
+    found = find_duplicates(features=tmp_path / "features", threshold=1e-6)
+    assert found == find_duplicates(images, "barlow_digits", threshold=1e-6) and len(found) == 5
+    with pytest.raises(ValueError, match="`features` stands in the place of `data` and `model`. Received: features="):
+        find_duplicates(images, features=tmp_path / "features")
+    with pytest.raises(ValueError, match="`threshold`"):
+        find_duplicates(features=tmp_path / "features", threshold=-1.0)
+
+
 @pytest.mark.once
 def test_files_that_cannot_be_decoded_are_left_out(folder, tmp_path):
     for name in ("03.png", "30.png"):

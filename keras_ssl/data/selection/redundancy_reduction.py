@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_ssl.check_number import check_number
 from keras_ssl.data.selection.checks import check_features, unit_rows
+from keras_ssl.data.selection.first_near import first_near
 from keras_ssl.losses.numeric import check_integer
 
 __all__ = ["RedundancyReduction"]
@@ -94,6 +95,12 @@ class RedundancyReduction:
             Int64 `[N]`, the number of the kept sample, its own for one that is kept; and float64 `[N]`, the distance
             to it.
         """
+        if self.method == "embedding":
+            return first_near(described, self.threshold, unit=True)
+        if self.method == "hash":  # a bit that differs is 2 / bits of the distance of vectors of 1 and -1
+            bits = described.shape[1]
+            originals, distances = first_near(2 * described.astype("int8") - 1, self.threshold * 2 / bits)
+            return originals, distances * bits / 2
         originals = np.full(len(described), -1, "int64")
         distances = np.zeros(len(described))
         for index in range(len(described)):
