@@ -186,7 +186,8 @@ def main(_: list[str]) -> None:
         "(JAX): N samples of the global batch, D the projector's width; small terms of batch normalization are "
         f"among the constants. Taken to a ResNet-50 (gradient {RESNET50_BYTES / 1e6:.0f} MB) with {PER_DEVICE} images "
         f"on each of W GPUs, the paper's D, and a step of {STEP_SECONDS} s: the share of W times one GPU's speed, if "
-        "nothing that is sent overlaps with computing. A ring; no latency."
+        "nothing that is sent overlaps with computing. A ring; no latency. The fit is to batches and widths of "
+        f"{' and '.join(map(str, BATCHES))}: a compiler may divide a larger program in another way."
     )
     command = "Written by `python benchmarks/communication.py`."
     publish(OUTPUT.value, f"{text}\n\n{markdown(header, rows)}\n{command}\n")
