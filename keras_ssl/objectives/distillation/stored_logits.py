@@ -57,7 +57,8 @@ class StoredLogits:
                 f"{numbers.min()} to {numbers.max()}"
             )
 
-    def config(self) -> dict[str, str]:
+    @property
+    def argument(self) -> dict[str, str]:
         """What `as_teacher` makes the same table of.
 
         Raises:
