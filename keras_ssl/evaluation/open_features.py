@@ -38,6 +38,15 @@ class FeatureSet:
 
     Raises:
         ValueError: if a file is damaged, or holds no features with a name for each.
+
+    Example:
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp(), "features.npz")
+    >>> np.savez(path, features=np.eye(3, 4, dtype="float32"), names=["a.jpg", "b.jpg", "c.jpg"])
+    >>> features = FeatureSet([path])
+    >>> features.shape, features.names[1], features[1].tolist()
+    ((3, 4), 'b.jpg', [0.0, 1.0, 0.0, 0.0])
     """
 
     ndim = 2
