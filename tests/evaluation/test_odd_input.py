@@ -36,6 +36,7 @@ FEATURES = {
     "cka": lambda x, y: e.cka(x, x[::-1]),
     "feature_std": lambda x, y: e.feature_std(x),
     "few_shot": lambda x, y: e.few_shot(x, y, ways=2, shots=1, queries=2, episodes=5).accuracy,
+    "find_neighbors": lambda x, y: e.find_neighbors(x, x, k=1)[0],
     "intrinsic_dimension": lambda x, y: e.intrinsic_dimension(x, y, x, y),
     "knn_accuracy": lambda x, y: e.knn_accuracy(x, y, x, y, k=1),
     "knn_predict": lambda x, y: np.unique(y, return_inverse=True)[1][e.knn_predict(x, np.arange(len(x)), x, k=1)],
