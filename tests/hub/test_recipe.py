@@ -67,7 +67,9 @@ def test_the_best_known_methods_have_recipes_at_224_pixels(name):
 
 def test_an_unknown_base_is_named(tmp_path):
     (tmp_path / "mine.toml").write_text('extends = "numbers"')
-    with pytest.raises(ValueError, match="`extends` must be one of digits, few_labels. Received: extends='numbers'"):
+    with pytest.raises(
+        ValueError, match="`extends` must be one of digits, few_labels, imagenet. Received: extends='numbers'"
+    ):
         Recipe.read(tmp_path / "mine.toml")
 
 
