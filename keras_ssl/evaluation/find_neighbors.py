@@ -30,7 +30,7 @@ def find_neighbors(
         features: `[N, D]`, any floating type, or what `keras_ssl.evaluation.open_features` gives.
         k: number of neighbors, at most N. Defaults to 10.
         memory: bytes for blocks of queries and features, beside the arguments, the results and 16 MB for each core.
-            Fewer mean more passes over the features where there are many queries. Defaults to 1 GiB.
+            Fewer mean more passes over the features where there are many queries. Defaults to 1073741824 (1 GiB).
 
     Returns:
         Similarities, float32 (or float64) `[M, k]`, the largest first; and the features' numbers, int64 `[M, k]`.
