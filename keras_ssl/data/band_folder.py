@@ -13,7 +13,7 @@ from keras_ssl.data import band_file
 from keras_ssl.data.band_file import BandShape, band_shape, looks_like_stacks, read_bands, to_unit
 from keras_ssl.data.image_folder import DAMAGED, UPRIGHT, ImageFolder
 from keras_ssl.data.image_listing import ImageListing, image_extensions
-from keras_ssl.data.image_source import MAX_DAMAGED, ImageBatch
+from keras_ssl.data.image_source import MAX_DAMAGED, ImageBatch, tensorflow_as_reader
 from keras_ssl.layers.pixel_scale import check_value_range, range_of
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.messages import warn
@@ -152,6 +152,7 @@ def open_folder(
         ValueError: as `ImageFolder` and `BandFolder`; for a `value_range` of photographs.
         ImportError: as `BandFolder`.
     """
+    tensorflow_as_reader()  # says what is missing before a folder is looked through
     if bands is not None or holds_stacks(path):
         return BandFolder(path, size, bands, value_range, labelled, max_damaged)
     if value_range is not None:
