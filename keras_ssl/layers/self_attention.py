@@ -91,7 +91,7 @@ class SelfAttention(keras.layers.Layer):
         causal = self.causal if causal is None else causal
         added = int(isinstance(tokens, int) and tokens % 2 and _fuses_even_lengths(self.compute_dtype))
         if not added and not causal:
-            mixed = ops.dot_product_attention(query, key, value, scale=1.0)
+            mixed = _attend(query, key, value)
             return ops.reshape(mixed, (-1, tokens, width // 3))
         # One token more where the length is odd, which nobody looks at.
         query, key, value = (ops.pad(part, ((0, 0), (0, added), (0, 0), (0, 0))) for part in (query, key, value))
@@ -100,7 +100,7 @@ class SelfAttention(keras.layers.Layer):
         if causal:
             seen = ops.logical_and(seen, places[None] <= places[:, None])
         seen = seen[None, None]
-        mixed = ops.dot_product_attention(query, key, value, mask=seen, scale=1.0)[:, :tokens]
+        mixed = _attend(query, key, value, seen)[:, :tokens]
         return ops.reshape(mixed, (-1, tokens, width // 3))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -110,6 +110,23 @@ class SelfAttention(keras.layers.Layer):
         config = {**super().get_config(), "heads": self.heads}
         # Only where they are on, so that files of models without them stay as they are.
         return config | {name: True for name in ("qk_norm", "causal") if getattr(self, name)}
+
+
+def _attend(query: Tensor, key: Tensor, value: Tensor, seen: Tensor | None = None) -> Tensor:
+    """Attention of queries that are scaled already; `seen` says which tokens see which."""
+    ops, dtype = keras.ops, keras.backend.standardize_dtype(value.dtype)
+    if _is_refused(dtype):
+        query, key, value = (ops.cast(part, "float32") for part in (query, key, value))
+    return ops.cast(ops.dot_product_attention(query, key, value, mask=seen, scale=1.0), dtype)
+
+
+def _is_refused(dtype: str) -> bool:
+    """Whether a compiled program may not have attention of this type: float16 where JAX runs on a processor."""
+    if keras.backend.backend() != "jax" or dtype != "float16":
+        return False
+    import jax
+
+    return jax.default_backend() == "cpu"
 
 
 def _fuses_even_lengths(dtype: str) -> bool:

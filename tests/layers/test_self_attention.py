@@ -82,3 +82,20 @@ def test_the_token_that_makes_a_length_even_is_not_seen(monkeypatch):
     )
     np.testing.assert_allclose(keras.ops.convert_to_numpy(layer(qkv)), expected, atol=1e-6)
     assert lengths == [6]
+
+
+def test_float16_compiles():
+    """JAX has no compiled attention of float16 on a processor: it is computed in float32 there."""
+    layer = SelfAttention(2, dtype="float16")
+    qkv = np.random.default_rng(0).standard_normal((2, 5, 24)).astype("float16")
+    if keras.backend.backend() == "jax":
+        import jax
+
+        run = jax.jit(lambda x: layer(x))
+    else:
+        run = layer
+    result = run(keras.ops.convert_to_tensor(qkv))
+    assert keras.backend.standardize_dtype(result.dtype) == "float16"
+    expected = SelfAttention(2)(qkv.astype("float32"))
+    got, expected = (keras.ops.convert_to_numpy(array).astype("float32") for array in (result, expected))
+    np.testing.assert_allclose(got, expected, atol=5e-3)
