@@ -1,6 +1,6 @@
 """What vision transformers share: the blocks, and the pooled output."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from keras_ssl.layers.layer_scale import LayerScale
 from keras_ssl.layers.rms_norm import RMSNorm
 from keras_ssl.layers.self_attention import SelfAttention
 from keras_ssl.layers.swiglu import SwiGLU
+from keras_ssl.losses.numeric import check_integer, check_positive
 from keras_ssl.typing import Tensor
 
 VARIANTS = {  # width, depth, heads
@@ -26,6 +27,47 @@ VARIANTS = {  # width, depth, heads
     "g": (1536, 40, 24),
 }
 MLPS = (*ACTIVATIONS, "swiglu")
+
+
+def trunk_sizes(variant: str, sizes: Mapping[str, int | None]) -> tuple[int, int, int]:
+    """Width, depth and heads: those given in `sizes` by these names, and of the variant where they are None.
+
+    Raises:
+        ValueError: for an unknown variant, or a size that is no integer of at least 1.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
+    width, depth, heads = (
+        usual if value is None else check_integer(name, value, 1)
+        for (name, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
+    )
+    return width, depth, heads
+
+
+def check_residual(layer_scale: float | None, drop_path: float) -> None:
+    """Raises a `ValueError` where one of them is out of range."""
+    if layer_scale is not None:
+        check_positive("layer_scale", layer_scale)
+    if not 0.0 <= drop_path < 1.0:
+        raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
+
+
+def check_holds_patch(input_shape: Sequence[int | None], patch_size: int) -> None:
+    """Raises a `ValueError` where images `(height, width, channels)` are known to be smaller than a patch."""
+    if any(side is not None and side < patch_size for side in input_shape[:2]):
+        raise ValueError(f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}")
+
+
+def patch_embedding(images: Tensor, width: int, patch_size: int) -> Tensor:
+    """A linear map of each patch of images `[N, H, W, C]`: `[N, H / patch_size, W / patch_size, width]`."""
+    return keras.layers.Conv2D(
+        width,
+        patch_size,
+        patch_size,
+        data_format="channels_last",
+        kernel_initializer=SmallNormal(),
+        name="patch_embedding",
+    )(images)
 
 
 def added(

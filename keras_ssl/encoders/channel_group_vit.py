@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.encoders._trunk import VARIANTS, Trunk, hidden_width, norm, pool
+from keras_ssl.encoders._trunk import Trunk, hidden_width, norm, pool, trunk_sizes
 from keras_ssl.encoders.group_tokens import GroupTokens, check_channel_groups
 from keras_ssl.encoders.vit import ViT
 from keras_ssl.losses.numeric import check_integer, check_positive
@@ -65,13 +65,8 @@ class ChannelGroupViT(keras.Model):
         name: str | None = None,
     ) -> None:
         groups = check_channel_groups(channel_groups)
-        if variant not in VARIANTS:
-            raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
-        dim, blocks, head_count = (
-            usual if value is None else check_integer(key, value, 1)
-            for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
-        )
+        dim, blocks, head_count = trunk_sizes(variant, sizes)
         if dim % head_count:
             raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
         if dim % 4:

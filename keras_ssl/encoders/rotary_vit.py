@@ -6,9 +6,20 @@ from typing import Any
 import keras
 
 from keras_ssl.encoders._blocks import check_image_arguments
-from keras_ssl.encoders._trunk import MLPS, NORMS, VARIANTS, Trunk, block_outputs, hidden_width, make_norm, pool
+from keras_ssl.encoders._trunk import (
+    MLPS,
+    NORMS,
+    Trunk,
+    block_outputs,
+    check_holds_patch,
+    check_residual,
+    hidden_width,
+    make_norm,
+    patch_embedding,
+    pool,
+    trunk_sizes,
+)
 from keras_ssl.encoders.rotary_tokens import RotaryPositions, RotaryTokens
-from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.vit import ViT
 from keras_ssl.layers.rotary_embedding import CONVENTIONS, RotaryEmbedding
@@ -115,13 +126,8 @@ class RotaryViT(keras.Model):
         channels: int | None = None,
         name: str | None = None,
     ) -> None:
-        if variant not in VARIANTS:
-            raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
-        dim, blocks, head_count = (
-            usual if value is None else check_integer(key, value, 1)
-            for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
-        )
+        dim, blocks, head_count = trunk_sizes(variant, sizes)
         if dim % (4 * head_count):
             raise ValueError(f"`heads` must divide the width, {dim}, into multiples of 4. Received: heads={head_count}")
         patch_size = check_integer("patch_size", patch_size, 1)
@@ -139,30 +145,17 @@ class RotaryViT(keras.Model):
                 "`registers` and the class token must be a multiple of 4 for rotary='capi'. "
                 f"Received: registers={registers}, class_token={class_token}"
             )
-        if layer_scale is not None:
-            check_positive("layer_scale", layer_scale)
-        if not 0.0 <= drop_path < 1.0:
-            raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
+        check_residual(layer_scale, drop_path)
         image_shape = check_image_arguments(input_shape, pooling, _POOLINGS, channels)
         if not class_token and pooling in ("class", "class_mean"):
             raise ValueError(
                 "`pooling` must be 'mean' or None where there is no class token. "
                 f"Received: pooling={pooling!r}, class_token={class_token}"
             )
-        if any(side is not None and side < patch_size for side in image_shape[:2]):
-            raise ValueError(
-                f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
-            )
+        check_holds_patch(input_shape, patch_size)
 
         inputs = keras.Input(image_shape, name="images")
-        patches = keras.layers.Conv2D(
-            dim,
-            patch_size,
-            patch_size,
-            data_format="channels_last",
-            kernel_initializer=SmallNormal(),
-            name="patch_embedding",
-        )(inputs)
+        patches = patch_embedding(inputs, dim, patch_size)
         positions = RotaryPositions(prefix, rotary, name="positions")(patches)
         x = RotaryTokens(registers, class_token, name="tokens")(patches)
         shared = RotaryEmbedding(head_count, rotary, rotary_base, name="rope") if rotary != "capi" else None

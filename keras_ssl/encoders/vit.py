@@ -6,8 +6,19 @@ from typing import Any
 import keras
 
 from keras_ssl.encoders._blocks import check_image_arguments
-from keras_ssl.encoders._trunk import MLPS, VARIANTS, Trunk, attention_pooled, block_outputs, hidden_width, norm, pool
-from keras_ssl.encoders.small_normal import SmallNormal
+from keras_ssl.encoders._trunk import (
+    MLPS,
+    Trunk,
+    attention_pooled,
+    block_outputs,
+    check_holds_patch,
+    check_residual,
+    hidden_width,
+    norm,
+    patch_embedding,
+    pool,
+    trunk_sizes,
+)
 from keras_ssl.encoders.token_encoder import kept_tokens
 from keras_ssl.encoders.token_sequence import TokenSequence
 from keras_ssl.layers.uniform_draws import UniformDraws
@@ -116,13 +127,8 @@ class ViT(keras.Model):
         channels: int | None = None,
         name: str | None = None,
     ) -> None:
-        if variant not in VARIANTS:
-            raise ValueError(f"`variant` must be one of {sorted(VARIANTS)}. Received: variant={variant!r}")
         sizes = {"width": width, "depth": depth, "heads": heads}
-        dim, blocks, head_count = (
-            usual if value is None else check_integer(key, value, 1)
-            for (key, value), usual in zip(sizes.items(), VARIANTS[variant], strict=True)
-        )
+        dim, blocks, head_count = trunk_sizes(variant, sizes)
         if dim % head_count:
             raise ValueError(f"`heads` must divide the width, {dim}. Received: heads={head_count}")
         patch_size = check_integer("patch_size", patch_size, 1)
@@ -132,30 +138,17 @@ class ViT(keras.Model):
         if mlp not in MLPS:
             raise ValueError(f"`mlp` must be one of {MLPS}. Received: mlp={mlp!r}")
         check_positive("mlp_ratio", mlp_ratio)
-        if layer_scale is not None:
-            check_positive("layer_scale", layer_scale)
-        if not 0.0 <= drop_path < 1.0:
-            raise ValueError(f"`drop_path` must lie in [0, 1). Received: drop_path={drop_path}")
+        check_residual(layer_scale, drop_path)
         image_shape = check_image_arguments(input_shape, pooling, _POOLINGS, channels)
         if not class_token and pooling in ("class", "class_mean"):
             raise ValueError(
                 "`pooling` must be 'mean', 'attention' or None where there is no class token. "
                 f"Received: pooling={pooling!r}, class_token={class_token}"
             )
-        if any(side is not None and side < patch_size for side in image_shape[:2]):
-            raise ValueError(
-                f"`input_shape` must hold a patch of {patch_size} pixels. Received: input_shape={input_shape}"
-            )
+        check_holds_patch(input_shape, patch_size)
 
         inputs = keras.Input(image_shape, name="images")
-        x = keras.layers.Conv2D(
-            dim,
-            patch_size,
-            patch_size,
-            data_format="channels_last",
-            kernel_initializer=SmallNormal(),
-            name="patch_embedding",
-        )(inputs)
+        x = patch_embedding(inputs, dim, patch_size)
         x = TokenSequence(
             image_size // patch_size,
             registers,
