@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
             no_arguments(argv)
             if _DATA.value is not None or _MODEL.value is not None:
                 raise ValueError(
-                    f"`features` stands in the place of data and model. Received: features={_FEATURES.value!r}"
+                    f"`features` replaces data and model. Received: features={_FEATURES.value!r}"
                 )
             features = open_features(_FEATURES.value)
             total, read = len(features), None
