@@ -61,9 +61,7 @@ def main(argv: list[str]) -> None:
         else:
             no_arguments(argv)
             if _DATA.value is not None or _MODEL.value is not None:
-                raise ValueError(
-                    f"`features` replaces data and model. Received: features={_FEATURES.value!r}"
-                )
+                raise ValueError(f"`features` replaces data and model. Received: features={_FEATURES.value!r}")
             features = open_features(_FEATURES.value)
             total, read = len(features), None
             found = duplicates_among(features, _THRESHOLD.value)
