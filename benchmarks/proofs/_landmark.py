@@ -1,4 +1,4 @@
-"""What the proofs of the landmark objectives share: kNN accuracy against the untrained encoder, SimCLR beside it."""
+"""What the proofs of the landmark objectives share: accuracy against the untrained encoder, SimCLR beside it."""
 
 from functools import cache
 from typing import Any

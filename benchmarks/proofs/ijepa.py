@@ -1,11 +1,11 @@
-"""Linear and kNN accuracy of a small vision transformer: untrained, by I-JEPA, and by SimCLR, in 10 epochs each."""
+"""Linear and kNN accuracy of a small vision transformer: untrained, and by I-JEPA in 40 epochs of batches of 32."""
 
-from benchmarks.proofs._landmark import compare
+from benchmarks.proofs._landmark import beside_untrained
 
 NAME = "I-JEPA"
 MEASURE = "accuracy"  # the higher, the better
-METHOD, BASELINE = "kNN, I-JEPA", "kNN, untrained"
+METHOD, BASELINE = "linear, I-JEPA", "linear, untrained"
 
 
 def run(seed: int) -> dict[str, float]:
-    return compare("I-JEPA", "ijepa_digits", seed, epochs=10)
+    return beside_untrained("I-JEPA", "ijepa_digits", seed, epochs=40)
