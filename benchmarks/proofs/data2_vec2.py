@@ -1,4 +1,4 @@
-"""Linear and kNN accuracy of a small vision transformer: untrained, and by data2vec 2.0 in 40 epochs of batches of 32."""
+"""Linear and kNN accuracy of a small vision transformer: untrained, by data2vec 2.0 in 40 epochs of batches of 32."""
 
 from benchmarks.proofs._landmark import beside_untrained
 
