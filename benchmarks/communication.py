@@ -1,11 +1,11 @@
 """What devices send one another in a step, by method: `python benchmarks/communication.py`.
 
-Each method's step is compiled by JAX for a few devices of this processor, at two sizes of the batch and two widths of
+Each method's step is compiled by JAX for a few devices of this processor, at three sizes of the batch and two widths of
 the projector, and the collectives are read from the compiled program: no figure here is of a clock. The bytes beside
-those of the gradient are fitted by `a N D + b D^2 + c N^2 + d` (N samples of the global batch, D the width), which
-tells how a method scales; the fit is then taken to a ResNet-50 and the method's own width. A ring of W devices sends
-`2 (W - 1) / W` times the bytes of an all-reduce and `(W - 1) / W` times those of an all-gather. The table goes to
-benchmarks/results/communication.md. About fifteen minutes on two cores.
+those of the gradient are fitted by `a N D + b D^2 + c N^2 + d min(N, D)^2 + e` (N samples of the global batch, D the
+width), no coefficient below zero, which tells how a method scales; the fit is then taken to a ResNet-50 and the
+method's own width. A ring of W devices sends `2 (W - 1) / W` times the bytes of an all-reduce and
+`(W - 1) / W` times those of an all-gather. The table goes to benchmarks/results/communication.md. About twenty minutes on two cores.
 """
 
 import json
@@ -24,13 +24,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from _tables import markdown, publish
 from absl import app, flags
+from scipy.optimize import nnls
 
 DEVICES = flags.DEFINE_integer("devices", 4, "Devices of the compiled program.", lower_bound=2)
 ONLY = flags.DEFINE_list("only", [], "Only these methods.")
 OUTPUT = flags.DEFINE_string("output", "benchmarks/results/communication.md", "The table.")
 CASE = flags.DEFINE_string("case", None, "Method, batch size and width of one program; for its own use.")
 
-BATCHES, WIDTHS = (64, 128), (64, 128)
+BATCHES, WIDTHS = (64, 128, 256), (64, 128)
 # Methods with the width that their papers give the projector.
 METHODS = {
     "SimCLR": 128,
@@ -136,19 +137,25 @@ def measure(method: str) -> tuple[list[Case], str]:
     return cases, scope
 
 
+def _sizes(batch_size: int, width: int) -> list[float]:
+    """What the terms of the fit multiply: of the smaller of two matrices, N x N and D x D, methods may send one."""
+    return [batch_size * width, width**2, batch_size**2, min(batch_size, width) ** 2, 1.0]
+
+
 def fitted(cases: list[Case], values: list[float]) -> np.ndarray:
-    """a, b, c and d of `a N D + b D^2 + c N^2 + d`; exact for four cases."""
-    rows = [[c.batch_size * c.width, c.width**2, c.batch_size**2, 1.0] for c in cases]
-    return np.linalg.lstsq(np.array(rows, "float64"), np.array(values, "float64"), rcond=None)[0]
+    """The coefficients of `_sizes`, none below zero."""
+    rows = np.array([_sizes(case.batch_size, case.width) for case in cases], "float64")
+    scale = rows.max(axis=0)
+    return nnls(rows / scale, np.array(values, "float64"))[0] / scale
 
 
 def at(coefficients: np.ndarray, batch_size: int, width: int) -> float:
-    return max(float(coefficients @ [batch_size * width, width**2, batch_size**2, 1.0]), 0.0)
+    return float(coefficients @ _sizes(batch_size, width))
 
 
 def shown(coefficients: np.ndarray) -> str:
     """The terms that count, in bytes."""
-    names = ("N D", "D^2", "N^2", "")
+    names = ("N D", "D^2", "N^2", "min(N, D)^2", "")
     terms = [f"{value:.3g} {name}".strip() for value, name in zip(coefficients, names, strict=True) if value > 0.05]
     return " + ".join(terms) or "0"
 

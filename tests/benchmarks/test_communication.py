@@ -30,9 +30,18 @@ def test_what_a_ring_of_four_sends(communication, kind, share):
 
 
 def test_the_fit_is_exact(communication):
-    cases = [communication.Case(n, d, 1, 0.0, 0.0) for n in (64, 128) for d in (64, 128)]
+    cases = [communication.Case(n, d, 1, 0.0, 0.0) for n in communication.BATCHES for d in communication.WIDTHS]
     values = [8.0 * c.batch_size * c.width + 3.0 * c.width**2 + 50.0 for c in cases]
     found = communication.fitted(cases, values)
-    np.testing.assert_allclose(found, [8.0, 3.0, 0.0, 50.0], atol=1e-6)
+    np.testing.assert_allclose(found, [8.0, 3.0, 0.0, 0.0, 50.0], atol=1e-6)
     assert communication.at(found, 1000, 10) == pytest.approx(80_350.0)
     assert communication.shown(found) == "8 N D + 3 D^2 + 50"
+
+
+def test_the_smaller_of_two_matrices_is_told_from_the_one_of_all_pairs(communication):
+    cases = [communication.Case(n, d, 1, 0.0, 0.0) for n in communication.BATCHES for d in communication.WIDTHS]
+    found = communication.fitted(cases, [6.0 * min(c.batch_size, c.width) ** 2 for c in cases])
+    assert communication.shown(found) == "6 min(N, D)^2"
+    assert communication.at(found, 32_768, 1024) == pytest.approx(6.0 * 1024**2)
+    pairs = communication.fitted(cases, [6.0 * c.batch_size**2 for c in cases])
+    assert communication.shown(pairs) == "6 N^2"
