@@ -5,7 +5,8 @@ the projector, and the collectives are read from the compiled program: no figure
 those of the gradient are fitted by `a N D + b D^2 + c N^2 + d min(N, D)^2 + e` (N samples of the global batch, D the
 width), no coefficient below zero, which tells how a method scales; the fit is then taken to a ResNet-50 and the
 method's own width. A ring of W devices sends `2 (W - 1) / W` times the bytes of an all-reduce and
-`(W - 1) / W` times those of an all-gather. The table goes to benchmarks/results/communication.md. About twenty minutes on two cores.
+`(W - 1) / W` times those of an all-gather. The table goes to benchmarks/results/communication.md. About twenty minutes
+on two cores.
 """
 
 import json
