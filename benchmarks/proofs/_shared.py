@@ -37,3 +37,21 @@ def features(model: Any) -> Callable[[np.ndarray], np.ndarray]:
     from keras_ssl import evaluation
 
     return lambda images: evaluation.extract_features(model, images)
+
+
+def labels_first(model: Any, data: Any, epochs: int, weight: float, rate: float = 3e-3) -> Any:
+    """A model trained by its labels for half of the epochs, then by unlabeled samples of a weight as well.
+
+    A teacher that has learned nothing yet gives one answer for all samples of a foreign domain, which its student takes
+    over: self-training starts from a model of the source.
+    """
+    import keras
+
+    import keras_ssl
+
+    for share in (0.0, weight):
+        model.unlabeled_weight = share
+        steps = (epochs // 2) * len(data)
+        model.compile(keras.optimizers.Adam(keras_ssl.schedules.WarmupCosine(rate, steps, steps // 20)))
+        model.fit(data, epochs=epochs // 2, verbose=0)
+    return model

@@ -25,10 +25,11 @@ def domains(seed: int) -> tuple[np.ndarray, ...]:
     return x, y, changed(more), changed(x_test), y_test
 
 
-def accuracy(seed: int, **options: Any) -> float:
+def accuracy(seed: int, weight: float = 1.0, **options: Any) -> float:
     import keras
 
     import keras_ssl
+    from benchmarks.proofs._shared import labels_first
 
     x, y, target, x_test, y_test = domains(seed)
     keras.utils.set_random_seed(seed)
@@ -37,15 +38,13 @@ def accuracy(seed: int, **options: Any) -> float:
     )
     streams = {"source": {"x": x, "y": y}, "target": {"x": target}}
     data = keras_ssl.data.from_streams(streams, (1, 1), batch_size=64, seed=seed)
-    steps = 16 * len(data)
-    model.compile(keras.optimizers.Adam(keras_ssl.schedules.WarmupCosine(3e-3, steps, steps // 20)), jit_compile=False)
-    model.fit(data, epochs=16, verbose=0)
+    labels_first(model, data, 16, weight)
     return float((model.predict(x_test, verbose=0).argmax(axis=1) == y_test).mean())
 
 
 def run(seed: int) -> dict[str, float]:
     return {
-        "MaskedImageConsistency": accuracy(seed, mask_ratio=0.5),
+        "MaskedImageConsistency": accuracy(seed, mask_ratio=0.25),
         "whole images": accuracy(seed, mask_ratio=0.0),
-        "source alone": accuracy(seed, mask_ratio=0.5, unlabeled_weight=0.0),
+        "source alone": accuracy(seed, mask_ratio=0.25, weight=0.0),
     }

@@ -47,10 +47,11 @@ def network() -> Any:
     return Model(images, layers.GlobalAveragePooling2D()(x))
 
 
-def error(seed: int, **options: Any) -> float:
+def error(seed: int, weight: float = 1.0) -> float:
     import keras
 
     import keras_ssl
+    from benchmarks.proofs._shared import labels_first
     from keras_ssl import views
 
     rng = np.random.default_rng(seed)
@@ -60,7 +61,7 @@ def error(seed: int, **options: Any) -> float:
     keras.utils.set_random_seed(seed)
     jitter = views.ColorJitter(brightness=0.4, contrast=0.4)
     model = keras_ssl.MultiPathConsistency(
-        network(), points=3, paths=2, views=views.MultiView([views.Identity(), jitter, jitter]), seed=seed, **options
+        network(), points=3, paths=2, views=views.MultiView([views.Identity(), jitter, jitter]), seed=seed
     )
     none = np.full((TRAIN - LABELED, 3, 2), -1.0, "float32")
     streams = {
@@ -68,11 +69,9 @@ def error(seed: int, **options: Any) -> float:
         "unlabeled": {"x": x[LABELED:], "points": none},
     }
     data = keras_ssl.data.from_streams(streams, (1, 3), batch_size=BATCH, seed=seed)
-    rate = keras_ssl.schedules.WarmupCosine(3e-3, STEPS, STEPS // 20)
-    model.compile(keras.optimizers.Adam(rate), jit_compile=False)
-    model.fit(data, epochs=max(1, round(STEPS / len(data))), verbose=0)
+    labels_first(model, data, max(2, round(STEPS / len(data))), weight)
     return float(SIZE * np.mean(np.linalg.norm(model.locate(x_test) - y_test, axis=2)))
 
 
 def run(seed: int) -> dict[str, float]:
-    return {"MultiPathConsistency": error(seed), "labels alone": error(seed, unlabeled_weight=0.0)}
+    return {"MultiPathConsistency": error(seed), "labels alone": error(seed, weight=0.0)}

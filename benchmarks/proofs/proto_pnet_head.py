@@ -35,7 +35,7 @@ def network(weight: float) -> Any:
     step = images
     for width, strides in ((16, 1), (32, 2), (32, 1), (64, 2)):
         step = keras.layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False)(step)
-        step = keras.layers.ReLU()(keras.layers.BatchNormalization()(step))
+        step = keras.layers.ReLU()(keras.layers.BatchNormalization(momentum=0.9)(step))
         maps.append(step)
 
     class Network(keras.Model):
@@ -75,7 +75,7 @@ def run(seed: int) -> dict[str, float]:
         keras.utils.set_random_seed(seed)
         model = network(weight)
         model.compile(keras.optimizers.Adam(2e-3))
-        model.fit(x, y, batch_size=64, epochs=3, verbose=0)
+        model.fit(x, y, batch_size=64, epochs=15, verbose=0)
 
         def places(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             outputs = model.predict(part, batch_size=200, verbose=0)  # noqa: B023

@@ -15,7 +15,7 @@ def run(seed: int) -> dict[str, float]:
     images, truth = digit_scenes("test", seed=seed, count=200)
     found = {}
     for name, options in (("SlotAutoencoder", {"mask_weight": 0.0}), ("SlotCycleConsistency", {})):
-        model = fitted(slot_model(name, seed, **options), {"x": x}, epochs=10)
+        model = fitted(slot_model(name, seed, **options), {"x": x}, epochs=60)
         whole, digits = rand_indices(model.segment(images), truth)
         found |= {name: whole, f"{name}, digits": digits}
     return found

@@ -44,7 +44,7 @@ def run(seed: int) -> dict[str, float]:
         model = keras.Model(inputs, outputs)
         losses = {"classes": keras.losses.SparseCategoricalCrossentropy(from_logits=True), "colors": "mse"}
         model.compile(keras.optimizers.Adam(2e-3), losses, loss_weights={"classes": 1.0, "colors": 10.0})
-        model.fit(x.astype("float32"), {"classes": labels, "colors": colors}, batch_size=64, epochs=8, verbose=0)
+        model.fit(x.astype("float32"), {"classes": labels, "colors": colors}, batch_size=64, epochs=30, verbose=0)
         made = model.predict(x_test.astype("float32"), verbose=0)
         found[f"mIoU, {name}"] = evaluation.mean_iou(made["classes"].argmax(axis=-1), truth)
         found[f"color error, {name}"] = float(np.sqrt(np.square(made["colors"] - colors_test).mean()))
