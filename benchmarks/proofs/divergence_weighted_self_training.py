@@ -11,7 +11,7 @@ METHOD, BASELINE = "DivergenceWeightedSelfTraining", "source alone"
 EPOCHS = 16
 
 
-def accuracy(seed: int, weight: float = 1.0, **options: Any) -> float:
+def accuracy(seed: int, weight: float = 0.3, **options: Any) -> float:
     import keras
 
     import keras_ssl
