@@ -1,10 +1,10 @@
-"""How fast a small vision transformer learns by SimMIM, as it is and with masked token optimization: kNN accuracy, the
-mean of what stands after each second of 10 epochs, so that earlier is higher."""
+"""How fast a small vision transformer learns by SimMIM, as it is and with masked token optimization: linear accuracy,
+the mean of what stands after each tenth of 40 epochs, so that earlier is higher."""
 
 NAME = "MaskedTokenOptimization"
 MEASURE = "accuracy"  # the higher, the better
-METHOD, BASELINE = "mean kNN, MaskedTokenOptimization", "mean kNN, SimMIM"
-EPOCHS = 10
+METHOD, BASELINE = "mean linear, MaskedTokenOptimization", "mean linear, SimMIM"
+EPOCHS = 40
 
 
 def run(seed: int) -> dict[str, float]:
@@ -27,9 +27,9 @@ def run(seed: int) -> dict[str, float]:
         model = recipe.build_model()
         model.compile(recipe.build_optimizer(len(batches)))
         curve = []
-        for epoch in range(0, EPOCHS, 2):
-            model.fit(batches, initial_epoch=epoch, epochs=epoch + 2, verbose=0)
+        for epoch in range(0, EPOCHS, 10):
+            model.fit(batches, initial_epoch=epoch, epochs=epoch + 10, verbose=0)
             features = [model.predict(images, verbose=0) for images in (x[:3000], x_test)]
-            curve.append(evaluation.knn_accuracy(features[0], y[:3000], features[1], y_test))
-        found |= {f"mean kNN, {name}": float(np.mean(curve)), f"last kNN, {name}": curve[-1]}
+            curve.append(evaluation.linear_probe(features[0], y[:3000], features[1], y_test))
+        found |= {f"mean linear, {name}": float(np.mean(curve)), f"last linear, {name}": curve[-1]}
     return found

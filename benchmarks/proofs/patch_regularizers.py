@@ -21,7 +21,10 @@ def run(seed: int) -> dict[str, float]:
     x_test, y_test = colored_digits("test", count=400)
 
     def model_of(epochs: int, *regularizers: dict[str, Any]) -> tuple[Any, int]:
-        recipe = keras_ssl.Recipe.read("dinov2_digits").override(f"training.seed={seed}", f"training.epochs={epochs}")
+        settings = ("training.batch_size=128", "optimizer.learning_rate=2e-3")
+        recipe = keras_ssl.Recipe.read("dinov2_digits").override(
+            f"training.seed={seed}", f"training.epochs={epochs}", *settings
+        )
         sections = {**recipe.sections, "objective": {**recipe.sections["objective"], "regularizers": regularizers}}
         recipe = keras_ssl.Recipe({name: table for name, table in sections.items() if name != "data"})
         model = recipe.build_model()
