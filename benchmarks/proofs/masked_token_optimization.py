@@ -1,5 +1,5 @@
 """How fast a small vision transformer learns by SimMIM, as it is and with masked token optimization: linear accuracy,
-the mean of what stands after each tenth of 40 epochs, so that earlier is higher."""
+the mean of what stands after every ten of 40 epochs, so that earlier is higher."""
 
 NAME = "MaskedTokenOptimization"
 MEASURE = "accuracy"  # the higher, the better
