@@ -26,11 +26,11 @@ def compare(name: str, recipe: str, seed: int, epochs: int) -> dict[str, float]:
     return {f"{kind}, {who}": figures[kind] for kind in ("kNN", "linear") for who, figures in table.items()}
 
 
-def beside_untrained(name: str, recipe: str, seed: int, epochs: int) -> dict[str, float]:
-    """As `compare`, without SimCLR."""
+def beside_untrained(name: str, recipe: str, seed: int, epochs: int, *more: str) -> dict[str, float]:
+    """As `compare`, without SimCLR. `more` are settings of the recipe."""
     import keras_ssl
 
-    settings = (f"training.epochs={epochs}", f"training.seed={seed}")
+    settings = (f"training.epochs={epochs}", f"training.seed={seed}", *more)
     untrained = scores(features(keras_ssl.Recipe.read(recipe).override(*settings).build_model()))
     table = {name: scores(features(trained(recipe, *settings))), "untrained": untrained}
     return {f"{kind}, {who}": figures[kind] for kind in ("kNN", "linear") for who, figures in table.items()}
