@@ -17,7 +17,7 @@ from keras_ssl.hub.parse_text import MAX_TEXT, shown_path
 from keras_ssl.messages import say
 
 PREFIX = "hf://"
-_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
+_NAME = r"(?![^/@]*(?:--|\.\.))[A-Za-z0-9](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?"
 _ADDRESS = re.compile(rf"{PREFIX}({_NAME}/{_NAME})(?:@([A-Za-z0-9][A-Za-z0-9._/-]*))?")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _told: set[str] = set()
@@ -114,7 +114,8 @@ class HuggingFaceRepository:
         try:
             file.check(path, path.stat().st_size, CardFile.of(path, self.folder).sha256)
         except ValueError:
-            Path(os.path.realpath(path)).unlink(missing_ok=True)
+            if path.is_symlink():  # to the content, which the client keeps by its hash
+                Path(path.parent, os.readlink(path)).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             raise
 

@@ -36,7 +36,8 @@ def verify(name_or_path: str | os.PathLike[str], *, cache_dir: str | os.PathLike
 
     Size and sha256 of each file are compared with the card's, or with those of its first download. Where the entry has
     golden features (`export` writes them), the encoder is built, given its weights and run, on the backend and device
-    at hand. Nothing is downloaded, and no code of the entry is run: of a SavedModel, the files are compared.
+    at hand. Nothing is downloaded but the card of a repository of the Hugging Face Hub, and no code of the entry is
+    run: of a SavedModel, the files are compared.
 
     Args:
         name_or_path: as for `load`.

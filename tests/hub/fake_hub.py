@@ -7,8 +7,6 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import pytest
-
 
 class FakeHub:
     """Serves `commits[repository][commit]`, files by name; `branches[repository]` says where a branch is.
@@ -166,19 +164,3 @@ class FakeHub:
         handler.end_headers()
         if handler.command != "HEAD":
             handler.wfile.write(body)
-
-
-@pytest.fixture
-def fake_hub(monkeypatch, cache):
-    """A Hub that the client takes for the real one; the environment's caches and tokens are not used."""
-    constants = pytest.importorskip("huggingface_hub.constants")
-    with FakeHub() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            server.address + "/{repo_id}/resolve/{revision}/{filename}",
-        )
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "no_token"))
-        monkeypatch.setenv("HF_TOKEN", "hf_test")
-        yield server

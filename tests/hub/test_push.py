@@ -6,12 +6,11 @@ from keras_ssl import hub
 from keras_ssl.hub import DownloadError
 from tests.hub.downloads import without_backend
 from tests.hub.entries import run
-from tests.hub.fake_hub import fake_hub  # noqa: F401
 
 pytestmark = without_backend
 
 
-def test_what_was_pushed_is_loaded_by_its_commit(fake_hub, images):  # noqa: F811
+def test_what_was_pushed_is_loaded_by_its_commit(fake_hub, images):
     address = hub.push("barlow_digits", "me/tiny", private=True, progress=False)
     name, commit = address.split("@")
     assert name == "hf://me/tiny" and commit == fake_hub.branches["me/tiny"]["main"]
@@ -25,7 +24,7 @@ def test_what_was_pushed_is_loaded_by_its_commit(fake_hub, images):  # noqa: F81
     np.testing.assert_array_equal(run(keras_ssl.load(address), images), run(keras_ssl.load("barlow_digits"), images))
 
 
-def test_the_hub_is_asked_only_where_it_may_be(fake_hub, monkeypatch):  # noqa: F811
+def test_the_hub_is_asked_only_where_it_may_be(fake_hub, monkeypatch):
     with pytest.raises(ValueError, match="`repository` must be of the form owner/name"):
         hub.push("barlow_digits", "tiny")
     monkeypatch.setenv("KERAS_SSL_OFFLINE", "1")
