@@ -213,9 +213,9 @@ def _copy_trunk(encoder: Any, patches: Any, blocks: Any, last: Any) -> None:
             if layer.name.startswith(f"block{number}_")
         }
         for part, layer in _block_layers(block).items():
-            name, _, third = part.partition(":")
-            if third:  # of a layer that computes several at once, one after the other
-                place, count = (int(number) for number in third.split("/"))
+            name, _, piece = part.partition(":")
+            if piece:  # of a layer that computes several at once, one after the other
+                place, count = map(int, piece.split("/"))
                 _put(layer, [np.split(array, count, axis=-1)[place] for array in weights[name]])
             elif name in weights:  # without a layer scale, the backbone's stays at 1
                 _put(layer, weights[name])
@@ -224,17 +224,15 @@ def _copy_trunk(encoder: Any, patches: Any, blocks: Any, last: Any) -> None:
 def _block_layers(block: Any) -> dict[str, Any]:
     """The layers of a block by the encoder's names; `qkv:0/3` is the first third of `qkv`."""
     if hasattr(block, "mha"):
-        norms, scales, attention = (block.layer_norm_1, block.layer_norm_2), (), block.mha
+        found = {"norm1": block.layer_norm_1, "norm2": block.layer_norm_2}
+        attention = block.mha
     else:
-        norms, scales = (block.norm1, block.norm2), (block.layer_scale1, block.layer_scale2)
+        found = {"norm1": block.norm1, "norm2": block.norm2}
+        found |= {"scale1": block.layer_scale1, "scale2": block.layer_scale2}
         attention = getattr(block.attention, "attention", block.attention)
-    found = {"projection": attention.output_dense}
+    found["projection"] = attention.output_dense
     for place, name in enumerate(("query", "key", "value")):
         found[f"qkv:{place}/3"] = getattr(attention, f"{name}_dense")
-    for number in (1, 2):
-        found[f"norm{number}"] = norms[number - 1]
-        if scales:
-            found[f"scale{number}"] = scales[number - 1]
     mlp = block.mlp
     if hasattr(mlp, "gate_proj"):
         return found | {"mlp1:0/2": mlp.gate_proj, "mlp1:1/2": mlp.up_proj, "mlp2": mlp.down_proj}
