@@ -61,6 +61,8 @@ EXTRAS_REQUIRE = {
         "pytest>=8",
         "pytest-xdist>=3",
         "pillow",
+        "huggingface_hub>=2.0",
+        "keras-hub>=0.32",
         "pyarrow>=17",
         "pydicom>=3.0",
         "tifffile>=2024.1",
@@ -80,6 +82,7 @@ EXTRAS_REQUIRE = {
         "mkdocs-literate-nav>=0.6",
     ],
     "interop": ["keras-hub>=0.32", "keras-cv==0.9.0"],
+    "huggingface": ["huggingface_hub>=2.0"],  # entries in repositories of the Hugging Face Hub
 }
 
 # zoo/ and saved_models/ stand at the top of the source tree, where people look for them, and are installed as

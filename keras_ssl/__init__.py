@@ -31,7 +31,7 @@ from keras_ssl.registry import defer_serialization, list_methods, register
 from keras_ssl.training import SSLModel
 
 if TYPE_CHECKING:
-    from keras_ssl import adaptation, attacks, callbacks, checkpoints, evaluation, hub, testing
+    from keras_ssl import adaptation, attacks, callbacks, checkpoints, evaluation, hub, interop, testing
     from keras_ssl.hub.catalogue import list_models
     from keras_ssl.hub.export import export
     from keras_ssl.hub.heads import load_heads
@@ -56,6 +56,7 @@ __all__ = [
     "evaluation",
     "export",
     "hub",
+    "interop",
     "layers",
     "list_methods",
     "list_models",
@@ -77,7 +78,7 @@ __all__ = [
 defer_serialization()
 
 # Imported when they are first asked for: a saved model and `fit` need none of them, and they take long.
-_PARTS_WHEN_ASKED = ("adaptation", "attacks", "callbacks", "checkpoints", "evaluation", "hub", "testing")
+_PARTS_WHEN_ASKED = ("adaptation", "attacks", "callbacks", "checkpoints", "evaluation", "hub", "interop", "testing")
 _WORKFLOWS_WHEN_ASKED = ("distill", "embed", "pretrain")
 _HUB_WHEN_ASKED = ("Recipe", "export", "list_models", "load", "load_heads", "preprocessing")
 

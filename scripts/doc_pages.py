@@ -29,6 +29,7 @@ GUIDES = {
     "distill": "Distill",
     "evaluate": "Evaluate",
     "export": "Export and serve",
+    "other_libraries": "Hugging Face Hub and keras-hub",
     "optimizers": "Which optimizer",
     "devices": "More than one device",
     "experiment_trackers": "Weights & Biases and MLflow",

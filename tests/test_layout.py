@@ -18,7 +18,7 @@ LAYERS = (
     {"schedules"},
     {"layers"},
     {"encoders", "views", "optimizers"},
-    {"data"},
+    {"data", "interop"},
     {"training"},
     {"objectives", "adaptation", "attacks"},
     {"hub"},

@@ -5,13 +5,16 @@
     keras-ssl zoo fetch NAME... --accept_license=CC-BY-NC-4.0
     keras-ssl zoo verify NAME...        (or --all)
     keras-ssl zoo publish FOLDER NAME...
+    keras-ssl zoo push NAME OWNER/NAME
+    keras-ssl zoo repository NAME FOLDER
     keras-ssl zoo card FILE
 
-A NAME is one that `list` shows, or the folder of an entry. `fetch` downloads the weights. `verify` hashes the files
-that are here and computes the golden features anew; it ends with an error where one is not as it was. `publish` writes
-a folder that any web server can host and that KERAS_SSL_ZOO then names as a mirror; without a NAME, of all entries
-whose weights are here. `card` checks a card and says what it says; where there is no such file, it writes one to fill
-in.
+A NAME is one that `list` shows, the folder of an entry, or hf://OWNER/NAME@REVISION of the Hugging Face Hub. `fetch`
+downloads the weights. `verify` hashes the files that are here and computes the golden features anew; it ends with an
+error where one is not as it was. `publish` writes a folder that any web server can host and that KERAS_SSL_ZOO then
+names as a mirror; without a NAME, of all entries whose weights are here. `push` uploads an entry to a repository of the
+Hugging Face Hub as the user of HF_TOKEN; `repository` writes the folder that it would upload. `card` checks a card and
+says what it says; where there is no such file, it writes one to fill in.
 """
 
 from collections.abc import Callable
@@ -36,6 +39,7 @@ _CACHE_DIR = flags.DEFINE_string(
 )
 _HEADS = flags.DEFINE_bool("heads", False, "For `fetch`: also what is needed to go on pretraining.")
 _MIRROR = flags.DEFINE_string("mirror", None, "Folder or address to download from first.")
+_PRIVATE = flags.DEFINE_bool("private", False, "For `push`: make a repository that only its owner can read.")
 _REQUIRE_HASH = flags.DEFINE_bool("require_hash", False, "For `fetch`: refuse a file without a full sha256.")
 flags.FLAGS.set_gnu_getopt()  # flags may follow names
 
@@ -60,7 +64,7 @@ def list_entries(names: list[str]) -> None:
 
 def show(names: list[str]) -> None:
     _count("show", names, 1, 1)
-    entry = find(names[0])
+    entry = find(names[0], cache_dir=_CACHE_DIR.value)
     here, _ = _here(entry)
     say(card_text(entry.read_card()))
     say(f"  {'here:':<15}{'yes' if here else 'no'}, {entry.folder if here else 'keras-ssl zoo fetch downloads it'}")
@@ -68,7 +72,7 @@ def show(names: list[str]) -> None:
 
 def fetch(names: list[str]) -> None:
     _count("fetch", names, 1)
-    found = [find(name) for name in names]
+    found = [find(name, cache_dir=_CACHE_DIR.value, require_hash=_REQUIRE_HASH.value) for name in names]
     for entry in found:
         check_license(entry.read_card(), _ACCEPT_LICENSE.value)
     for entry in found:
@@ -106,6 +110,31 @@ def publish(names: list[str]) -> None:
     say(f"Published to {names[0]}: {', '.join(written) or 'nothing, since no weights are here'}")
 
 
+def push(names: list[str]) -> None:
+    _count("push", names, 2, 2)
+    address = hub.push(
+        names[0],
+        names[1],
+        private=_PRIVATE.value,
+        accept_license=_ACCEPT_LICENSE.value,
+        cache_dir=_CACHE_DIR.value,
+        mirror=_MIRROR.value,
+    )
+    say(f"Uploaded: keras_ssl.load({address!r})")
+
+
+def repository(names: list[str]) -> None:
+    _count("repository", names, 2, 2)
+    folder = hub.write_repository(
+        names[0],
+        names[1],
+        accept_license=_ACCEPT_LICENSE.value,
+        cache_dir=_CACHE_DIR.value,
+        mirror=_MIRROR.value,
+    )
+    say(f"Written to {folder}: upload it by huggingface_hub, git or the site")
+
+
 def card(names: list[str]) -> None:
     _count("card", names, 1, 1)
     path = Path(user_path(names[0]))
@@ -126,6 +155,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "fetch": fetch,
     "verify": verify,
     "publish": publish,
+    "push": push,
+    "repository": repository,
     "card": card,
 }
 
@@ -133,7 +164,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 def _count(command: str, names: list[str], least: int, most: int | None = None) -> None:
     """Raises where a command is given too few or too many names."""
     if len(names) < least or (most is not None and len(names) > most):
-        wanted = {(0, 0): "no name", (1, 1): "one name"}.get((least, most or 0), "at least one name")
+        exact = {0: "no name", 1: "one name", 2: "two names"}
+        wanted = exact[least] if least == most else "at least one name"
         raise ValueError(f"{command} takes {wanted}. Received: {' '.join(names) or 'none'}")
 
 

@@ -13,11 +13,13 @@ from keras_ssl.hub.heads import head_weights, load_heads
 from keras_ssl.hub.load import load, preprocessing
 from keras_ssl.hub.load_checkpoint import load_checkpoint
 from keras_ssl.hub.publish import publish
+from keras_ssl.hub.push import push
 from keras_ssl.hub.read_run import Run, read_run
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.saved_model_layer import SavedModelLayer
 from keras_ssl.hub.verify import verify
 from keras_ssl.hub.weights import load_weights, named_weights, save_weights
+from keras_ssl.hub.write_repository import write_repository
 
 __all__ = [
     "Card",
@@ -41,8 +43,10 @@ __all__ = [
     "named_weights",
     "preprocessing",
     "publish",
+    "push",
     "read_run",
     "save_weights",
     "verify",
     "write_format",
+    "write_repository",
 ]

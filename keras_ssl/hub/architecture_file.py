@@ -15,7 +15,7 @@ ARCHITECTURE_NAME = "architecture.json"
 _LARGEST = 2**26  # bytes; the configuration of the largest model of keras.applications has half a million
 _DEEPEST = 200
 _KERAS = ("keras", "keras_hub", "keras_cv", "keras_nlp", "builtins")  # what Keras itself looks for classes in
-_OWN = ("keras_ssl.layers", "keras_ssl.encoders", "keras_ssl.adaptation")
+_OWN = ("keras_ssl.layers", "keras_ssl.encoders", "keras_ssl.adaptation", "keras_ssl.interop")
 _NOT_DATA = {  # classes that run code, or read files and programs, that a configuration names
     "__lambda__",
     "FlaxLayer",

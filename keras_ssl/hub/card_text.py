@@ -1,11 +1,23 @@
 """A card in words, for people."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from keras_ssl.hub.card import Card
 from keras_ssl.hub.license_gate import is_non_commercial
 from keras_ssl.layers.pixel_scale import ANY_VALUE
+
+README_NAME = "README.md"
+
+# SPDX names, in small letters and without "-only" and "-or-later", that the Hub has as licenses.
+_HUB_LICENSES = re.compile(
+    r"afl-3\.0|agpl-3\.0|apache-2\.0|artistic-2\.0|bsd-[23]-clause|bsd-3-clause-clear|bsl-1\.0|cc0-1\.0"
+    r"|cc-by-(2\.0|2\.5|3\.0|4\.0)|cc-by-sa-[34]\.0|cc-by-nc-[234]\.0|cc-by-nd-4\.0|cc-by-nc-nd-[34]\.0"
+    r"|cc-by-nc-sa-[234]\.0|cdla-permissive-[12]\.0|cdla-sharing-1\.0|ecl-2\.0|epl-[12]\.0|etalab-2\.0|eupl-1\.[12]"
+    r"|gpl-[23]\.0|isc|lgpl-(2\.1|3\.0)|mit|mpl-2\.0|ms-pl|ncsa|odc-by|odbl|ofl-1\.1|osl-3\.0|postgresql|unlicense"
+    r"|wtfpl|zlib"
+)
 
 
 def card_text(card: Card) -> str:
@@ -41,8 +53,12 @@ def card_text(card: Card) -> str:
     return "\n".join(text)
 
 
-def card_markdown(card: Card) -> str:
+def card_markdown(card: Card, address: str | None = None) -> str:
     """A model card in Markdown, with the header that the Hugging Face Hub reads.
+
+    Args:
+        card: of the entry.
+        address: what `load` takes in the example. Defaults to None: the entry's name.
 
     Example:
 
@@ -50,32 +66,42 @@ def card_markdown(card: Card) -> str:
     >>> print(card_markdown(find("barlow_digits").read_card()).splitlines()[1])
     license: apache-2.0
     """
-    license_name = card.license.lower() if card.license else "unknown"
-    header = [
-        "---",
-        f"license: {license_name}",
-        "library_name: keras_ssl",
-        "tags:",
-        "- self-supervised-learning",
-        "---",
-    ]
     title, *lines = card_text(card).splitlines()
     name, _, description = title.partition(": ")
+    place = address or name
     told = [line.strip().partition(":") for line in lines]
     facts = [(key, value.strip()) for key, _, value in told if key != "file"]
     files = [value.strip() for key, _, value in told if key == "file"]
     measured = [f"| {key} | {value} |" for key, value in card.results.items() if isinstance(value, int | float | str)]
     parts = [
-        "\n".join(header),
+        _front_matter(card),
         f"# {name}",
         description,
-        f"```python\nimport keras_ssl\n\nencoder = keras_ssl.load({name!r})  # or the path of this folder\n```",
+        f"```python\nimport keras_ssl\n\nencoder = keras_ssl.load({place!r})  # or the path of this folder\n```",
         "\n".join(f"- {key}: {value}" for key, value in facts if key != "measured"),
     ]
     if measured:
         parts.append("\n".join(["| measured | value |", "| --- | --- |", *measured]))
     parts.append("\n".join(["Files:", "", *(f"- {file}" for file in files)]))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(card: Card) -> str:
+    """What the Hub reads of a model card: https://huggingface.co/docs/hub/model-cards."""
+    license_name = re.sub(r"-(only|or-later)$", "", card.license.lower()) or "unknown"
+    lines = [f"license: {license_name}"]
+    if license_name != "unknown" and _HUB_LICENSES.fullmatch(license_name) is None:
+        lines = ["license: other", f"license_name: {_tag(card.license)}"]
+    lines.append("library_name: keras_ssl")
+    if card.preprocessing:
+        lines.append("pipeline_tag: image-feature-extraction")
+    tags = ["self-supervised-learning", "keras", card.architecture["name"], card.objective.get("name", "")]
+    return "\n".join(["---", *lines, "tags:", *(f"- {_tag(tag)}" for tag in tags if _tag(tag)), "---"])
+
+
+def _tag(text: Any) -> str:
+    """A text as one word that needs no quotes in YAML."""
+    return re.sub(r"[^a-z0-9.]+", "-", str(text).lower()).strip("-.")
 
 
 def architecture_text(card: Card) -> str:

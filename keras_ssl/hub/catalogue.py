@@ -13,6 +13,7 @@ from keras_ssl.hub.card_file import FIRST_USE, CardFile
 from keras_ssl.hub.card_size import channels_of
 from keras_ssl.hub.download import fetch
 from keras_ssl.hub.environment import cache_folder, environment_mirrors
+from keras_ssl.hub.hugging_face_repository import HuggingFaceRepository, is_hub_address
 from keras_ssl.hub.license_gate import is_non_commercial
 from keras_ssl.hub.not_shipped import why_not_shipped
 from keras_ssl.hub.parse_text import shown_path
@@ -29,10 +30,13 @@ class Entry:
     Args:
         name: what `load` calls it.
         card_path: its card; the files that the card lists lie beside it, or can be downloaded.
+        repository: on the Hugging Face Hub, from which files that should lie beside the card are brought. Defaults to
+            None.
     """
 
     name: str
     card_path: Path
+    repository: HuggingFaceRepository | None = None
 
     @property
     def folder(self) -> Path:
@@ -58,6 +62,8 @@ class Entry:
         the cache as `name/file.name`, and goes by that name in mirrors. For the arguments and errors see
         `keras_ssl.hub.fetch`; `mirror` comes before those of the environment.
         """
+        if self.repository is not None and file.url is None:
+            self.repository.bring(file, progress)
         if self._is_beside(file):
             return file, self.folder
         wanted = self._wanted(file)
@@ -88,6 +94,9 @@ class Entry:
         for file in files:
             if self._is_beside(file):
                 path = self.folder / file.name
+                if self.repository is not None and not path.is_file():
+                    self.repository.check_size(file)
+                    continue
                 try:
                     with open_regular(path) as stream:
                         file.check(path, os.fstat(stream.fileno()).st_size)
@@ -95,6 +104,10 @@ class Entry:
                     raise ValueError(
                         f"A file of the entry cannot be read ({error.strerror}). Received: path={str(path)!r}"
                     ) from error
+
+    def can_download(self, file: CardFile) -> bool:
+        """Whether a file of the card that is not on this machine can be had from elsewhere."""
+        return file.url is not None or self.repository is not None
 
     def _is_beside(self, file: CardFile) -> bool:
         return file.url is None or (file.sha256 != FIRST_USE and os.path.isfile(self.folder / file.name))
@@ -180,15 +193,31 @@ def entries(only: str | None = None) -> dict[str, Entry]:
     return found
 
 
-def find(name_or_path: str | os.PathLike[str]) -> Entry:
-    """The entry of a name of the catalogue, or of the path of an entry's folder.
+def find(
+    name_or_path: str | os.PathLike[str],
+    *,
+    cache_dir: str | os.PathLike[str] | None = None,
+    require_hash: bool = False,
+) -> Entry:
+    """The entry of a name of the catalogue, the path of an entry's folder, or a repository of the Hugging Face Hub.
 
-    A text without a separator is a name if the catalogue has it, else a path.
+    A text without a separator is a name if the catalogue has it, else a path. Of a repository the card is downloaded,
+    unless it is here.
+
+    Args:
+        name_or_path: as for `keras_ssl.load`.
+        cache_dir: as for `keras_ssl.load`.
+        require_hash: whether the address of a repository must name a commit. Defaults to False.
 
     Raises:
         ValueError: if there is none; the message suggests the closest names, or says why a well-known one is missing.
+        ImportError: for the address of a repository, without `huggingface_hub`.
+        DownloadError: if the card cannot be downloaded.
     """
     text = os.fsdecode(name_or_path)
+    if is_hub_address(text):
+        repository = HuggingFaceRepository.at(text, cache_dir, require_hash)
+        return Entry(repository.name.split("/")[1], repository.folder / CARD_NAME, repository)
     named = entries(text)
     if named:
         return named[text]

@@ -17,7 +17,7 @@ from keras_ssl.hub.architecture_file import (
 from keras_ssl.hub.atomic import atomic_folder
 from keras_ssl.hub.card import CARD_NAME, HEADS_NAME, WEIGHTS_NAME, Card, library_encoders
 from keras_ssl.hub.card_file import CardFile
-from keras_ssl.hub.card_text import card_markdown
+from keras_ssl.hub.card_text import README_NAME, card_markdown
 from keras_ssl.hub.golden import GOLDEN_NAME, features_of, golden_bytes, golden_shape
 from keras_ssl.hub.heads import save_heads
 from keras_ssl.hub.parse_text import reason
@@ -33,8 +33,6 @@ from keras_ssl.training import SSLModel
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.training.pixel_input import default_preprocessing
 from keras_ssl.typing import Tensor
-
-README_NAME = "README.md"
 
 
 def export(

@@ -87,7 +87,7 @@ def load_heads(
     ```
     """
     head_weights(model)
-    entry = find(path)
+    entry = find(path, cache_dir=cache_dir, require_hash=require_hash)
     card = entry.read_card()
     check_license(card, accept_license)
     file = card.heads_file

@@ -49,7 +49,11 @@ def load(
     who gives no hash, the first download decides what later ones must be.
 
     Args:
-        name_or_path: a name of `list_models()`, or the folder that `keras_ssl.export` wrote.
+        name_or_path: a name of `list_models()`, the folder that `keras_ssl.export` wrote, or
+            `hf://owner/name@revision`: a repository of the Hugging Face Hub that `keras_ssl.hub.push` wrote (needs
+            `pip install 'keras_ssl[huggingface]'`). A revision of 40 hexadecimal digits is a commit, whose files never
+            change: what is in the cache is read without asking anybody. A branch or tag, or no revision, is looked up
+            each time, and its commit told once.
         image_size: side of the images in pixels, or (height, width): the model then takes images of that size alone,
             for which a vision transformer's positions are interpolated. Defaults to None: any size, where the encoder
             allows.
@@ -73,7 +77,8 @@ def load(
         cache_dir: where downloaded files are kept. Defaults to `keras_ssl.hub.cache_folder()`.
         mirror: a folder or base address to download from, before those of the environment and the publisher's.
         require_hash: whether to refuse a file of which the card has no full sha256; a prefix of it, or an md5, does not
-            do (see `keras_ssl.hub.fetch`). Defaults to False.
+            do (see `keras_ssl.hub.fetch`); and a repository of the Hugging Face Hub without its commit. Defaults to
+            False.
         progress: whether to show how far a download is. Defaults to True.
 
     Returns:
@@ -87,6 +92,7 @@ def load(
             `image_size`, `pooling` or `channels`, the entry has no heads, or `require_hash` refuses it; and after, if a
             file is not the card's or its weights are not the encoder's.
         DownloadError: if the file cannot be downloaded, or the cache cannot take it.
+        ImportError: for a repository of the Hugging Face Hub, without `huggingface_hub`.
 
     Example:
 
@@ -99,7 +105,7 @@ def load(
     classifier.fit(images, labels, epochs=5)
     ```
     """
-    entry = find(name_or_path)
+    entry = find(name_or_path, cache_dir=cache_dir, require_hash=require_hash)
     card = entry.read_card()
     check_license(card, accept_license)
     entry.check_sizes([*card.weight_files, *([card.heads_file] if heads and card.heads_file else [])])

@@ -64,7 +64,7 @@ def publish(
     ```
     """
     names = [name for name in list_models() if _is_here(find(name), cache_dir)] if names is None else list(names)
-    entries = [find(name) for name in names]
+    entries = [find(name, cache_dir=cache_dir) for name in names]
     cards = [entry.read_card() for entry in entries]
     for card in cards:
         check_license(card, accept_license)
@@ -95,12 +95,16 @@ def _publish_file(entry: Entry, card: Card, file: CardFile, folder: Path, where:
     if optional and not os.path.isfile(entry.expected(file, where["cache_dir"])[0]):
         return file  # a large file that few want stays where it is
     found, place = entry.locate(file, **where)
-    _copy(place / found.name, folder / file.name, found)
+    copy_file(place / found.name, folder / file.name, found)
     return replace(found, name=file.name)
 
 
-def _copy(source: Path, target: Path, file: CardFile) -> None:
-    """Copies a file unless it is there; what is copied is what was compared."""
+def copy_file(source: Path, target: Path, file: CardFile) -> None:
+    """Copies a file unless it is there; what is copied is what was compared.
+
+    Raises:
+        ValueError: if the file has not the sha256 of `file`.
+    """
     if target.is_file() and _digest(target) == file.sha256:
         return
     with _written(target) as staging, open_regular(source, file.size) as stream, staging.open("wb") as copy:

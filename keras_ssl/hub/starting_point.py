@@ -48,7 +48,8 @@ def pretrained(
     """
     from keras_ssl.hub.load import load  # it reads recipes, which name this function
 
-    arguments = find(entry).read_card().architecture.get("arguments", {})
+    known = {key: where[key] for key in ("cache_dir", "require_hash") if key in where}
+    arguments = find(entry, **known).read_card().architecture.get("arguments", {})
     patch = arguments.get("patch_size")
     if image_size is not None:
         check_integer("image_size", image_size, 1)

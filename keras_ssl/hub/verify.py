@@ -36,7 +36,8 @@ def verify(name_or_path: str | os.PathLike[str], *, cache_dir: str | os.PathLike
 
     Size and sha256 of each file are compared with the card's, or with those of its first download. Where the entry has
     golden features (`export` writes them), the encoder is built, given its weights and run, on the backend and device
-    at hand. Nothing is downloaded, and no code of the entry is run: of a SavedModel, the files are compared.
+    at hand. Nothing is downloaded but the card of a repository of the Hugging Face Hub, and no code of the entry is
+    run: of a SavedModel, the files are compared.
 
     Args:
         name_or_path: as for `load`.
@@ -53,7 +54,7 @@ def verify(name_or_path: str | os.PathLike[str], *, cache_dir: str | os.PathLike
     >>> {finding.state for finding in verify("barlow_digits")}
     {'ok'}
     """
-    entry = find(name_or_path)
+    entry = find(name_or_path, cache_dir=cache_dir)
     card = entry.read_card()
     found = {file.name: _of_file(entry, file, cache_dir) for file in card.files}
     return [*found.values(), _of_features(entry, card, found, cache_dir)]
@@ -67,7 +68,7 @@ def _of_file(entry: Entry, file: CardFile, cache_dir: str | os.PathLike[str] | N
             found = stream.tell()
         problem = file.hash_problem(digest, lambda: file_hash(path, "md5"))
     except (FileNotFoundError, NotADirectoryError):
-        return Finding(file.name, BAD if file.url is None else ABSENT, f"no file at {str(path)!r}")
+        return Finding(file.name, ABSENT if entry.can_download(file) else BAD, f"no file at {str(path)!r}")
     except OSError as error:
         return Finding(file.name, BAD, error.strerror or str(error))
     if size not in (None, found):

@@ -10,6 +10,7 @@ from keras_ssl.encoders import ConvNet
 from keras_ssl.hub import CardFile, catalogue, export, http_source
 from tests.hub.downloads import CONTENT, NAME, SHA256
 from tests.hub.entries import export_quietly, randomise
+from tests.hub.fake_hub import FakeHub
 from tests.hub.faulty_server import FaultyServer
 
 
@@ -79,3 +80,19 @@ def file(server, cache):
 def target(cache):
     """Where the file goes."""
     return cache / NAME
+
+
+@pytest.fixture
+def fake_hub(monkeypatch, cache):
+    """A Hub that the client takes for the real one; the environment's caches and tokens are not used."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    with FakeHub() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        monkeypatch.setattr(
+            constants,
+            "HUGGINGFACE_CO_URL_TEMPLATE",
+            server.address + "/{repo_id}/resolve/{revision}/{filename}",
+        )
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(cache / "no_token"))
+        monkeypatch.setenv("HF_TOKEN", "hf_test")
+        yield server

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_ssl.hub import Card
-from keras_ssl.hub.card_text import architecture_text, card_text, size_text
+from keras_ssl.hub.card_text import architecture_text, card_markdown, card_text, size_text
 from tests.hub.test_card import WEIGHTS, card
 
 
@@ -55,3 +55,28 @@ def test_an_architecture_is_shown_as_one_would_call_it():
 )
 def test_sizes(size, text):
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    "license, told",
+    [
+        ("MIT", ["license: mit"]),
+        ("GPL-3.0-or-later", ["license: gpl-3.0"]),
+        ("CC-BY-NC-SA-4.0", ["license: cc-by-nc-sa-4.0"]),
+        ("LicenseRef-DINOv3 License", ["license: other", "license_name: licenseref-dinov3-license"]),
+        ("", ["license: unknown"]),
+    ],
+)
+def test_the_hub_is_told_licenses_by_the_names_that_it_knows(license, told):
+    header = card_markdown(card(license=license)).split("---")[1].splitlines()
+    assert [line for line in header if line.startswith("license")] == told
+
+
+def test_the_hub_is_told_the_task_of_image_encoders_alone():
+    images = card_markdown(card(preprocessing={"mean": 0.5, "std": 0.25}, objective={"name": "SimCLR"}))
+    assert "pipeline_tag: image-feature-extraction" in images and "- simclr\n" in images
+    assert "pipeline_tag" not in card_markdown(card())
+
+
+def test_the_example_loads_from_where_the_card_is_shown():
+    assert "keras_ssl.load('hf://me/tiny')" in card_markdown(card(), "hf://me/tiny")

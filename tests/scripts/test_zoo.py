@@ -1,6 +1,7 @@
 """scripts/zoo.py, run as a user runs it: a small entry on a server of this machine, fetched, verified and published."""
 
 import hashlib
+import re
 from dataclasses import replace
 
 import keras
@@ -11,6 +12,7 @@ import keras_ssl
 from keras_ssl.hub import Card, CardFile
 from tests.checkpoints.published import resnet, write
 from tests.forking import run_repeatedly
+from tests.hub.fake_hub import FakeHub
 from tests.hub.faulty_server import FaultyServer
 from tests.hub.published_entries import IMAGENET, RESNET
 from tests.scripts.test_scripts import ON_TENSORFLOW
@@ -27,7 +29,10 @@ def workplace(tmp_path_factory):
     """An entry whose weights are on a server, and what the script said to each list of arguments."""
     folder = tmp_path_factory.mktemp("workplace")
     write(folder / "net.pth", resnet()[0])
-    with FaultyServer() as server:
+    pytest.importorskip("huggingface_hub")
+    with FaultyServer() as server, FakeHub() as hub, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_ENDPOINT", hub.address)
+        patch.setenv("HF_TOKEN", "hf_test")
         server.files["/net.pth"] = (folder / "net.pth").read_bytes()
         file = CardFile("net.pth", None, "first-use", f"{server.address}/net.pth")
         fields = {"description": "Far away.", "license": "CC-BY-NC-4.0", "preprocessing": IMAGENET}
@@ -52,6 +57,13 @@ def workplace(tmp_path_factory):
             "published": ["verify", "tree/far", "tree/barlow_digits"],
             "spoilt": ["verify", "spoilt", "barlow_digits"],
             "all": ["verify", "--all", CACHE],
+            "repository": ["repository", "barlow_digits", "to_upload", CACHE],
+            "push": ["push", "barlow_digits", "me/digits", CACHE],
+            "no owner": ["push", "barlow_digits", "digits", CACHE],
+            "one": ["push", "barlow_digits"],
+            "show there": ["show", "hf://me/digits", CACHE],
+            "fetch there": ["fetch", "hf://me/digits", CACHE],
+            "not there": ["fetch", "hf://me/others", CACHE],
             "skeleton": ["card", "new.toml"],
             "read": ["card", "new.toml"],
             "no card": ["card", "net.pth"],
@@ -115,6 +127,15 @@ def test_verify_ends_with_what_is_not_as_it_must_be(workplace):
     assert "barlow_digits: ok      golden features" in said(workplace, "all")
 
 
+def test_an_entry_goes_to_the_hugging_face_hub_and_comes_back(workplace):
+    folder, _, _ = workplace
+    assert said(workplace, "repository").startswith("Written to ") and (folder / "to_upload" / "README.md").is_file()
+    commit = re.fullmatch(r"Uploaded: keras_ssl.load\('hf://me/digits@([0-9a-f]{40})'\)\n", said(workplace, "push"))[1]
+    assert said(workplace, "show there").startswith("barlow_digits: Barlow Twins on handwritten digits")
+    fetched = said(workplace, "fetch there")
+    assert f"snapshots/{commit}/encoder.safetensors, 394.2 kB" in fetched
+
+
 def test_a_card_is_written_to_fill_in_and_then_read(workplace):
     assert said(workplace, "skeleton").startswith("Written to new.toml")
     assert said(workplace, "read").startswith("new: ") and "ResNet(depth=50)" in said(workplace, "read")
@@ -127,12 +148,15 @@ def test_mistakes_are_one_line(workplace):
         "unpublished": "Received: accept_license=None",
         "no card": "TOML file cannot be read",
         "no folder": "No such file or directory",
-        "command": "must be one of list, show, fetch, verify, publish, card. Received: frob",
+        "command": "must be one of list, show, fetch, verify, publish, push, repository, card. Received: frob",
         "nothing": "Received: none",
         "names": "show takes one name. Received: none",
         "too many": "list takes no name. Received: far",
         "neither": "verify takes names, or --all. Received: neither",
         "unknown": "Closest: barlow_digits",
+        "no owner": "Received: repository='digits'",
+        "one": "push takes two names. Received: barlow_digits",
+        "not there": "The Hugging Face Hub has no such repository",
     }
     for case, message in messages.items():
         error, _ = workplace[1][case]

@@ -1,0 +1,5 @@
+"""Encoders from and for other Keras libraries."""
+
+from keras_ssl.exports import lazy_exports
+
+__getattr__, __all__ = lazy_exports(__name__, __file__)
