@@ -8,23 +8,26 @@ import keras
 from keras_ssl.typing import Tensor
 
 
-def as_float(x: Tensor) -> Tensor:
+def as_float(x: Tensor, like: Tensor | None = None) -> Tensor:
     """`x` in float32, or in float64 where it comes in float64 (a gradient checked by finite differences).
 
     Statistics and softmaxes of half-precision embeddings overflow or lose the small differences that carry the
-    gradient, so no loss computes in less.
+    gradient, so no loss computes in less. With `like`, `x` gets the type that `like` has here: TensorFlow computes
+    with one type, and NumPy's arrays of weights or targets are float64 where a network's outputs are float32.
     """
     x = keras.ops.convert_to_tensor(x)
-    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else keras.ops.cast(x, "float32")
+    given = x if like is None else keras.ops.convert_to_tensor(like)
+    wide = keras.backend.standardize_dtype(given.dtype) == "float64"
+    return keras.ops.cast(x, "float64" if wide else "float32")
 
 
-def l2_normalize(x: Tensor) -> Tensor:
-    """Rows of `x` scaled to unit length, in float32 (or float64): in float16 squares overflow from 256 on.
+def l2_normalize(x: Tensor, like: Tensor | None = None) -> Tensor:
+    """Rows of `x` scaled to unit length, in the type of `as_float(x, like)`: in float16 squares overflow from 256 on.
 
     A zero row stays zero and gets the gradient zero: `keras.ops.normalize` bounds the norm after the reciprocal root,
     whose derivative at zero is infinite, and gives NaN there.
     """
-    ops, x = keras.ops, as_float(x)
+    ops, x = keras.ops, as_float(x, like)
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
     zero = square <= 1e-24  # not so of NaN, which must stay: a loss of zeros would look right
     scale = ops.rsqrt(ops.where(zero, ops.ones_like(square), square))

@@ -48,8 +48,8 @@ def cross_similarity_loss(
             f"Received: shapes {tuple(student_queries.shape)} and {tuple(teacher_queries.shape)}"
         )
     ops = keras.ops
-    log_q = _log_rows(student_queries, student_keys, temperature)
-    log_p = _log_rows(ops.stop_gradient(teacher_queries), ops.stop_gradient(teacher_keys), temperature)
+    log_q = _log_rows(student_queries, student_keys, temperature, student_queries)
+    log_p = ops.stop_gradient(_log_rows(teacher_queries, teacher_keys, temperature, student_queries))
     return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=1)
 
 
@@ -73,6 +73,7 @@ def disagreement_weights(disagreement: Tensor, strength: Tensor | float = 1.0) -
     return ops.softmax(ops.cast(strength, d.dtype) * d / ops.maximum(ops.mean(d), 1e-12))
 
 
-def _log_rows(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+def _log_rows(queries: Tensor, keys: Tensor, temperature: float, like: Tensor) -> Tensor:
     ops = keras.ops
-    return ops.log_softmax(ops.matmul(l2_normalize(queries), ops.transpose(l2_normalize(keys))) / temperature, axis=1)
+    cosines = ops.matmul(l2_normalize(queries, like), ops.transpose(l2_normalize(keys, like)))
+    return ops.log_softmax(cosines / temperature, axis=1)

@@ -52,7 +52,7 @@ def decoupled_kl_loss(
             raise ValueError(f"`{name}` must be finite and not negative. Received: {name}={value}")
     check_pair(student, teacher)
     ops = keras.ops
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
+    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher, student))
     log_p, log_rest_p, others_p = split_by_target(teacher / temperature, labels, teacher)
     log_q, log_rest_q, others_q = split_by_target(student / temperature, labels, teacher)
     target = ops.exp(log_p) * (log_p - log_q) + ops.exp(log_rest_p) * (log_rest_p - log_rest_q)

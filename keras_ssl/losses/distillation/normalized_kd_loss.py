@@ -47,7 +47,7 @@ def normalized_kd_loss(
         raise ValueError(f"`other_weight` must be finite and not negative. Received: other_weight={other_weight}")
     check_pair(student, teacher)
     ops = keras.ops
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
+    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher, student))
     log_p, _, _ = split_by_target(teacher, labels, teacher)
     log_q, _, _ = split_by_target(student, labels, teacher)
     _, _, others_p = split_by_target(teacher / temperature, labels, teacher)
@@ -127,9 +127,9 @@ def universal_self_kd_loss(
         raise ValueError(f"`smoothing` must lie in [0, 1). Received: smoothing={smoothing}")
     check_pair(logits, weak_logits)
     ops = keras.ops
-    logits, weak_logits = as_float(logits), as_float(weak_logits)
+    logits, weak_logits = as_float(logits), as_float(weak_logits, logits)
     labels = ops.cast(ops.maximum(ops.cast(labels, "int32"), 0), "int32")
-    weights = ops.ones_like(logits[:, 0]) if weights is None else as_float(weights)
+    weights = ops.ones_like(logits[:, 0]) if weights is None else as_float(weights, logits)
     log_s, _, others = split_by_target(logits, labels, logits)
     square = ops.stop_gradient(ops.exp(2.0 * log_s))
     mean = ops.sum(weights * square) / ops.maximum(ops.sum(weights), 1.0)

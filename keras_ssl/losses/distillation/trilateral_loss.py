@@ -78,7 +78,7 @@ def trilateral_geometry(student: Tensor, teacher: Tensor, labels: Tensor, class_
             "Logits must be [N, K], and class means [K, K]. Received: shapes "
             f"{tuple(student.shape)}, {tuple(teacher.shape)} and {tuple(class_means.shape)}"
         )
-    s, t = (ops.softmax(ops.stop_gradient(as_float(z)), axis=1) for z in (student, teacher))
+    s, t = (ops.softmax(ops.stop_gradient(as_float(z, student)), axis=1) for z in (student, teacher))
     labels = ops.cast(labels, "int32")
     known = ops.cast(labels >= 0, s.dtype)[:, None]
     y = known * ops.one_hot(ops.maximum(labels, 0), classes, dtype=s.dtype)

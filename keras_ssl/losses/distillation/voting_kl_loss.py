@@ -61,6 +61,6 @@ def voting_kl_loss(student: Tensor, voted: Tensor) -> Tensor:
             f"Received: shapes {tuple(student.shape)} and {tuple(voted.shape)}"
         )
     ops = keras.ops
-    voted = ops.stop_gradient(as_float(voted))
+    voted = ops.stop_gradient(as_float(voted, student))
     log_p = ops.log(ops.where(voted > 0, voted, ops.ones_like(voted)))
     return ops.sum(voted * (log_p - ops.log_softmax(as_float(student), axis=1)), axis=1)

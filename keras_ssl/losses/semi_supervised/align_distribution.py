@@ -31,6 +31,6 @@ def align_distribution(probabilities: Tensor, target: Tensor, mean: Tensor) -> T
     """
     ops = keras.ops
     probabilities = as_float(probabilities)
-    ratio = as_float(target) / ops.maximum(ops.cast(mean, as_float(target).dtype), 1e-6)
+    ratio = as_float(target, probabilities) / ops.maximum(as_float(mean, probabilities), 1e-6)
     scaled = probabilities * ops.cast(ratio, probabilities.dtype)
     return scaled / ops.maximum(ops.sum(scaled, axis=-1, keepdims=True), 1e-12)

@@ -41,7 +41,7 @@ def divergence_weight(first: Tensor, second: Tensor, sharpness: float = 1.0, div
     if divergence not in ("kl", "l2"):
         raise ValueError(f'`divergence` must be "kl" or "l2". Received: divergence={divergence!r}')
     ops = keras.ops
-    first, second = as_float(first), as_float(second)
+    first, second = as_float(first), as_float(second, first)
     if divergence == "kl":
         log_p, log_q = ops.log_softmax(first, axis=-1), ops.log_softmax(second, axis=-1)
         distance = ops.sum((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1)

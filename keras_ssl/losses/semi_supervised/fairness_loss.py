@@ -34,13 +34,13 @@ def fairness_loss(strong: Tensor, used: Tensor, class_means: Tensor, histogram: 
     Reference: Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023.
     """
     ops = keras.ops
-    used = ops.stop_gradient(as_float(used))
+    used = ops.stop_gradient(as_float(used, strong))
     q = ops.softmax(as_float(strong), axis=1)
     count = ops.sum(used)
     mean = ops.sum(used[:, None] * q, axis=0) / ops.maximum(count, 1.0)
     hits = ops.one_hot(ops.argmax(q, axis=1), q.shape[1], dtype=q.dtype)
     own = ops.sum(used[:, None] * hits, axis=0) / ops.maximum(count, 1.0)
-    target = ops.cast(_shares(as_float(class_means), as_float(histogram)), q.dtype)
+    target = ops.cast(_shares(as_float(class_means), as_float(histogram, class_means)), q.dtype)
     target = ops.stop_gradient(target)
     return ops.sum(target * ops.log(_shares(mean, own) + 1e-12)) * ops.cast(count > 0, q.dtype)
 

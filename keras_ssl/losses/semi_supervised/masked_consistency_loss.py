@@ -37,7 +37,7 @@ def masked_consistency_loss(student: Tensor, teacher: Tensor, threshold: float |
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1] or be None. Received: threshold={threshold}")
     ops = keras.ops
-    teacher, student = ops.stop_gradient(as_float(teacher)), as_float(student)
+    teacher, student = ops.stop_gradient(as_float(teacher, student)), as_float(student)
     label = ops.argmax(teacher, axis=-1)
     chosen = ops.take_along_axis(ops.log_softmax(student, axis=-1), label[..., None], axis=-1)[..., 0]
     confidence = ops.cast(ops.max(ops.softmax(teacher, axis=-1), axis=-1), chosen.dtype)

@@ -30,5 +30,5 @@ def mean_teacher_loss(student: Tensor, teacher: Tensor) -> Tensor:
     semi-supervised deep learning results", NeurIPS 2017.
     """
     ops = keras.ops
-    target = ops.stop_gradient(ops.softmax(as_float(teacher), axis=1))
+    target = ops.stop_gradient(ops.softmax(as_float(teacher, student), axis=1))
     return ops.mean(ops.square(ops.softmax(as_float(student), axis=1) - target), axis=1)

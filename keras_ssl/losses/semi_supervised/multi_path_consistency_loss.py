@@ -47,7 +47,7 @@ def multi_path_consistency_loss(
     ops = keras.ops
     total = 0.0
     for place, (prediction, target) in enumerate(zip(hard, targets, strict=True)):
-        error = ops.square(as_float(prediction) - ops.stop_gradient(as_float(target)))
+        error = ops.square(as_float(prediction) - ops.stop_gradient(as_float(target, prediction)))
         if weights is not None:
             error = error * ops.stop_gradient(ops.cast(weights[place], error.dtype))
         total = total + ops.mean(error, axis=(1, 2, 3))

@@ -50,7 +50,7 @@ def propagated_labels(
     if not 0.0 < temperature < float("inf"):
         raise ValueError(f"`temperature` must be greater than 0 and finite. Received: temperature={temperature}")
     ops = keras.ops
-    features, labels = ops.stop_gradient(as_float(features)), ops.stop_gradient(as_float(labels))
+    features, labels = ops.stop_gradient(as_float(features)), ops.stop_gradient(as_float(labels, features))
     if alpha == 0.0:
         return labels
     count = features.shape[1]

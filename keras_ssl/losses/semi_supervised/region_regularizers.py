@@ -88,7 +88,7 @@ def region_consistency_loss(logits: Tensor, teacher: Tensor, labels: Tensor) -> 
     Reference: as for `region_smoothing_loss`.
     """
     ops = keras.ops
-    target = ops.stop_gradient(ops.softmax(as_float(teacher), axis=-1))
+    target = ops.stop_gradient(ops.softmax(as_float(teacher, logits), axis=-1))
     difference = ops.softmax(as_float(logits), axis=-1) - target
     return _mean(ops.mean(ops.square(difference), axis=-1), labels, logits, kept=False)
 

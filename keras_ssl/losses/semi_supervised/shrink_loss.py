@@ -41,7 +41,7 @@ def shrink_loss(probabilities: Tensor, strong: Tensor, threshold: float = 0.95) 
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1]. Received: threshold={threshold}")
     ops = keras.ops
-    probabilities, strong = ops.stop_gradient(as_float(probabilities)), as_float(strong)
+    probabilities, strong = ops.stop_gradient(as_float(probabilities, strong)), as_float(strong)
     classes = strong.shape[1]
     order = ops.argsort(-probabilities, axis=1)
     p = ops.take_along_axis(probabilities, order, axis=1)

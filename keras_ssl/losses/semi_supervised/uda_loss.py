@@ -41,7 +41,7 @@ def uda_loss(weak: Tensor, strong: Tensor, temperature: float = 0.4, threshold: 
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1]. Received: threshold={threshold}")
     ops = keras.ops
-    weak = ops.stop_gradient(as_float(weak))
+    weak = ops.stop_gradient(as_float(weak, strong))
     log_target = ops.log_softmax(weak / temperature, axis=1)
     difference = log_target - ops.log_softmax(as_float(strong), axis=1)
     confident = ops.cast(ops.max(ops.softmax(weak, axis=1), axis=1) >= threshold, weak.dtype)
