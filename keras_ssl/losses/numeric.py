@@ -1,9 +1,11 @@
 """The precision every loss computes in."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl.typing import Tensor
 
@@ -62,6 +64,40 @@ def check_pair(z1: Tensor, z2: Tensor) -> None:
             "Embeddings must be two matrices [N, D] of one shape. "
             f"Received: shapes {tuple(z1.shape)} and {tuple(z2.shape)}"
         )
+
+
+def check_shape(name: str, value: Any, shape: Sequence[int | None]) -> None:
+    """An error that names the argument when it has another shape, as far as both are known.
+
+    Broadcasting would make a loss of arguments that do not belong together.
+    """
+    found = tuple(keras.ops.convert_to_tensor(value).shape)
+    if len(found) != len(shape) or any(a != b and None not in (a, b) for a, b in zip(found, shape, strict=True)):
+        raise ValueError(f"`{name}` must have the shape {tuple(shape)}. Received: {name}.shape={found}")
+
+
+def check_classes(name: str, labels: Tensor, shape: Sequence[int | None], classes: int) -> Tensor:
+    """Class numbers in int32, negative for none, or an error that names the argument when one is no class.
+
+    In compiled code, which cannot raise, nothing is known of the values.
+    """
+    check_shape(name, labels, shape)
+    dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(labels).dtype)
+    values = concrete(labels)
+    if values is not None and ("float" in dtype and (values % 1).any() or (values >= classes).any()):
+        wrong = values[(values % 1 != 0) | (values >= classes)]
+        raise ValueError(
+            f"`{name}` must be class numbers below {classes}, negative for none. Received: {name}={wrong[0]}"
+        )
+    return keras.ops.cast(labels, "int32")
+
+
+def concrete(tensor: Tensor) -> np.ndarray | None:
+    """The values of a tensor, or None while a program is traced and there are none."""
+    try:
+        return np.asarray(keras.ops.convert_to_numpy(tensor))
+    except (TypeError, ValueError, NotImplementedError):
+        return None
 
 
 def off_diagonal_square_sum(matrix: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ssl.check_number import check_number
 from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
 from keras_ssl.typing import Tensor
 
@@ -58,16 +59,21 @@ def disagreement_weights(disagreement: Tensor, strength: Tensor | float = 1.0) -
 
     Args:
         disagreement: d, not negative, `[N]`.
-        strength: b; 0 weighs all samples alike. Defaults to 1.
+        strength: b, not negative; 0 weighs all samples alike. Defaults to 1.
 
     Returns:
         float32 `[N]`, which sum to 1; the larger the disagreement, the larger, where b > 0.
+
+    Raises:
+        ValueError: if `strength` is a number that is negative or not finite.
 
     Example:
 
     >>> [round(float(w), 3) for w in disagreement_weights(keras.ops.array([0.0, 1.0, 2.0]), 1.0)]
     [0.09, 0.245, 0.665]
     """
+    if isinstance(strength, int | float):
+        check_number("strength", strength, 0.0)
     ops = keras.ops
     d = ops.stop_gradient(as_float(disagreement))
     return ops.softmax(ops.cast(strength, d.dtype) * d / ops.maximum(ops.mean(d), 1e-12))

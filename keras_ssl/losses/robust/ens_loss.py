@@ -5,8 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_integer
-from keras_ssl.losses.robust.class_logits import concrete
+from keras_ssl.losses.numeric import as_float, check_integer, concrete
 from keras_ssl.random import Stream
 from keras_ssl.typing import Tensor
 
