@@ -27,7 +27,7 @@ def cross_correlation(z1: Tensor, z2: Tensor, epsilon: float = 1e-5) -> Tensor:
     Returns:
         A `[D, D]` tensor.
     """
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     count = keras.ops.cast(keras.ops.shape(z1)[0], z1.dtype)
     return keras.ops.matmul(keras.ops.transpose(standardize(z1, epsilon)), standardize(z2, epsilon)) / count

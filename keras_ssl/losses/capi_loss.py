@@ -76,4 +76,4 @@ def assignment_loss(logits: Tensor, assignments: Tensor, temperature: float = 0.
         )
     ops = keras.ops
     logs = ops.log_softmax(as_float(logits) / temperature, axis=-1)
-    return -ops.mean(ops.sum(ops.stop_gradient(as_float(assignments)) * logs, axis=-1))
+    return -ops.mean(ops.sum(ops.stop_gradient(as_float(assignments, logits)) * logs, axis=-1))

@@ -25,7 +25,7 @@ def von_mises_fisher_weights(z1: Tensor, z2: Tensor, sigma: float = 0.5) -> Tens
         ValueError: if sigma is not positive.
     """
     check_positive("sigma", sigma)
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     cosines = keras.ops.sum(l2_normalize(z1) * l2_normalize(z2), axis=1)
     count = keras.ops.cast(keras.ops.shape(z1)[0], z1.dtype)

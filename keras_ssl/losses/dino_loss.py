@@ -61,7 +61,7 @@ def teacher_distributions(
     """The teacher's distribution of each view, `[N, K]`, as in `dino_loss`."""
     if isinstance(temperature, int | float):
         check_positive("teacher_temperature", temperature)
-    outputs = [as_float(view) if center is None else as_float(view) - as_float(center) for view in teachers]
+    outputs = [as_float(view) if center is None else as_float(view) - as_float(center, view) for view in teachers]
     if sinkhorn_iterations:
         return [sinkhorn(view / temperature, 1.0, sinkhorn_iterations) for view in outputs]
     return [keras.ops.softmax(view / temperature, axis=1) for view in outputs]

@@ -28,7 +28,7 @@ def distillation_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0
         Hinton et al., "Distilling the Knowledge in a Neural Network", 2015.
     """
     check_positive("temperature", temperature)
-    student, teacher = as_float(student), as_float(teacher)
+    student, teacher = as_float(student), as_float(teacher, student)
     check_pair(student, teacher)
     ops = keras.ops
     fixed, teacher = ops.stop_gradient(student), ops.stop_gradient(teacher)

@@ -46,7 +46,7 @@ def frossl_terms(views: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     ops = keras.ops
     for view in views:
         check_pair(as_float(views[0]), as_float(view))
-    scaled = [ops.transpose(l2_normalize(ops.transpose(as_float(view)))) for view in views]
+    scaled = [ops.transpose(l2_normalize(ops.transpose(as_float(view, views[0])))) for view in views]
     number, width = len(views), scaled[0].shape[1]
     invariance = number * number * width * view_mean_loss(scaled)
     regularization = 0.0

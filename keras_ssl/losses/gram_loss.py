@@ -37,6 +37,6 @@ def gram_loss(students: Tensor, anchors: Tensor) -> Tensor:
     """
     check_patches(students, anchors)
     ops = keras.ops
-    x, a = l2_normalize(students), ops.stop_gradient(l2_normalize(anchors))
+    x, a = l2_normalize(students), ops.stop_gradient(l2_normalize(anchors, students))
     cosines = ops.matmul(x, ops.transpose(x, (0, 2, 1))) - ops.matmul(a, ops.transpose(a, (0, 2, 1)))
     return ops.mean(ops.square(cosines), axis=(1, 2))

@@ -34,7 +34,7 @@ def group_ordering_loss(positives: Tensor, negatives: Tensor, steepness: float =
         Shvetsova et al., "Learning by Sorting: Self-supervised Learning with Group Ordering Constraints", ICCV 2023.
     """
     ops = keras.ops
-    positives, negatives = ops.sort(as_float(positives), axis=1), ops.sort(as_float(negatives), axis=1)
+    positives, negatives = ops.sort(as_float(positives), axis=1), ops.sort(as_float(negatives, positives), axis=1)
     count = negatives.shape[1]
     _, probabilities = soft_sort(ops.concatenate([negatives, positives], axis=1), steepness)
     negatives_low = ops.sum(probabilities[:, :count, :count], axis=1)
@@ -79,7 +79,7 @@ def groco_loss(
     check_negatives(negatives, views[0].shape[0])
     for view in views[1:]:
         check_pair(views[0], view)
-    units = [l2_normalize(as_float(view)) for view in views]
+    units = [l2_normalize(view, views[0]) for view in views]
     others = [ops.stop_gradient(unit) for unit in units] if stop_gradient else units
     rows = ops.arange(ops.shape(units[0])[0], dtype="int32")
     oneself = ops.equal(rows[:, None], rows[None, :])

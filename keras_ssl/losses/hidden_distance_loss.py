@@ -34,5 +34,5 @@ def hidden_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
             f"Received: student.shape={tuple(student.shape)}, teacher.shape={tuple(teacher.shape)}"
         )
     ops = keras.ops
-    square = ops.square(as_float(student) - ops.stop_gradient(as_float(teacher)))
+    square = ops.square(as_float(student) - ops.stop_gradient(as_float(teacher, student)))
     return ops.mean(square, axis=tuple(range(1, len(square.shape))))

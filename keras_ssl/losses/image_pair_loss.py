@@ -42,7 +42,7 @@ def image_pair_loss(
     if isinstance(temperature, int | float):
         check_positive("temperature", temperature)
     check_label_smoothing(label_smoothing)
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     logits = keras.ops.matmul(l2_normalize(z1), keras.ops.transpose(l2_normalize(z2))) / temperature
     rows = keras.ops.arange(keras.ops.shape(z1)[0], dtype="int32")

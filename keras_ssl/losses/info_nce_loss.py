@@ -78,7 +78,7 @@ def info_nce_loss(
         He et al., "Momentum Contrast for Unsupervised Visual Representation Learning", CVPR 2020.
     """
     check_positive("temperature", temperature)
-    queries, keys = as_float(queries), as_float(keys)
+    queries, keys = as_float(queries), as_float(keys, queries)
     check_pair(queries, keys)
     queries, keys = l2_normalize(queries), l2_normalize(keys)
     count = keras.ops.shape(queries)[0]
@@ -87,12 +87,12 @@ def info_nce_loss(
         labels = keras.ops.arange(count, dtype="int32")
     else:
         positive = keras.ops.sum(queries * keys, axis=1, keepdims=True)
-        others = as_float(negatives) if unit_negatives else l2_normalize(as_float(negatives))
+        others = as_float(negatives, queries) if unit_negatives else l2_normalize(negatives, queries)
         negative = keras.ops.matmul(queries, keras.ops.transpose(others))
         logits = keras.ops.concatenate([positive, negative], axis=1)
         labels = keras.ops.zeros((count,), dtype="int32")
     if own_negatives is not None:
-        own = l2_normalize(as_float(own_negatives))
+        own = l2_normalize(own_negatives, queries)
         extra = keras.ops.matmul(own, keras.ops.expand_dims(queries, 2))[:, :, 0]
         logits = keras.ops.concatenate([logits, extra], axis=1)
     return contrastive_cross_entropy(logits / temperature, labels, weights=weights)

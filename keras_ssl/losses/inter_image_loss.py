@@ -59,7 +59,7 @@ def inter_image_loss(
         Xie et al., "Delving into Inter-Image Invariance for Unsupervised Visual Representations", IJCV 2022.
     """
     ops = keras.ops
-    queries, positives, negatives = as_float(queries), as_float(positives), as_float(negatives)
+    queries, positives, negatives = as_float(queries), as_float(positives, queries), as_float(negatives, queries)
     check_pair(queries, positives)
     queries, positives, negatives = (l2_normalize(x) for x in (queries, positives, negatives))
     positive = ops.sum(queries * positives, axis=1, keepdims=True)

@@ -23,7 +23,7 @@ def pair_reliability(z1: Tensor, z2: Tensor, temperature: float = 0.1) -> Tensor
     """
     ops = keras.ops
     check_positive("temperature", temperature)
-    z1, z2 = (l2_normalize(ops.stop_gradient(as_float(z))) for z in (z1, z2))
+    z1, z2 = (ops.stop_gradient(l2_normalize(z, z1)) for z in (z1, z2))
     logits = ops.matmul(z1, ops.transpose(z2)) / temperature
     there = ops.diagonal(ops.log_softmax(logits, axis=1))
     back = ops.diagonal(ops.log_softmax(logits, axis=0))
@@ -61,7 +61,7 @@ def isr_loss(
         Dou et al., "Identity-Seeking Self-Supervised Representation Learning for Generalizable Person
         Re-identification", ICCV 2023.
     """
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     keys = keras.ops.take(l2_normalize(z2), matching, axis=0)
     weights = None if reliability is None else keras.ops.stop_gradient(keras.ops.cast(reliability, z1.dtype))

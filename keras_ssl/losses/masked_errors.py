@@ -35,8 +35,8 @@ def masked_absolute_error(prediction: Tensor, target: Tensor, hidden: Tensor) ->
     """
     _check(prediction, target)
     ops = keras.ops
-    errors = ops.mean(ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target))), axis=-1)
-    weights = as_float(hidden)
+    errors = ops.mean(ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target, prediction))), axis=-1)
+    weights = as_float(hidden, prediction)
     return ops.sum(weights * errors, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
 
 
@@ -67,7 +67,7 @@ def smooth_absolute_error(prediction: Tensor, target: Tensor, beta: float = 1.0)
     """
     _check(prediction, target)
     ops, beta = keras.ops, check_number("beta", beta, 0.0, above=True)
-    distance = ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target)))
+    distance = ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target, prediction)))
     errors = ops.where(distance < beta, 0.5 * ops.square(distance) / beta, distance - 0.5 * beta)
     return ops.mean(errors, axis=(1, 2))
 

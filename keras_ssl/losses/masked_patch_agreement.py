@@ -40,6 +40,6 @@ def masked_patch_agreement(students: Tensor, teachers: Tensor, chosen: Tensor) -
             f"Received: students.shape={tuple(students.shape)}, teachers.shape={tuple(teachers.shape)}"
         )
     ops = keras.ops
-    cosines = ops.sum(l2_normalize(students) * ops.stop_gradient(l2_normalize(teachers)), axis=-1)
-    weights = as_float(chosen)
+    cosines = ops.sum(l2_normalize(students) * ops.stop_gradient(l2_normalize(teachers, students)), axis=-1)
+    weights = as_float(chosen, students)
     return ops.sum(weights * cosines, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)

@@ -53,7 +53,7 @@ def masked_pixel_loss(prediction: Tensor, target: Tensor, hidden: Tensor) -> Ten
             f"Received: prediction.shape={tuple(prediction.shape)}, target.shape={tuple(target.shape)}"
         )
     ops = keras.ops
-    target = ops.stop_gradient(as_float(target))
+    target = ops.stop_gradient(as_float(target, prediction))
     errors = ops.mean(ops.square(as_float(prediction) - target), axis=-1)
-    weights = as_float(hidden)
+    weights = as_float(hidden, prediction)
     return ops.sum(weights * errors, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)

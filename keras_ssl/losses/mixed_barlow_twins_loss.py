@@ -34,7 +34,7 @@ def mixup_correlation_regularizer(
         Bandara et al., "Guarding Barlow Twins Against Overfitting with Mixed Samples", 2023.
     """
     ops = keras.ops
-    embeddings = [as_float(z) for z in (mixed, z1, z2)]
+    embeddings = [as_float(z, mixed) for z in (mixed, z1, z2)]
     check_pair(embeddings[0], embeddings[1])
     check_pair(embeddings[1], embeddings[2])
     if epsilon is not None:

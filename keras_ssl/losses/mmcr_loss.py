@@ -54,7 +54,7 @@ def mmcr_loss(views: Sequence[Tensor], manifold_weight: float = 0.0) -> Tensor:
     """
     if len(views) < 2:
         raise ValueError(f"MMCR needs at least two views. Received: {len(views)} views")
-    views = [as_float(z) for z in views]
+    views = [as_float(z, views[0]) for z in views]
     for z in views[1:]:
         check_pair(views[0], z)
     stacked = l2_normalize(keras.ops.stack(list(views), axis=1))

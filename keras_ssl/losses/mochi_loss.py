@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, l2_normalize
+from keras_ssl.losses.numeric import l2_normalize
 from keras_ssl.typing import Tensor
 
 
@@ -31,7 +31,7 @@ def hard_negative_mixes(queries: Tensor, bank: Tensor, draws: Tensor, hardest: i
         Kalantidis et al., "Hard Negative Mixing for Contrastive Learning", NeurIPS 2020.
     """
     ops = keras.ops
-    queries, bank = (l2_normalize(ops.stop_gradient(as_float(x))) for x in (queries, bank))
+    queries, bank = (ops.stop_gradient(l2_normalize(x, queries)) for x in (queries, bank))
     draws = ops.cast(draws, queries.dtype)
     query_mixes, odd = divmod(draws.shape[1] - 3 * mixes, 2)
     if odd or query_mixes < 0 or mixes < 0:

@@ -57,15 +57,15 @@ def msn_terms(
     if not len(anchors):
         raise ValueError("There must be at least one anchor. Received: anchors=[]")
     # Sharpening a softmax divides its temperature.
-    logits = ops.stop_gradient(as_float(target)) / (temperature * sharpening)
+    logits = ops.stop_gradient(as_float(target, anchors[0])) / (temperature * sharpening)
     # As in the authors' code, rows are distributions before they are made even.
     wanted = ops.softmax(logits, axis=1)
     if iterations:
         wanted = sinkhorn(ops.log_softmax(logits, axis=1), 1.0, iterations)
     cross_entropy, mean = 0.0, 0.0
     for anchor in anchors:
-        check_pair(as_float(target), as_float(anchor))
-        logs = ops.log_softmax(as_float(anchor) / temperature, axis=1)
+        check_pair(logits, as_float(anchor))
+        logs = ops.log_softmax(as_float(anchor, anchors[0]) / temperature, axis=1)
         cross_entropy = cross_entropy - ops.mean(ops.sum(wanted * logs, axis=1)) / len(anchors)
         mean = mean + ops.mean(ops.exp(logs), axis=0) / len(anchors)
     # x log x is 0 at 0; so is its gradient here.

@@ -35,7 +35,7 @@ def multi_label_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
             f"Received: logits.shape={tuple(logits.shape)}, labels.shape={tuple(labels.shape)}"
         )
     ops = keras.ops
-    s, y = as_float(logits), ops.stop_gradient(as_float(labels))
+    s, y = as_float(logits), ops.stop_gradient(as_float(labels, logits))
     known = ops.cast(y >= 0.0, s.dtype)
     losses = known * (ops.softplus(s) - ops.maximum(y, 0.0) * s)
     count = ops.sum(known, axis=1)

@@ -44,10 +44,10 @@ def grouped_pixel_loss(predictions: Sequence[Tensor], targets: Sequence[Tensor],
         )
     ops = keras.ops
     errors = [
-        ops.mean(ops.square(as_float(prediction) - ops.stop_gradient(as_float(target))), axis=-1)
+        ops.mean(ops.square(as_float(prediction) - ops.stop_gradient(as_float(target, prediction))), axis=-1)
         for prediction, target in zip(predictions, targets, strict=True)
     ]
-    weights, error = as_float(hidden), ops.concatenate(errors, axis=1)
+    weights, error = as_float(hidden, predictions[0]), ops.concatenate(errors, axis=1)
     if tuple(weights.shape[1:]) != tuple(error.shape[1:]):
         raise ValueError(f"`hidden` must have the shape [N, {error.shape[1]}]. Received: shape={tuple(weights.shape)}")
     return ops.sum(weights * error, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
@@ -77,4 +77,4 @@ def image_absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
             f"Received: prediction.shape={tuple(prediction.shape)}, target.shape={tuple(target.shape)}"
         )
     ops = keras.ops
-    return ops.mean(ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target))), axis=(1, 2, 3))
+    return ops.mean(ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target, prediction))), axis=(1, 2, 3))

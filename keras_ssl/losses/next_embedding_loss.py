@@ -40,5 +40,5 @@ def next_embedding_loss(outputs: Tensor, embeddings: Tensor) -> Tensor:
             f"Received: outputs.shape={shapes[0]}, embeddings.shape={shapes[1]}"
         )
     ops = keras.ops
-    wanted = ops.stop_gradient(l2_normalize(embeddings[:, 1:]))
+    wanted = ops.stop_gradient(l2_normalize(embeddings[:, 1:], outputs))
     return -ops.mean(ops.sum(l2_normalize(outputs[:, :-1]) * wanted, axis=-1), axis=1)

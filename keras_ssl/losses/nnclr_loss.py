@@ -12,7 +12,7 @@ def nearest_neighbors(embeddings: Tensor, bank: Tensor, unit_bank: bool = False)
 
     Without gradient; of equals, the first. With `unit_bank` the rows of the bank are taken to have length 1.
     """
-    embeddings, bank = (as_float(keras.ops.stop_gradient(x)) for x in (embeddings, bank))
+    embeddings, bank = (keras.ops.stop_gradient(as_float(x, embeddings)) for x in (embeddings, bank))
     embeddings, bank = l2_normalize(embeddings), bank if unit_bank else l2_normalize(bank)
     similarity = keras.ops.matmul(embeddings, keras.ops.transpose(bank))
     return keras.ops.take(bank, keras.ops.argmax(similarity, axis=1), axis=0)

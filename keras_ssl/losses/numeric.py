@@ -1,30 +1,35 @@
 """The precision every loss computes in."""
 
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_ssl.typing import Tensor
 
 
-def as_float(x: Tensor) -> Tensor:
+def as_float(x: Tensor, like: Tensor | None = None) -> Tensor:
     """`x` in float32, or in float64 where it comes in float64 (a gradient checked by finite differences).
 
     Statistics and softmaxes of half-precision embeddings overflow or lose the small differences that carry the
-    gradient, so no loss computes in less.
+    gradient, so no loss computes in less. With `like`, `x` gets the type that `like` has here: TensorFlow computes
+    with one type, and NumPy's arrays of weights or targets are float64 where a network's outputs are float32.
     """
     x = keras.ops.convert_to_tensor(x)
-    return x if keras.backend.standardize_dtype(x.dtype) == "float64" else keras.ops.cast(x, "float32")
+    given = x if like is None else keras.ops.convert_to_tensor(like)
+    wide = keras.backend.standardize_dtype(given.dtype) == "float64"
+    return keras.ops.cast(x, "float64" if wide else "float32")
 
 
-def l2_normalize(x: Tensor) -> Tensor:
-    """Rows of `x` scaled to unit length, in float32 (or float64): in float16 squares overflow from 256 on.
+def l2_normalize(x: Tensor, like: Tensor | None = None) -> Tensor:
+    """Rows of `x` scaled to unit length, in the type of `as_float(x, like)`: in float16 squares overflow from 256 on.
 
     A zero row stays zero and gets the gradient zero: `keras.ops.normalize` bounds the norm after the reciprocal root,
     whose derivative at zero is infinite, and gives NaN there.
     """
-    ops, x = keras.ops, as_float(x)
+    ops, x = keras.ops, as_float(x, like)
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
     zero = square <= 1e-24  # not so of NaN, which must stay: a loss of zeros would look right
     scale = ops.rsqrt(ops.where(zero, ops.ones_like(square), square))
@@ -59,6 +64,40 @@ def check_pair(z1: Tensor, z2: Tensor) -> None:
             "Embeddings must be two matrices [N, D] of one shape. "
             f"Received: shapes {tuple(z1.shape)} and {tuple(z2.shape)}"
         )
+
+
+def check_shape(name: str, value: Any, shape: Sequence[int | None]) -> None:
+    """An error that names the argument when it has another shape, as far as both are known.
+
+    Broadcasting would make a loss of arguments that do not belong together.
+    """
+    found = tuple(keras.ops.convert_to_tensor(value).shape)
+    if len(found) != len(shape) or any(a != b and None not in (a, b) for a, b in zip(found, shape, strict=True)):
+        raise ValueError(f"`{name}` must have the shape {tuple(shape)}. Received: {name}.shape={found}")
+
+
+def check_classes(name: str, labels: Tensor, shape: Sequence[int | None], classes: int) -> Tensor:
+    """Class numbers in int32, negative for none, or an error that names the argument when one is no class.
+
+    In compiled code, which cannot raise, nothing is known of the values.
+    """
+    check_shape(name, labels, shape)
+    dtype = keras.backend.standardize_dtype(keras.ops.convert_to_tensor(labels).dtype)
+    values = concrete(labels)
+    if values is not None and ("float" in dtype and (values % 1).any() or (values >= classes).any()):
+        wrong = values[(values % 1 != 0) | (values >= classes)]
+        raise ValueError(
+            f"`{name}` must be class numbers below {classes}, negative for none. Received: {name}={wrong[0]}"
+        )
+    return keras.ops.cast(labels, "int32")
+
+
+def concrete(tensor: Tensor) -> np.ndarray | None:
+    """The values of a tensor, or None while a program is traced and there are none."""
+    try:
+        return np.asarray(keras.ops.convert_to_numpy(tensor))
+    except (TypeError, ValueError, NotImplementedError):
+        return None
 
 
 def off_diagonal_square_sum(matrix: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def patch_kernel_loss(students: Tensor, teachers: Tensor, epsilon: float = 1e-6)
     check_patches(students, teachers)
     check_number("epsilon", epsilon, 0.0, above=True)
     ops = keras.ops
-    x, y = _centered_kernel(as_float(students)), ops.stop_gradient(_centered_kernel(as_float(teachers)))
+    x, y = _centered_kernel(as_float(students)), ops.stop_gradient(_centered_kernel(as_float(teachers, students)))
     xy, xx, yy = (ops.sum(a * b, axis=(1, 2)) for a, b in ((x, y), (x, x), (y, y)))
     return 1.0 - xy / ops.sqrt(ops.maximum(xx, epsilon) * ops.maximum(yy, epsilon))
 

@@ -43,6 +43,6 @@ def masked_patch_loss(students: Tensor, targets: Tensor, chosen: Tensor, tempera
         )
     ops = keras.ops
     logs = ops.log_softmax(as_float(students) / temperature, axis=-1)
-    losses = -ops.sum(ops.stop_gradient(as_float(targets)) * logs, axis=-1)
-    weights = as_float(chosen)
+    losses = -ops.sum(ops.stop_gradient(as_float(targets, students)) * logs, axis=-1)
+    weights = as_float(chosen, students)
     return ops.sum(weights * losses, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)

@@ -48,4 +48,4 @@ def selection_logits(queries: Tensor, candidates: Tensor) -> Tensor:
             f"Received: queries.shape={tuple(queries.shape)}, candidates.shape={tuple(candidates.shape)}"
         )
     ops = keras.ops
-    return ops.matmul(as_float(queries), ops.transpose(as_float(candidates), (0, 2, 1)))
+    return ops.matmul(as_float(queries), ops.transpose(as_float(candidates, queries), (0, 2, 1)))

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 
@@ -20,7 +20,7 @@ def pseudo_label_loss(weak: Tensor, strong: Tensor, threshold: float = 0.95) -> 
         The loss of each sample, 0 where it is not confident, and 1 for confident samples, else 0: float32 `[N]` each.
 
     Raises:
-        ValueError: if `threshold` lies outside [0, 1].
+        ValueError: if `threshold` lies outside [0, 1], or the shapes differ.
 
     Example:
 
@@ -33,6 +33,7 @@ def pseudo_label_loss(weak: Tensor, strong: Tensor, threshold: float = 0.95) -> 
     """
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1]. Received: threshold={threshold}")
+    check_shape("strong", strong, weak.shape)
     ops = keras.ops
     probabilities = ops.stop_gradient(ops.softmax(as_float(weak), axis=1))
     confident = ops.cast(ops.max(probabilities, axis=1) >= threshold, probabilities.dtype)

@@ -42,10 +42,10 @@ def ressl_loss(
     """
     check_positive("temperature", temperature)
     check_positive("teacher_temperature", teacher_temperature)
-    student, teacher = as_float(student), as_float(teacher)
+    student, teacher = as_float(student), as_float(teacher, student)
     check_pair(student, teacher)
     student, teacher = l2_normalize(student), l2_normalize(teacher)
-    bank = as_float(bank) if unit_bank else l2_normalize(as_float(bank))
+    bank = as_float(bank, student) if unit_bank else l2_normalize(bank, student)
     columns = keras.ops.transpose(bank)
     target = keras.ops.softmax(keras.ops.matmul(teacher, columns) / teacher_temperature, axis=1)
     # `sum_k p_k (s.b_k)` is a product with the mean row of the bank: no matrix [N, K] of the teacher's waits for the

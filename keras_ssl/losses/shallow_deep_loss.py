@@ -54,7 +54,8 @@ def shallow_deep_loss(
     ops, count = keras.ops, check_integer("prototypes_per_class", prototypes_per_class, 1)
     if not 0 <= threshold < float("inf"):
         raise ValueError(f"`threshold` must be finite and not negative. Received: threshold={threshold}")
-    shallow, deep, activations = ops.stop_gradient(as_float(shallow)), as_float(deep), as_float(activations)
+    shallow, deep = ops.stop_gradient(as_float(shallow, deep)), as_float(deep)
+    activations = as_float(activations, deep)
     shapes = [tuple(part.shape) for part in (shallow, deep, activations)]
     fits = all(len(shape) == 4 and None not in shape[1:] for shape in shapes)
     fits = fits and shapes[1][1:3] == shapes[2][1:3] and not shapes[2][3] % count

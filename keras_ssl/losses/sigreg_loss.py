@@ -45,7 +45,7 @@ def sigreg_loss(z: Tensor, directions: Tensor, knots: int = 17, limit: float = 3
     """
     ops = keras.ops
     knots, limit = check_integer("knots", knots, 2), check_number("limit", limit, 0.0, above=True)
-    z, directions = as_float(z), as_float(directions)
+    z, directions = as_float(z), as_float(directions, z)
     check_directions(z, directions)
     points = np.linspace(0.0, limit, knots)
     normal = np.exp(-0.5 * points**2)  # both the normal's characteristic function and the weight

@@ -52,8 +52,8 @@ def simdino_terms(
             f"Received: students={len(students)} views, teachers={len(teachers)} views"
         )
     ops = keras.ops
-    students = [l2_normalize(view) for view in students]
-    teachers = [ops.stop_gradient(l2_normalize(view)) for view in teachers]
+    students = [l2_normalize(view, students[0]) for view in students]
+    teachers = [ops.stop_gradient(l2_normalize(view, students[0])) for view in teachers]
     cosines = [
         ops.mean(ops.sum(teacher * student, axis=1))
         for number, teacher in enumerate(teachers)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_positive, l2_normalize
+from keras_ssl.losses.numeric import check_positive, l2_normalize
 from keras_ssl.typing import Tensor
 
 
@@ -39,8 +39,8 @@ def similarity_distillation_loss(student: Tensor, teacher: Tensor, queue: Tensor
             f"queue.shape={tuple(queue.shape)}"
         )
     ops = keras.ops
-    rows = ops.transpose(ops.stop_gradient(l2_normalize(as_float(queue))))
-    target = ops.matmul(ops.stop_gradient(l2_normalize(as_float(teacher))), rows) / temperature
-    own = ops.log_softmax(ops.matmul(l2_normalize(as_float(student)), rows) / temperature, axis=1)
+    rows = ops.transpose(ops.stop_gradient(l2_normalize(queue, student)))
+    target = ops.matmul(ops.stop_gradient(l2_normalize(teacher, student)), rows) / temperature
+    own = ops.log_softmax(ops.matmul(l2_normalize(student), rows) / temperature, axis=1)
     log_target = ops.log_softmax(target, axis=1)
     return ops.sum(ops.exp(log_target) * (log_target - own), axis=1)

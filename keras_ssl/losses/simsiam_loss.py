@@ -25,6 +25,6 @@ def simsiam_loss(prediction: Tensor, target: Tensor) -> Tensor:
     Reference:
         Chen & He, "Exploring Simple Siamese Representation Learning", CVPR 2021.
     """
-    prediction, target = as_float(prediction), as_float(target)
+    prediction, target = as_float(prediction), as_float(target, prediction)
     check_pair(prediction, target)
     return -keras.ops.mean(keras.ops.sum(l2_normalize(prediction) * l2_normalize(target), axis=1))

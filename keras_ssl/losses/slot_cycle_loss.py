@@ -86,7 +86,7 @@ def feature_cycle_loss(slots: Tensor, features: Tensor, temperature: float = 0.1
     ops = keras.ops
     threshold = check_number("threshold", threshold, -1.0, 1.0)
     there, back = walks(slots, features, temperature)
-    unit = l2_normalize(ops.stop_gradient(features))
+    unit = ops.stop_gradient(l2_normalize(features, slots))
     cosines = ops.matmul(unit, ops.transpose(unit, (0, 2, 1)))
     own = ops.eye(unit.shape[1], dtype=unit.dtype)
     near = ops.logical_or(cosines >= threshold, own > 0)
@@ -103,7 +103,7 @@ def walks(slots: Tensor, features: Tensor, temperature: float) -> tuple[Tensor, 
     """
     ops = keras.ops
     temperature = check_number("temperature", temperature, 0.0, above=True)
-    slots, features = as_float(slots), as_float(features)
+    slots, features = as_float(slots), as_float(features, slots)
     if len(slots.shape) != 3 or len(features.shape) != 3 or slots.shape[2] != features.shape[2]:
         raise ValueError(
             "`slots` and `features` must be [N, K, D] and [N, T, D]. Received: "

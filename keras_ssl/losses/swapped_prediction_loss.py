@@ -34,10 +34,10 @@ def swapped_prediction_loss(logits: Sequence[Tensor], targets: Sequence[Tensor])
             f"Received: {len(logits)} views, {len(targets)} targets"
         )
     ops = keras.ops
-    logs = [ops.log_softmax(as_float(view), axis=1) for view in logits]
+    logs = [ops.log_softmax(as_float(view, logits[0]), axis=1) for view in logits]
     total, pairs = 0.0, 0
     for number, target in enumerate(targets):
-        target = ops.stop_gradient(as_float(target))
+        target = ops.stop_gradient(as_float(target, logits[0]))
         for other, log in enumerate(logs):
             check_pair(target, log)
             if other != number:

@@ -52,7 +52,7 @@ def target_code_loss(
     own, known = _losses(log_probabilities, targets)
     if partner is None:
         return ops.sum(known * own) / ops.maximum(ops.sum(known), 1e-12)
-    a = ops.stop_gradient(as_float(share))
+    a = ops.stop_gradient(as_float(share, logits))
     other, known_other = _losses(log_probabilities, ops.take(targets, ops.cast(partner, "int32"), axis=0))
     weights = ops.concatenate([a * known, (1.0 - a) * known_other], axis=0)
     return ops.sum(weights * ops.concatenate([own, other], axis=0)) / ops.maximum(ops.sum(weights), 1e-12)

@@ -14,7 +14,7 @@ def second_moment(z: Tensor) -> Tensor:
 
 def tico_terms(z1: Tensor, z2: Tensor, covariance: Tensor) -> tuple[Tensor, Tensor]:
     """The two terms of the TiCo loss, unweighted: (invariance, contrast). See `tico_loss`."""
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     z1, z2 = l2_normalize(z1), l2_normalize(z2)
     covariance = keras.ops.cast(covariance, z1.dtype)

@@ -71,7 +71,7 @@ def _distributions(tokens: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
     ops, x = keras.ops, as_float(tokens)
     centered = x - ops.mean(x, axis=-1, keepdims=True)
     scaled = centered / ops.sqrt(ops.mean(ops.square(centered), axis=-1, keepdims=True) + _EPSILON)
-    return ops.softmax(scaled, axis=-1), as_float(hidden)
+    return ops.softmax(scaled, axis=-1), as_float(hidden, tokens)
 
 
 def _mean(p: Tensor, weights: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ def vicreg_terms(
     z1: Tensor, z2: Tensor, halve_variance: bool = True, epsilon: float = 1e-4
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The three terms of the VICReg loss, unweighted: (invariance, variance, covariance). See `vicreg_loss`."""
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     (variance1, covariance1), (variance2, covariance2) = (_variance_and_covariance(z, epsilon) for z in (z1, z2))
     invariance = keras.ops.mean(keras.ops.square(z1 - z2))

@@ -17,7 +17,7 @@ def square_distances(a: Tensor, b: Tensor) -> Tensor:
         b: features of places, `[N, R, D]`.
     """
     ops = keras.ops
-    a, b = ops.stop_gradient(as_float(a)), ops.stop_gradient(as_float(b))
+    a, b = ops.stop_gradient(as_float(a)), ops.stop_gradient(as_float(b, a))
     # Distances do not change when both are moved; near the origin the difference of squares keeps its digits.
     center = ops.mean(b, axis=1, keepdims=True)
     a, b = a - center, b - center
@@ -87,7 +87,7 @@ def place_vicreg_terms(a: Tensor, b: Tensor, epsilon: float = 1e-4) -> tuple[Ten
     Reference: Bardes et al., "VICRegL: Self-Supervised Learning of Local Visual Features", NeurIPS 2022.
     """
     check_number("epsilon", epsilon, 0.0, above=True)
-    a, b = as_float(a), as_float(b)
+    a, b = as_float(a), as_float(b, a)
     if tuple(a.shape[1:]) != tuple(b.shape[1:]) or len(a.shape) != 3:
         raise ValueError(
             f"`a` and `b` must have one shape [N, M, D]. Received: a.shape={tuple(a.shape)}, b.shape={tuple(b.shape)}"

@@ -36,7 +36,7 @@ def view_mean_loss(views: Sequence[Tensor], global_views: int | None = None) -> 
     """
     if not len(views):
         raise ValueError("`views` must hold at least one view. Received: views=[]")
-    ops, views = keras.ops, [as_float(view) for view in views]
+    ops, views = keras.ops, [as_float(view, views[0]) for view in views]
     for view in views:
         check_pair(views[0], view)
     count = len(views) if global_views is None else check_integer("global_views", global_views, 1, len(views))

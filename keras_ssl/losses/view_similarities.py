@@ -52,7 +52,7 @@ def view_similarities(*views: Tensor) -> ViewSimilarities:
     """
     if len(views) < 2:
         raise ValueError(f"A contrastive loss needs two or more views of every sample. Received: {len(views)} views")
-    parts = [as_float(view) for view in views]
+    parts = [as_float(view, views[0]) for view in views]
     for part in parts[1:]:
         check_pair(parts[0], part)
     z = l2_normalize(keras.ops.concatenate(parts, axis=0))

@@ -44,7 +44,7 @@ def visreg_terms(z: Tensor, directions: Tensor, epsilon: float = 1e-4) -> tuple[
     Reference: Wu et al., "VISReg", 2026, https://arxiv.org/abs/2606.02572.
     """
     ops = keras.ops
-    z, directions = as_float(z), as_float(directions)
+    z, directions = as_float(z), as_float(directions, z)
     check_directions(z, directions)
     mean = ops.mean(z, axis=0)
     centered = z - mean

@@ -59,7 +59,7 @@ def w_mse_loss(z1: Tensor, z2: Tensor, order: Tensor, whitening_size: int | None
         Ermolov et al., "Whitening for Self-Supervised Representation Learning", ICML 2021.
     """
     ops = keras.ops
-    z1, z2 = as_float(z1), as_float(z2)
+    z1, z2 = as_float(z1), as_float(z2, z1)
     check_pair(z1, z2)
     count, width = z1.shape
     size = whitening_size or count

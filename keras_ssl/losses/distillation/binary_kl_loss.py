@@ -37,7 +37,7 @@ def binary_kl_loss(student: Tensor, teacher: Tensor, temperature: float = 1.0) -
     check_positive("temperature", temperature)
     check_pair(student, teacher)
     ops = keras.ops
-    student, teacher = as_float(student) / temperature, ops.stop_gradient(as_float(teacher)) / temperature
+    student, teacher = as_float(student) / temperature, ops.stop_gradient(as_float(teacher, student)) / temperature
     p = ops.sigmoid(teacher)
     # p (log p - log q) + (1 - p) (log (1 - p) - log (1 - q)), with log (1 - sigmoid(x)) = log sigmoid(-x).
     of_true = p * (ops.log_sigmoid(teacher) - ops.log_sigmoid(student))

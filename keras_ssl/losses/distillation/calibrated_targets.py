@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_classes
 from keras_ssl.typing import Tensor
 
 __all__ = ["calibrated_targets", "teacher_confidence"]
@@ -31,7 +31,8 @@ def calibrated_targets(teacher: Tensor, labels: Tensor, threshold: float = 0.3, 
         float32 `[N, K]`; each row sums to 1.
 
     Raises:
-        ValueError: if a number is out of range, or the logits are no matrix of at least two columns.
+        ValueError: if a number is out of range, the logits are no matrix of at least two columns,
+            the shapes do not fit, or a label is no class (arrays only).
 
     Example:
 
@@ -49,7 +50,7 @@ def calibrated_targets(teacher: Tensor, labels: Tensor, threshold: float = 0.3, 
         raise ValueError(f"`teacher` must be logits [N, K], K > 1. Received: teacher.shape={tuple(teacher.shape)}")
     ops, classes = keras.ops, teacher.shape[1]
     soft = ops.softmax(ops.stop_gradient(as_float(teacher)), axis=1)
-    labels = ops.cast(labels, "int32")
+    labels = check_classes("labels", labels, teacher.shape[:1], classes)
     one_hot = ops.one_hot(ops.maximum(labels, 0), classes, dtype=soft.dtype)
     hard = (1.0 - smoothing) * one_hot + smoothing / (classes - 1) * (1.0 - one_hot)
     unsure = ops.logical_and(teacher_confidence(teacher) <= threshold, labels >= 0)

@@ -51,7 +51,7 @@ def contrastive_distillation_loss(
     check_positive("temperature", temperature)
     check_pair(anchors, positives)
     ops = keras.ops
-    a, p = l2_normalize(anchors), l2_normalize(positives)
+    a, p = l2_normalize(anchors), l2_normalize(positives, anchors)
     own = ops.sum(a * p, axis=1) / temperature
     if negatives is None:
         if anchors.shape[0] is not None and anchors.shape[0] < 2:
@@ -67,7 +67,7 @@ def contrastive_distillation_loss(
                 "Negatives must be [K, D], as wide as the anchors. "
                 f"Received: negatives.shape={tuple(negatives.shape)}, anchors.shape={tuple(anchors.shape)}"
             )
-        others = ops.matmul(a, ops.transpose(l2_normalize(negatives))) / temperature
+        others = ops.matmul(a, ops.transpose(l2_normalize(negatives, anchors))) / temperature
         counted = ops.ones_like(others)
         count = ops.cast(ops.shape(others)[1], others.dtype)
     if normalizer is None:

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_ssl.check_number import check_number
 from keras_ssl.losses.numeric import as_float, check_pair, check_positive, l2_normalize
 from keras_ssl.typing import Tensor
 
@@ -48,8 +49,8 @@ def cross_similarity_loss(
             f"Received: shapes {tuple(student_queries.shape)} and {tuple(teacher_queries.shape)}"
         )
     ops = keras.ops
-    log_q = _log_rows(student_queries, student_keys, temperature)
-    log_p = _log_rows(ops.stop_gradient(teacher_queries), ops.stop_gradient(teacher_keys), temperature)
+    log_q = _log_rows(student_queries, student_keys, temperature, student_queries)
+    log_p = ops.stop_gradient(_log_rows(teacher_queries, teacher_keys, temperature, student_queries))
     return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=1)
 
 
@@ -58,21 +59,27 @@ def disagreement_weights(disagreement: Tensor, strength: Tensor | float = 1.0) -
 
     Args:
         disagreement: d, not negative, `[N]`.
-        strength: b; 0 weighs all samples alike. Defaults to 1.
+        strength: b, not negative; 0 weighs all samples alike. Defaults to 1.
 
     Returns:
         float32 `[N]`, which sum to 1; the larger the disagreement, the larger, where b > 0.
+
+    Raises:
+        ValueError: if `strength` is a number that is negative or not finite.
 
     Example:
 
     >>> [round(float(w), 3) for w in disagreement_weights(keras.ops.array([0.0, 1.0, 2.0]), 1.0)]
     [0.09, 0.245, 0.665]
     """
+    if isinstance(strength, int | float):
+        check_number("strength", strength, 0.0)
     ops = keras.ops
     d = ops.stop_gradient(as_float(disagreement))
     return ops.softmax(ops.cast(strength, d.dtype) * d / ops.maximum(ops.mean(d), 1e-12))
 
 
-def _log_rows(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+def _log_rows(queries: Tensor, keys: Tensor, temperature: float, like: Tensor) -> Tensor:
     ops = keras.ops
-    return ops.log_softmax(ops.matmul(l2_normalize(queries), ops.transpose(l2_normalize(keys))) / temperature, axis=1)
+    cosines = ops.matmul(l2_normalize(queries, like), ops.transpose(l2_normalize(keys, like)))
+    return ops.log_softmax(cosines / temperature, axis=1)

@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.losses.distillation.target_split import split_by_target
-from keras_ssl.losses.numeric import as_float, check_pair, check_positive
+from keras_ssl.losses.numeric import as_float, check_classes, check_pair, check_positive
 from keras_ssl.typing import Tensor
 
 __all__ = ["decoupled_kl_loss"]
@@ -36,7 +36,7 @@ def decoupled_kl_loss(
         float32 `[N]`, at least 0.
 
     Raises:
-        ValueError: if an argument is out of range or the logits are not two matrices of one shape.
+        ValueError: if an argument is out of range, the shapes do not fit, or a label is no class (arrays only).
 
     Example:
 
@@ -52,7 +52,8 @@ def decoupled_kl_loss(
             raise ValueError(f"`{name}` must be finite and not negative. Received: {name}={value}")
     check_pair(student, teacher)
     ops = keras.ops
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
+    labels = check_classes("labels", labels, student.shape[:1], student.shape[1])
+    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher, student))
     log_p, log_rest_p, others_p = split_by_target(teacher / temperature, labels, teacher)
     log_q, log_rest_q, others_q = split_by_target(student / temperature, labels, teacher)
     target = ops.exp(log_p) * (log_p - log_q) + ops.exp(log_rest_p) * (log_rest_p - log_rest_q)

@@ -47,7 +47,7 @@ def feature_distillation_loss(student: Tensor, teacher: Tensor, distance: str = 
             f"Received: shapes {shapes[0]} and {shapes[1]}"
         )
     ops = keras.ops
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
+    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher, student))
     if distance == "cosine":
         values = 1.0 - ops.sum(l2_normalize(student) * l2_normalize(teacher), axis=-1)
     else:

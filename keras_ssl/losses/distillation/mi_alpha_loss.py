@@ -48,7 +48,7 @@ def mi_alpha_bound(scores: Tensor, alpha: float = 0.5, log_baseline: Tensor | fl
     own = ops.diagonal(scores)
     if alpha == 1.0:
         return ops.mean(own - ops.logsumexp(scores, axis=0)) + math.log(count)
-    log_q = ops.broadcast_to(as_float(ops.convert_to_tensor(log_baseline)), (count,))
+    log_q = ops.broadcast_to(as_float(log_baseline, scores), (count,))
     log_alpha, log_rest = (math.log(alpha) if alpha else -1e30), math.log1p(-alpha)
     log_mean = ops.logsumexp(scores, axis=0) - math.log(count)  # over all x, the own one among them
     log_a = ops.logaddexp(log_alpha + log_mean, log_rest + log_q)
@@ -80,5 +80,5 @@ def mi_alpha_loss(
     check_positive("temperature", temperature)
     check_pair(student, teacher)
     ops = keras.ops
-    s, t = l2_normalize(student), l2_normalize(ops.stop_gradient(teacher))
+    s, t = l2_normalize(student), ops.stop_gradient(l2_normalize(teacher, student))
     return -mi_alpha_bound(ops.matmul(s, ops.transpose(t)) / temperature, alpha, log_baseline)

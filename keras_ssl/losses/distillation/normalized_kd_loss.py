@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.losses.distillation.target_split import split_by_target
-from keras_ssl.losses.numeric import as_float, check_pair, check_positive
+from keras_ssl.losses.numeric import as_float, check_classes, check_pair, check_positive, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["normalized_kd_loss", "universal_self_kd_loss", "zipf_labels"]
@@ -30,7 +30,7 @@ def normalized_kd_loss(
         float32 `[N]`, at least 0.
 
     Raises:
-        ValueError: if an argument is out of range or the logits are not two matrices of one shape.
+        ValueError: if an argument is out of range, the shapes do not fit, or a label is no class (arrays only).
 
     Example:
 
@@ -47,7 +47,8 @@ def normalized_kd_loss(
         raise ValueError(f"`other_weight` must be finite and not negative. Received: other_weight={other_weight}")
     check_pair(student, teacher)
     ops = keras.ops
-    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher))
+    labels = check_classes("labels", labels, student.shape[:1], student.shape[1])
+    student, teacher = as_float(student), ops.stop_gradient(as_float(teacher, student))
     log_p, _, _ = split_by_target(teacher, labels, teacher)
     log_q, _, _ = split_by_target(student, labels, teacher)
     _, _, others_p = split_by_target(teacher / temperature, labels, teacher)
@@ -68,6 +69,9 @@ def zipf_labels(logits: Tensor, labels: Tensor) -> Tensor:
     Returns:
         float32 `[N, K]`; each row sums to 1.
 
+    Raises:
+        ValueError: if the shapes do not fit, or a label is no class (arrays only).
+
     Example:
 
     >>> zipf_labels(keras.ops.array([[3.0, 2.0, 1.0]]), keras.ops.array([0]))[0].tolist()  # doctest: +SKIP
@@ -75,7 +79,8 @@ def zipf_labels(logits: Tensor, labels: Tensor) -> Tensor:
     """
     ops = keras.ops
     logits = ops.stop_gradient(as_float(logits))
-    is_target = ops.cast(ops.one_hot(ops.cast(labels, "int32"), logits.shape[1]), "bool")
+    labels = check_classes("labels", labels, logits.shape[:1], logits.shape[1])
+    is_target = ops.cast(ops.one_hot(labels, logits.shape[1]), "bool")
     ranked = ops.where(is_target, ops.full_like(logits, -float("inf")), logits)
     order = ops.argsort(-ranked, axis=1)  # the true class comes last
     rank = ops.cast(ops.argsort(order, axis=1), "float32")
@@ -114,7 +119,7 @@ def universal_self_kd_loss(
         float32 `[N]`.
 
     Raises:
-        ValueError: if an argument is out of range or the logits are not two matrices of one shape.
+        ValueError: if an argument is out of range, the shapes do not fit, or a label is no class (arrays only).
 
     Reference: Yang et al., "From Knowledge Distillation to Self-Knowledge Distillation: A Unified Approach with
     Normalized Loss and Customized Soft Labels", ICCV 2023. How the ranks of both heads are joined is our choice: by the
@@ -127,9 +132,11 @@ def universal_self_kd_loss(
         raise ValueError(f"`smoothing` must lie in [0, 1). Received: smoothing={smoothing}")
     check_pair(logits, weak_logits)
     ops = keras.ops
-    logits, weak_logits = as_float(logits), as_float(weak_logits)
-    labels = ops.cast(ops.maximum(ops.cast(labels, "int32"), 0), "int32")
-    weights = ops.ones_like(logits[:, 0]) if weights is None else as_float(weights)
+    logits, weak_logits = as_float(logits), as_float(weak_logits, logits)
+    labels = ops.maximum(check_classes("labels", labels, logits.shape[:1], logits.shape[1]), 0)
+    if weights is not None:
+        check_shape("weights", weights, logits.shape[:1])
+    weights = ops.ones_like(logits[:, 0]) if weights is None else as_float(weights, logits)
     log_s, _, others = split_by_target(logits, labels, logits)
     square = ops.stop_gradient(ops.exp(2.0 * log_s))
     mean = ops.sum(weights * square) / ops.maximum(ops.sum(weights), 1.0)

@@ -34,7 +34,7 @@ def distance_distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     _check(student, teacher)
     ops = keras.ops
-    s, t = _relative_distances(as_float(student)), _relative_distances(ops.stop_gradient(as_float(teacher)))
+    s, t = _relative_distances(as_float(student)), _relative_distances(ops.stop_gradient(as_float(teacher, student)))
     return ops.mean(_huber(s - t))
 
 
@@ -59,7 +59,7 @@ def angle_distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
     """
     _check(student, teacher)
     ops = keras.ops
-    return ops.mean(_huber(_cosines(as_float(student)) - _cosines(ops.stop_gradient(as_float(teacher)))))
+    return ops.mean(_huber(_cosines(as_float(student)) - _cosines(ops.stop_gradient(as_float(teacher, student)))))
 
 
 def similarity_matrix_loss(student: Tensor, teacher: Tensor, temperature: float | None = None) -> Tensor:
@@ -94,7 +94,7 @@ def similarity_matrix_loss(student: Tensor, teacher: Tensor, temperature: float 
             "Features must be [N, D], or tokens [N, T, D], with as many samples and tokens. "
             f"Received: shapes {tuple(student.shape)} and {tuple(teacher.shape)}"
         )
-    s, t = l2_normalize(student), l2_normalize(ops.stop_gradient(teacher))
+    s, t = l2_normalize(student), ops.stop_gradient(l2_normalize(teacher, student))
     of_student = ops.matmul(s, ops.swapaxes(s, -1, -2))
     of_teacher = ops.matmul(t, ops.swapaxes(t, -1, -2))
     if temperature is None:

@@ -35,6 +35,6 @@ def softened_kl_loss(student: Tensor, teacher: Tensor, temperature: float = 4.0)
     check_positive("temperature", temperature)
     check_pair(student, teacher)
     ops = keras.ops
-    p = ops.log_softmax(ops.stop_gradient(as_float(teacher)) / temperature, axis=1)
+    p = ops.log_softmax(ops.stop_gradient(as_float(teacher, student)) / temperature, axis=1)
     q = ops.log_softmax(as_float(student) / temperature, axis=1)
     return temperature**2 * ops.sum(ops.exp(p) * (p - q), axis=1)

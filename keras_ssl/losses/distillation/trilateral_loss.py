@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.losses.distillation.softened_kl_loss import softened_kl_loss
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_classes, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["fused_distillation_loss", "trilateral_geometry"]
@@ -27,7 +27,7 @@ def fused_distillation_loss(
         float32 `[N]`, not negative.
 
     Raises:
-        ValueError: if the temperature is not positive or the logits are not two matrices of one shape.
+        ValueError: if the temperature is not positive, the shapes do not fit, or a label is no class (arrays only).
 
     Example:
 
@@ -43,7 +43,9 @@ def fused_distillation_loss(
     """
     ops = keras.ops
     distilled = softened_kl_loss(student, teacher, temperature)
-    labels, log_s = ops.cast(labels, "int32"), ops.log_softmax(as_float(student), axis=1)
+    labels = check_classes("labels", labels, student.shape[:1], student.shape[1])
+    check_shape("ratio", ratio, student.shape[:1])
+    log_s = ops.log_softmax(as_float(student), axis=1)
     one_hot = ops.one_hot(ops.maximum(labels, 0), student.shape[1], dtype=log_s.dtype)
     supervised = -ops.sum(one_hot * log_s, axis=1)
     a = ops.where(labels >= 0, ops.cast(ratio, supervised.dtype), ops.ones_like(supervised))
@@ -78,7 +80,7 @@ def trilateral_geometry(student: Tensor, teacher: Tensor, labels: Tensor, class_
             "Logits must be [N, K], and class means [K, K]. Received: shapes "
             f"{tuple(student.shape)}, {tuple(teacher.shape)} and {tuple(class_means.shape)}"
         )
-    s, t = (ops.softmax(ops.stop_gradient(as_float(z)), axis=1) for z in (student, teacher))
+    s, t = (ops.softmax(ops.stop_gradient(as_float(z, student)), axis=1) for z in (student, teacher))
     labels = ops.cast(labels, "int32")
     known = ops.cast(labels >= 0, s.dtype)[:, None]
     y = known * ops.one_hot(ops.maximum(labels, 0), classes, dtype=s.dtype)

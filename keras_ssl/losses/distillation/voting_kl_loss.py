@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["vote", "voting_kl_loss"]
@@ -19,7 +19,7 @@ def vote(probabilities: Tensor, counted: Tensor | None = None) -> Tensor:
         float32 `[N, K]`, without gradient; each row sums to 1, or is 0 where no teacher votes.
 
     Raises:
-        ValueError: if the probabilities are not of rank 3.
+        ValueError: if the probabilities are not of rank 3, or `counted` does not fit.
     """
     if len(probabilities.shape) != 3:
         raise ValueError(
@@ -29,6 +29,7 @@ def vote(probabilities: Tensor, counted: Tensor | None = None) -> Tensor:
     probabilities = ops.stop_gradient(as_float(probabilities))
     if counted is None:
         return ops.mean(probabilities, axis=0)
+    check_shape("counted", counted, probabilities.shape[:1])
     counted = ops.cast(counted, probabilities.dtype)
     kept = ops.where(counted[:, None, None] > 0, probabilities, ops.zeros_like(probabilities))
     return ops.sum(kept, axis=0) / ops.maximum(ops.sum(counted), 1.0)
@@ -60,7 +61,8 @@ def voting_kl_loss(student: Tensor, voted: Tensor) -> Tensor:
             "Logits and vote must be matrices of one shape. "
             f"Received: shapes {tuple(student.shape)} and {tuple(voted.shape)}"
         )
+    check_shape("voted", voted, student.shape)
     ops = keras.ops
-    voted = ops.stop_gradient(as_float(voted))
+    voted = ops.stop_gradient(as_float(voted, student))
     log_p = ops.log(ops.where(voted > 0, voted, ops.ones_like(voted)))
     return ops.sum(voted * (log_p - ops.log_softmax(as_float(student), axis=1)), axis=1)

@@ -50,7 +50,7 @@ def graph_triplet_loss(
     ops = keras.ops
     z1, z2 = check_matrix("z1", z1), check_matrix("z2", z2)
     check_pair(z1, z2)
-    z1, z2 = l2_normalize(z1), l2_normalize(z2)
+    z1, z2 = l2_normalize(z1), l2_normalize(z2, z1)
     components = ops.cast(check_labels("components", components, z1.shape[0]), "int32")
     everything = ops.matmul(z1, ops.transpose(ops.concatenate([z1, z2], axis=0)))
     known = components >= 0

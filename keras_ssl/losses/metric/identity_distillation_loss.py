@@ -58,17 +58,15 @@ def identity_distillation_loss(
     """
     check_finite_positive("student_temperature", student_temperature)
     ops = keras.ops
-    teachers = [as_float(view) for view in teachers]
-    if center is not None and teachers:
-        center = ops.cast(center, teachers[0].dtype)
-    targets = teacher_distributions(teachers, teacher_temperature, center, sinkhorn_iterations)
     pairs = [(t, s) for t in range(len(teachers)) for s in range(len(students)) if s != t]
     if not pairs:
         raise ValueError(
             "There must be a student's view besides the teacher's. "
             f"Received: {len(students)} student views, {len(teachers)} teacher views"
         )
-    logs = [ops.log_softmax(as_float(view) / student_temperature, axis=1) for view in students]
+    teachers = [as_float(view, students[0]) for view in teachers]
+    targets = teacher_distributions(teachers, teacher_temperature, center, sinkhorn_iterations)
+    logs = [ops.log_softmax(as_float(view, students[0]) / student_temperature, axis=1) for view in students]
     crossed = sum(ops.matmul(targets[t], ops.transpose(logs[s])) for t, s in pairs)
     entropy = -crossed / float(len(pairs))
     labels = ops.cast(check_labels("identities", identities, students[0].shape[0]), "int32")

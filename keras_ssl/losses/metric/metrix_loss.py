@@ -4,7 +4,7 @@ import keras
 
 from keras_ssl.losses.metric.checks import check_labels, check_matrix, check_weight
 from keras_ssl.losses.metric.pair_loss import pair_loss
-from keras_ssl.losses.numeric import l2_normalize
+from keras_ssl.losses.numeric import check_classes, l2_normalize
 from keras_ssl.losses.view_similarities import equal_pairs
 from keras_ssl.typing import Tensor
 
@@ -79,6 +79,7 @@ def metrix_loss(
         different = ops.logical_not(equal_pairs(ops.arange(ops.shape(z)[0], dtype="int32")))
     else:
         anchors = l2_normalize(ops.cast(check_matrix("proxies", proxies), z.dtype))
+        labels = ops.cast(check_classes("labels", labels, z.shape[:1], anchors.shape[0]), labels.dtype)
         anchor_labels = ops.arange(ops.shape(anchors)[0], dtype=labels.dtype)
         different = ops.ones((ops.shape(anchors)[0], ops.shape(z)[0]), dtype="bool")
     known_anchors = (anchor_labels >= 0)[:, None]

@@ -6,7 +6,7 @@ import keras
 
 from keras_ssl.losses.metric.checks import check_labels, check_matrix, check_weight
 from keras_ssl.losses.metric.distances import euclidean_distances
-from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.numeric import as_float, check_classes, check_integer
 from keras_ssl.typing import Tensor
 
 __all__ = ["ProtoTripletLoss", "proto_triplet_loss"]
@@ -62,7 +62,7 @@ def proto_triplet_loss(
             f"Received: prototypes.shape={tuple(prototypes.shape)}, queries.shape={tuple(queries.shape)}"
         )
     distances = euclidean_distances(queries, prototypes)
-    labels = ops.cast(labels, "int32")
+    labels = check_classes("labels", labels, queries.shape[:1], count)
     own = ops.equal(labels[:, None], ops.arange(count, dtype="int32")[None, :])
     mask = ops.cast(own, distances.dtype)
     near = ops.sum(mask * distances, axis=1)

@@ -77,7 +77,7 @@ def soft_similarity_loss(z1: Tensor, z2: Tensor, labels: Tensor, temperature: fl
             f"`labels` must hold a vector for each of {z1.shape[0]} samples. "
             f"Received: labels.shape={tuple(labels.shape)}"
         )
-    logits = ops.matmul(l2_normalize(z1), ops.transpose(l2_normalize(z2))) / temperature
+    logits = ops.matmul(l2_normalize(z1), ops.transpose(l2_normalize(z2, z1))) / temperature
     target = ops.stop_gradient(ops.cast(label_similarities(labels), logits.dtype))
     # -t log sigmoid(x) - (1 - t) log sigmoid(-x)
     return ops.mean(ops.softplus(logits) - target * logits)

@@ -34,8 +34,8 @@ def soft_top_k(scores: Tensor, k: int, temperature: float = 1.0) -> Tensor:
     Example:
 
     >>> chosen = soft_top_k(np.array([[3.0, 2.0, 1.0, 0.0]]), k=2, temperature=0.1)
-    >>> np.round(keras.ops.convert_to_numpy(chosen), 2).tolist()
-    [[1.0, 0.99, 0.01, 0.0]]
+    >>> [round(float(each), 2) for each in chosen[0]]
+    [1.0, 0.99, 0.01, 0.0]
 
     Reference:
         Gupta et al., "Dual-Encoders for Extreme Multi-Label Classification", ICLR 2024.

@@ -5,16 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, concrete
 from keras_ssl.typing import Tensor
-
-
-def concrete(tensor: Tensor) -> np.ndarray | None:
-    """The values of a tensor, or None while a program is traced and there are none."""
-    try:
-        return np.asarray(keras.ops.convert_to_numpy(tensor))
-    except (TypeError, ValueError, NotImplementedError):
-        return None
 
 
 def class_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

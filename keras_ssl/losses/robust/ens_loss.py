@@ -5,8 +5,7 @@ from typing import Any
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_integer
-from keras_ssl.losses.robust.class_logits import concrete
+from keras_ssl.losses.numeric import as_float, check_integer, concrete
 from keras_ssl.random import Stream
 from keras_ssl.typing import Tensor
 
@@ -48,7 +47,7 @@ def random_loss_derivatives(margins: Tensor, draws: Tensor, power: float = 0.0) 
     """
     power = _check_power(power)
     ops = keras.ops
-    margins, draws = ops.stop_gradient(as_float(margins)), ops.stop_gradient(as_float(draws))
+    margins, draws = ops.stop_gradient(as_float(margins)), ops.stop_gradient(as_float(draws, margins))
     if power == 0.0:
         # Sizes above 1 are cut off anyway; cut here they cannot overflow.
         sizes = ops.exp(ops.minimum(draws, 0.0))
@@ -85,7 +84,7 @@ def ens_loss(margins: Tensor, derivatives: Tensor) -> Tensor:
     [-0.2, 1.0]
     """
     ops = keras.ops
-    margins, derivatives = as_float(margins), ops.stop_gradient(as_float(derivatives))
+    margins, derivatives = as_float(margins), ops.stop_gradient(as_float(derivatives, margins))
     if len(margins.shape) != 1 or tuple(margins.shape) != tuple(derivatives.shape):
         raise ValueError(
             "`derivatives` must be a vector of the length of `margins`. Received: "
@@ -141,7 +140,7 @@ class EnsLoss(keras.losses.Loss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         ops = keras.ops
-        logits, labels = _column("y_pred", as_float(y_pred)), _column("y_true", as_float(y_true))
+        logits, labels = _column("y_pred", as_float(y_pred)), _column("y_true", as_float(y_true, y_pred))
         values = concrete(labels)
         if values is not None and not _all_binary(values):
             raise ValueError(f"`y_true` must be 0 or 1. Received: y_true={values}")

@@ -45,7 +45,7 @@ def beta_log_density(x: Tensor, log_alpha: Tensor, log_beta: Tensor) -> Tensor:
     0.6
     """
     ops = keras.ops
-    x, log_alpha, log_beta = as_float(x), as_float(log_alpha), as_float(log_beta)
+    x, log_alpha, log_beta = as_float(x), as_float(log_alpha, x), as_float(log_beta, x)
     alpha, beta = ops.exp(log_alpha), ops.exp(log_beta)
     normalizer = _log_gamma(alpha) + _log_gamma(beta) - _log_gamma(alpha + beta)
     return (alpha - 1.0) * ops.log(x) + (beta - 1.0) * ops.log1p(-x) - normalizer
@@ -82,7 +82,7 @@ def policy_gradient_loss(
         Williams, "Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning", 1992.
     """
     ops = keras.ops
-    costs, log_densities = ops.stop_gradient(as_float(costs)), as_float(log_densities)
+    costs, log_densities = ops.stop_gradient(as_float(costs)), as_float(log_densities, costs)
     if len(costs.shape) != 1 or tuple(costs.shape) != tuple(log_densities.shape):
         raise ValueError(
             "`log_densities` must be a vector of the length of `costs`. Received: "

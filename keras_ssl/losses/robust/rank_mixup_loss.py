@@ -11,7 +11,7 @@ __all__ = ["mixup_ndcg_loss", "mixup_ranking_loss"]
 
 
 def _inputs(raw: Tensor, mixed: Tensor, coefficients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    raw, mixed, coefficients = as_float(raw), as_float(mixed), as_float(coefficients)
+    raw, mixed, coefficients = as_float(raw), as_float(mixed, raw), as_float(coefficients, raw)
     if len(raw.shape) != 2 or len(mixed.shape) != 3 or mixed.shape[2] != raw.shape[1] or mixed.shape[1] == 0:
         raise ValueError(
             "`mixed` must be [N, V, K], V copies for each sample of `raw` [N, K]. "

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_ssl.losses.numeric import as_float
 from keras_ssl.losses.robust.class_logits import class_logits, is_true_class
 from keras_ssl.losses.robust.comp_sum_loss import comp_sum_loss
 from keras_ssl.typing import Tensor
@@ -35,7 +36,7 @@ def margin_change(logits: Tensor, perturbed: Tensor, labels: Tensor) -> Tensor:
     """
     ops = keras.ops
     logits, labels = class_logits(logits, labels)
-    perturbed, _ = class_logits(perturbed, labels)
+    perturbed, _ = class_logits(as_float(perturbed, logits), labels)
     if logits.shape[1] != perturbed.shape[1]:
         raise ValueError(
             "`perturbed` must have the shape of `logits`. Received: "

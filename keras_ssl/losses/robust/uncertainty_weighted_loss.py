@@ -46,7 +46,7 @@ def uncertainty_weighted_loss(losses: Tensor, uncertainty: Tensor, regularizatio
         Zhang et al., "Ctrl-U: Robust Conditional Image Generation via Uncertainty-aware Reward Modeling", ICLR 2025.
     """
     regularization = _check_weight(regularization)
-    losses, uncertainty = as_float(losses), as_float(uncertainty)
+    losses, uncertainty = as_float(losses), as_float(uncertainty, losses)
     _check_same("uncertainty", uncertainty, losses)
     return losses * keras.ops.exp(-uncertainty) + regularization * uncertainty
 
@@ -68,7 +68,7 @@ def pass_variance(first: Tensor, second: Tensor) -> Tensor:
     >>> float(pass_variance(keras.ops.array([1.0]), keras.ops.array([4.0]))[0])
     2.25
     """
-    first, second = as_float(first), as_float(second)
+    first, second = as_float(first), as_float(second, first)
     _check_same("second", second, first)
     return keras.ops.square((first - second) / 2.0)
 
@@ -93,7 +93,7 @@ def pass_divergence(first: Tensor, second: Tensor) -> Tensor:
     0.692
     """
     ops = keras.ops
-    first, second = as_float(first), as_float(second)
+    first, second = as_float(first), as_float(second, first)
     _check_same("second", second, first)
     p, q = ops.log_softmax(second, axis=-1), ops.log_softmax(first, axis=-1)
     return ops.sum(ops.exp(p) * (p - q), axis=-1)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["align_distribution"]
@@ -19,6 +19,9 @@ def align_distribution(probabilities: Tensor, target: Tensor, mean: Tensor) -> T
     Returns:
         Rows that sum to 1, float32 `[N, K]`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> p = keras.ops.array([[0.8, 0.2]])
@@ -29,8 +32,10 @@ def align_distribution(probabilities: Tensor, target: Tensor, mean: Tensor) -> T
     Reference: Berthelot et al., "ReMixMatch: Semi-Supervised Learning with Distribution Matching and Augmentation
     Anchoring", ICLR 2020.
     """
+    check_shape("target", target, probabilities.shape[-1:])
+    check_shape("mean", mean, probabilities.shape[-1:])
     ops = keras.ops
     probabilities = as_float(probabilities)
-    ratio = as_float(target) / ops.maximum(ops.cast(mean, as_float(target).dtype), 1e-6)
+    ratio = as_float(target, probabilities) / ops.maximum(as_float(mean, probabilities), 1e-6)
     scaled = probabilities * ops.cast(ratio, probabilities.dtype)
     return scaled / ops.maximum(ops.sum(scaled, axis=-1, keepdims=True), 1e-12)

@@ -75,4 +75,4 @@ def free_match_thresholds(confidence: Tensor, class_means: Tensor) -> Tensor:
     Reference: Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023.
     """
     class_means = as_float(class_means)
-    return as_float(confidence) * class_means / keras.ops.maximum(keras.ops.max(class_means), 1e-12)
+    return as_float(confidence, class_means) * class_means / keras.ops.maximum(keras.ops.max(class_means), 1e-12)

@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["divergence_weight"]
@@ -26,7 +26,7 @@ def divergence_weight(first: Tensor, second: Tensor, sharpness: float = 1.0, div
         Weights in [0, 1], float32 `[...]`.
 
     Raises:
-        ValueError: if `sharpness` is negative or not finite, or `divergence` is unknown.
+        ValueError: if `sharpness` is negative or not finite, `divergence` is unknown, or the shapes differ.
 
     Example:
 
@@ -40,8 +40,9 @@ def divergence_weight(first: Tensor, second: Tensor, sharpness: float = 1.0, div
     sharpness = check_number("sharpness", sharpness, 0.0)
     if divergence not in ("kl", "l2"):
         raise ValueError(f'`divergence` must be "kl" or "l2". Received: divergence={divergence!r}')
+    check_shape("second", second, first.shape)
     ops = keras.ops
-    first, second = as_float(first), as_float(second)
+    first, second = as_float(first), as_float(second, first)
     if divergence == "kl":
         log_p, log_q = ops.log_softmax(first, axis=-1), ops.log_softmax(second, axis=-1)
         distance = ops.sum((ops.exp(log_p) - ops.exp(log_q)) * (log_p - log_q), axis=-1)

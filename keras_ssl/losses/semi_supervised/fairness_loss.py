@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["fairness_loss"]
@@ -25,6 +25,9 @@ def fairness_loss(strong: Tensor, used: Tensor, class_means: Tensor, histogram: 
     Returns:
         A float32 scalar; 0 where no sample is used.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> strong, half = keras.ops.array([[0.0, 1.0], [1.0, 0.0]]), keras.ops.array([0.5, 0.5])
@@ -33,14 +36,17 @@ def fairness_loss(strong: Tensor, used: Tensor, class_means: Tensor, histogram: 
 
     Reference: Wang et al., "FreeMatch: Self-adaptive Thresholding for Semi-supervised Learning", ICLR 2023.
     """
+    check_shape("used", used, strong.shape[:1])
+    check_shape("class_means", class_means, strong.shape[1:])
+    check_shape("histogram", histogram, strong.shape[1:])
     ops = keras.ops
-    used = ops.stop_gradient(as_float(used))
+    used = ops.stop_gradient(as_float(used, strong))
     q = ops.softmax(as_float(strong), axis=1)
     count = ops.sum(used)
     mean = ops.sum(used[:, None] * q, axis=0) / ops.maximum(count, 1.0)
     hits = ops.one_hot(ops.argmax(q, axis=1), q.shape[1], dtype=q.dtype)
     own = ops.sum(used[:, None] * hits, axis=0) / ops.maximum(count, 1.0)
-    target = ops.cast(_shares(as_float(class_means), as_float(histogram)), q.dtype)
+    target = ops.cast(_shares(as_float(class_means), as_float(histogram, class_means)), q.dtype)
     target = ops.stop_gradient(target)
     return ops.sum(target * ops.log(_shares(mean, own) + 1e-12)) * ops.cast(count > 0, q.dtype)
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.numeric import as_float, check_classes, check_integer
 from keras_ssl.typing import Tensor
 
 __all__ = ["aggregate_joint_logits", "joint_labels", "split_joint_labels"]
@@ -20,7 +20,8 @@ def joint_labels(classes: Tensor, transforms: Tensor, count: int) -> Tensor:
         int32 `[N]`.
 
     Raises:
-        ValueError: if `count` is not a positive integer.
+        ValueError: if `count` is not a positive integer, the shapes differ, or a transformation is none of them
+            (arrays only).
 
     Example:
 
@@ -30,7 +31,8 @@ def joint_labels(classes: Tensor, transforms: Tensor, count: int) -> Tensor:
     Reference: Lee et al., "Self-supervised Label Augmentation via Input Transformations", ICML 2020.
     """
     check_integer("count", count, 1)
-    classes, transforms = keras.ops.cast(classes, "int32"), keras.ops.cast(transforms, "int32")
+    classes = keras.ops.cast(classes, "int32")
+    transforms = check_classes("transforms", transforms, classes.shape, count)
     return keras.ops.where(classes < 0, classes, classes * count + transforms)
 
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["masked_consistency_loss"]
@@ -24,7 +24,7 @@ def masked_consistency_loss(student: Tensor, teacher: Tensor, threshold: float |
         float32 `[N]`: of pixels, the mean over them.
 
     Raises:
-        ValueError: if `threshold` lies outside [0, 1].
+        ValueError: if `threshold` lies outside [0, 1], or the shapes differ.
 
     Example:
 
@@ -36,8 +36,9 @@ def masked_consistency_loss(student: Tensor, teacher: Tensor, threshold: float |
     """
     if threshold is not None and not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1] or be None. Received: threshold={threshold}")
+    check_shape("teacher", teacher, student.shape)
     ops = keras.ops
-    teacher, student = ops.stop_gradient(as_float(teacher)), as_float(student)
+    teacher, student = ops.stop_gradient(as_float(teacher, student)), as_float(student)
     label = ops.argmax(teacher, axis=-1)
     chosen = ops.take_along_axis(ops.log_softmax(student, axis=-1), label[..., None], axis=-1)[..., 0]
     confidence = ops.cast(ops.max(ops.softmax(teacher, axis=-1), axis=-1), chosen.dtype)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["mean_teacher_loss"]
@@ -20,6 +20,9 @@ def mean_teacher_loss(student: Tensor, teacher: Tensor) -> Tensor:
     Returns:
         The loss of each sample, float32 `[N]`.
 
+    Raises:
+        ValueError: if the shapes differ.
+
     Example:
 
     >>> loss = mean_teacher_loss(keras.ops.array([[0.0, 0.0]]), keras.ops.array([[100.0, 0.0]]))
@@ -29,6 +32,7 @@ def mean_teacher_loss(student: Tensor, teacher: Tensor) -> Tensor:
     Reference: Tarvainen and Valpola, "Mean teachers are better role models: Weight-averaged consistency targets improve
     semi-supervised deep learning results", NeurIPS 2017.
     """
+    check_shape("teacher", teacher, student.shape)
     ops = keras.ops
-    target = ops.stop_gradient(ops.softmax(as_float(teacher), axis=1))
+    target = ops.stop_gradient(ops.softmax(as_float(teacher, student), axis=1))
     return ops.mean(ops.square(ops.softmax(as_float(student), axis=1) - target), axis=1)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["multi_path_consistency_loss"]
@@ -28,7 +28,7 @@ def multi_path_consistency_loss(
         float32 `[N]`: a mean over places and channels, a sum over paths.
 
     Raises:
-        ValueError: if there is no path, or the numbers of maps differ.
+        ValueError: if there is no path, or the numbers of maps or their shapes differ.
 
     Example:
 
@@ -47,7 +47,8 @@ def multi_path_consistency_loss(
     ops = keras.ops
     total = 0.0
     for place, (prediction, target) in enumerate(zip(hard, targets, strict=True)):
-        error = ops.square(as_float(prediction) - ops.stop_gradient(as_float(target)))
+        check_shape("targets", target, prediction.shape)
+        error = ops.square(as_float(prediction) - ops.stop_gradient(as_float(target, prediction)))
         if weights is not None:
             error = error * ops.stop_gradient(ops.cast(weights[place], error.dtype))
         total = total + ops.mean(error, axis=(1, 2, 3))

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["propagated_labels"]
@@ -34,7 +34,7 @@ def propagated_labels(
         float32 `[N, M, K]`, without gradient.
 
     Raises:
-        ValueError: if `alpha` or `temperature` is out of range.
+        ValueError: if `alpha` or `temperature` is out of range, or the shapes do not fit.
 
     Example:
 
@@ -49,8 +49,11 @@ def propagated_labels(
         raise ValueError(f"`alpha` must lie in [0, 1). Received: alpha={alpha}")
     if not 0.0 < temperature < float("inf"):
         raise ValueError(f"`temperature` must be greater than 0 and finite. Received: temperature={temperature}")
+    check_shape("labels", labels, (*features.shape[:2], None))
+    if present is not None:
+        check_shape("present", present, features.shape[:2])
     ops = keras.ops
-    features, labels = ops.stop_gradient(as_float(features)), ops.stop_gradient(as_float(labels))
+    features, labels = ops.stop_gradient(as_float(features)), ops.stop_gradient(as_float(labels, features))
     if alpha == 0.0:
         return labels
     count = features.shape[1]

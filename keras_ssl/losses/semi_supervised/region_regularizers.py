@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["region_consistency_loss", "region_entropy_loss", "region_smoothing_loss"]
@@ -87,8 +87,9 @@ def region_consistency_loss(logits: Tensor, teacher: Tensor, labels: Tensor) -> 
 
     Reference: as for `region_smoothing_loss`.
     """
+    check_shape("teacher", teacher, logits.shape)
     ops = keras.ops
-    target = ops.stop_gradient(ops.softmax(as_float(teacher), axis=-1))
+    target = ops.stop_gradient(ops.softmax(as_float(teacher, logits), axis=-1))
     difference = ops.softmax(as_float(logits), axis=-1) - target
     return _mean(ops.mean(ops.square(difference), axis=-1), labels, logits, kept=False)
 
@@ -97,11 +98,7 @@ def _mean(values: Tensor, labels: Tensor, logits: Tensor, kept: bool) -> Tensor:
     """The mean of each sample over the pixels with a pseudo-label (`kept`), or over the others; 0 where none is."""
     ops = keras.ops
     labels = ops.convert_to_tensor(labels)
-    if tuple(labels.shape[1:]) != tuple(logits.shape[1:-1]) or len(labels.shape) != len(logits.shape) - 1:
-        raise ValueError(
-            f"`labels` must have the shape of the logits {tuple(logits.shape)} without the last axis. "
-            f"Received: labels.shape={tuple(labels.shape)}"
-        )
+    check_shape("labels", labels, logits.shape[:-1])
     chosen = ops.cast((labels >= 0) if kept else (labels < 0), values.dtype)
     places = tuple(range(1, len(values.shape)))
     if not places:

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["shrink_loss"]
@@ -27,7 +27,7 @@ def shrink_loss(probabilities: Tensor, strong: Tensor, threshold: float = 0.95) 
         Of each sample the loss, 1 where it counts (else 0), and the number of removed classes: float32 `[N]` each.
 
     Raises:
-        ValueError: if `threshold` lies outside [0, 1].
+        ValueError: if `threshold` lies outside [0, 1], or the shapes differ.
 
     Example:
 
@@ -40,8 +40,9 @@ def shrink_loss(probabilities: Tensor, strong: Tensor, threshold: float = 0.95) 
     """
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1]. Received: threshold={threshold}")
+    check_shape("strong", strong, probabilities.shape)
     ops = keras.ops
-    probabilities, strong = ops.stop_gradient(as_float(probabilities)), as_float(strong)
+    probabilities, strong = ops.stop_gradient(as_float(probabilities, strong)), as_float(strong)
     classes = strong.shape[1]
     order = ops.argsort(-probabilities, axis=1)
     p = ops.take_along_axis(probabilities, order, axis=1)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.numeric import as_float, check_integer, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["signal_threshold", "uda_loss"]
@@ -26,7 +26,7 @@ def uda_loss(weak: Tensor, strong: Tensor, temperature: float = 0.4, threshold: 
         The loss of each sample, 0 where it is not confident, and 1 for confident samples, else 0: float32 `[N]` each.
 
     Raises:
-        ValueError: if `temperature` or `threshold` is out of range.
+        ValueError: if `temperature` or `threshold` is out of range, or the shapes differ.
 
     Example:
 
@@ -40,8 +40,9 @@ def uda_loss(weak: Tensor, strong: Tensor, temperature: float = 0.4, threshold: 
         raise ValueError(f"`temperature` must be greater than 0 and finite. Received: temperature={temperature}")
     if not 0.0 <= threshold <= 1.0:
         raise ValueError(f"`threshold` must lie in [0, 1]. Received: threshold={threshold}")
+    check_shape("strong", strong, weak.shape)
     ops = keras.ops
-    weak = ops.stop_gradient(as_float(weak))
+    weak = ops.stop_gradient(as_float(weak, strong))
     log_target = ops.log_softmax(weak / temperature, axis=1)
     difference = log_target - ops.log_softmax(as_float(strong), axis=1)
     confident = ops.cast(ops.max(ops.softmax(weak, axis=1), axis=1) >= threshold, weak.dtype)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["weighted_pseudo_label_loss"]
@@ -19,6 +19,9 @@ def weighted_pseudo_label_loss(weak: Tensor, strong: Tensor, weights: Tensor) ->
     Returns:
         The loss of each sample, float32 `[N]`.
 
+    Raises:
+        ValueError: if the shapes do not fit.
+
     Example:
 
     >>> weak, strong = keras.ops.array([[2.0, 1.0]]), keras.ops.array([[0.0, 0.0]])
@@ -28,6 +31,8 @@ def weighted_pseudo_label_loss(weak: Tensor, strong: Tensor, weights: Tensor) ->
     Reference: Chen et al., "SoftMatch: Addressing the Quantity-Quality Trade-off in Semi-supervised Learning", ICLR
     2023.
     """
+    check_shape("strong", strong, weak.shape)
+    check_shape("weights", weights, weak.shape[:1])
     ops = keras.ops
     label = ops.argmax(ops.stop_gradient(weak), axis=1)
     chosen = ops.take_along_axis(ops.log_softmax(as_float(strong), axis=1), label[:, None], axis=1)[:, 0]
