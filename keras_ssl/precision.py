@@ -1,9 +1,11 @@
-"""Building layers under another dtype policy than the global one."""
+"""Building layers under another dtype policy than the global one, and arrays of half precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import keras
+import numpy as np
 
 
 @contextmanager
@@ -15,3 +17,12 @@ def dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def known_array(values: Any) -> np.ndarray:
+    """An array; of float32 where values are bfloat16, which NumPy does not count among its numbers.
+
+    That is what `predict` gives under the policy "mixed_bfloat16".
+    """
+    array = np.asarray(values)
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array

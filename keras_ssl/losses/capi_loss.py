@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.numeric import as_float, check_integer, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["assignment_loss", "position_assignments"]
@@ -69,7 +69,7 @@ def assignment_loss(logits: Tensor, assignments: Tensor, temperature: float = 0.
     Reference: Darcet et al., "Cluster and Predict Latent Patches for Improved Masked Image Modeling", TMLR 2025.
     """
     temperature = check_number("temperature", temperature, 0.0, above=True)
-    if tuple(logits.shape[1:]) != tuple(assignments.shape[1:]) or len(logits.shape) != len(assignments.shape):
+    if not same_shape(logits.shape, assignments.shape):
         raise ValueError(
             "`logits` and `assignments` must have one shape. "
             f"Received: logits.shape={tuple(logits.shape)}, assignments.shape={tuple(assignments.shape)}"

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["hidden_distance_loss"]
@@ -28,7 +28,7 @@ def hidden_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
     Reference: Lee et al., "Self-Distillation for Further Pre-training of Transformers", ICLR 2023.
     """
-    if tuple(student.shape[1:]) != tuple(teacher.shape[1:]) or len(student.shape) < 2:
+    if not same_shape(student.shape, teacher.shape) or len(student.shape) < 2:
         raise ValueError(
             "`student` and `teacher` must have one shape [N, ..., D]. "
             f"Received: student.shape={tuple(student.shape)}, teacher.shape={tuple(teacher.shape)}"

@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, masked_mean, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["masked_absolute_error", "smooth_absolute_error"]
@@ -36,8 +36,7 @@ def masked_absolute_error(prediction: Tensor, target: Tensor, hidden: Tensor) ->
     _check(prediction, target)
     ops = keras.ops
     errors = ops.mean(ops.abs(as_float(prediction) - ops.stop_gradient(as_float(target, prediction))), axis=-1)
-    weights = as_float(hidden, prediction)
-    return ops.sum(weights * errors, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return masked_mean(errors, "hidden", hidden)
 
 
 def smooth_absolute_error(prediction: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
@@ -73,7 +72,7 @@ def smooth_absolute_error(prediction: Tensor, target: Tensor, beta: float = 1.0)
 
 
 def _check(prediction: Tensor, target: Tensor) -> None:
-    if tuple(prediction.shape[1:]) != tuple(target.shape[1:]) or len(prediction.shape) != 3:
+    if not same_shape(prediction.shape, target.shape) or len(prediction.shape) != 3:
         raise ValueError(
             "`prediction` and `target` must have one shape [N, T, D]. "
             f"Received: prediction.shape={tuple(prediction.shape)}, target.shape={tuple(target.shape)}"

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float, l2_normalize
+from keras_ssl.losses.numeric import l2_normalize, masked_mean, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["masked_patch_agreement"]
@@ -34,12 +34,11 @@ def masked_patch_agreement(students: Tensor, teachers: Tensor, chosen: Tensor) -
 
     Reference: Wu et al., "Simplifying DINO via Coding Rate Regularization", ICML 2025.
     """
-    if tuple(students.shape[1:]) != tuple(teachers.shape[1:]) or len(students.shape) != 3:
+    if not same_shape(students.shape, teachers.shape) or len(students.shape) != 3:
         raise ValueError(
             "`students` and `teachers` must have one shape [N, M, D]. "
             f"Received: students.shape={tuple(students.shape)}, teachers.shape={tuple(teachers.shape)}"
         )
     ops = keras.ops
     cosines = ops.sum(l2_normalize(students) * ops.stop_gradient(l2_normalize(teachers, students)), axis=-1)
-    weights = as_float(chosen, students)
-    return ops.sum(weights * cosines, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return masked_mean(cosines, "chosen", chosen)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, masked_mean, same_shape
 from keras_ssl.typing import Tensor
 
 EPSILON = 1e-6
@@ -47,7 +47,7 @@ def masked_pixel_loss(prediction: Tensor, target: Tensor, hidden: Tensor) -> Ten
 
     Reference: He et al., "Masked Autoencoders Are Scalable Vision Learners", CVPR 2022.
     """
-    if tuple(prediction.shape[1:]) != tuple(target.shape[1:]) or len(prediction.shape) != 3:
+    if not same_shape(prediction.shape, target.shape) or len(prediction.shape) != 3:
         raise ValueError(
             "`prediction` and `target` must have one shape [N, T, P]. "
             f"Received: prediction.shape={tuple(prediction.shape)}, target.shape={tuple(target.shape)}"
@@ -55,5 +55,4 @@ def masked_pixel_loss(prediction: Tensor, target: Tensor, hidden: Tensor) -> Ten
     ops = keras.ops
     target = ops.stop_gradient(as_float(target, prediction))
     errors = ops.mean(ops.square(as_float(prediction) - target), axis=-1)
-    weights = as_float(hidden, prediction)
-    return ops.sum(weights * errors, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return masked_mean(errors, "hidden", hidden)

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["multi_label_loss"]
@@ -29,7 +29,7 @@ def multi_label_loss(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     >>> round(float(losses[0]), 4), float(losses[1]), keras.ops.convert_to_numpy(known).tolist()
     (0.6931, 0.0, [1.0, 0.0])
     """
-    if tuple(logits.shape[1:]) != tuple(labels.shape[1:]) or len(logits.shape) != 2:
+    if not same_shape(logits.shape, labels.shape) or len(logits.shape) != 2:
         raise ValueError(
             "`logits` and `labels` must have one shape [N, L]. "
             f"Received: logits.shape={tuple(logits.shape)}, labels.shape={tuple(labels.shape)}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, masked_mean, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["grouped_pixel_loss", "image_absolute_error"]
@@ -36,8 +36,8 @@ def grouped_pixel_loss(predictions: Sequence[Tensor], targets: Sequence[Tensor],
     Reference: Cong et al., "SatMAE: Pre-training Transformers for Temporal and Multi-Spectral Satellite Imagery",
     NeurIPS 2022.
     """
-    shapes = [[tuple(part.shape[1:]) for part in parts] for parts in (predictions, targets)]
-    if not predictions or shapes[0] != shapes[1]:
+    shapes = [[tuple(part.shape) for part in parts] for parts in (predictions, targets)]
+    if not predictions or len(predictions) != len(targets) or not all(map(same_shape, *shapes)):
         raise ValueError(
             "`predictions` and `targets` must hold tensors of the same shapes [N, T, P]. "
             f"Received: predictions of shapes {shapes[0]}, targets of shapes {shapes[1]}"
@@ -47,10 +47,7 @@ def grouped_pixel_loss(predictions: Sequence[Tensor], targets: Sequence[Tensor],
         ops.mean(ops.square(as_float(prediction) - ops.stop_gradient(as_float(target, prediction))), axis=-1)
         for prediction, target in zip(predictions, targets, strict=True)
     ]
-    weights, error = as_float(hidden, predictions[0]), ops.concatenate(errors, axis=1)
-    if tuple(weights.shape[1:]) != tuple(error.shape[1:]):
-        raise ValueError(f"`hidden` must have the shape [N, {error.shape[1]}]. Received: shape={tuple(weights.shape)}")
-    return ops.sum(weights * error, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return masked_mean(ops.concatenate(errors, axis=1), "hidden", hidden)
 
 
 def image_absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
@@ -71,7 +68,7 @@ def image_absolute_error(prediction: Tensor, target: Tensor) -> Tensor:
     >>> float(image_absolute_error(np.full((1, 2, 2, 1), 3.0), np.full((1, 2, 2, 1), 1.0))[0])
     2.0
     """
-    if tuple(prediction.shape[1:]) != tuple(target.shape[1:]) or len(prediction.shape) != 4:
+    if not same_shape(prediction.shape, target.shape) or len(prediction.shape) != 4:
         raise ValueError(
             "`prediction` and `target` must have one shape [N, H, W, C]. "
             f"Received: prediction.shape={tuple(prediction.shape)}, target.shape={tuple(target.shape)}"

@@ -1,6 +1,6 @@
 """The precision every loss computes in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -56,10 +56,38 @@ def check_integer(name: str, value: Any, lowest: int, highest: int | None = None
     return int(value)
 
 
+def same_shape(a: Iterable[int | None], b: Iterable[int | None]) -> bool:
+    """Whether two shapes agree, as far as they are known while a step is traced.
+
+    The first axis counts too: a batch of one sample would else be broadcast against a larger one, without a word.
+    """
+    a, b = tuple(a), tuple(b)
+    return len(a) == len(b) and all(p == q or None in (p, q) for p, q in zip(a, b, strict=True))
+
+
+def masked_mean(values: Tensor, name: str, mask: Tensor) -> Tensor:
+    """The mean of each sample's values `[N, T]` where `mask` is 1: float32 `[N]`, 0 for a sample where it is nowhere.
+
+    Args:
+        values: `[N, T]`.
+        name: the argument that is the mask, for the error.
+        mask: 1 for values that count, else 0, or weights of at least 0; `[N, T]`.
+
+    Raises:
+        ValueError: if the mask has another shape than the values.
+    """
+    ops = keras.ops
+    if not same_shape(values.shape, mask.shape):
+        wanted = ", ".join("N" if side is None else str(side) for side in values.shape)
+        raise ValueError(f"`{name}` must have the shape [{wanted}]. Received: {name}.shape={tuple(mask.shape)}")
+    weights = as_float(mask, values)
+    total = ops.sum(weights, axis=1)
+    return ops.sum(weights * values, axis=1) / ops.where(total > 0, total, ops.ones_like(total))
+
+
 def check_pair(z1: Tensor, z2: Tensor) -> None:
     """Both views' embeddings must be matrices of one shape (as far as it is known while a step is traced)."""
-    same = all(a == b or None in (a, b) for a, b in zip(z1.shape, z2.shape, strict=False))
-    if len(z1.shape) != 2 or len(z2.shape) != 2 or not same:
+    if len(z1.shape) != 2 or not same_shape(z1.shape, z2.shape):
         raise ValueError(
             "Embeddings must be two matrices [N, D] of one shape. "
             f"Received: shapes {tuple(z1.shape)} and {tuple(z2.shape)}"

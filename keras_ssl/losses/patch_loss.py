@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, masked_mean, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["masked_patch_loss"]
@@ -36,7 +36,7 @@ def masked_patch_loss(students: Tensor, targets: Tensor, chosen: Tensor, tempera
     Reference: Zhou et al., "iBOT: Image BERT Pre-Training with Online Tokenizer", ICLR 2022.
     """
     check_number("temperature", temperature, 0.0, above=True)
-    if tuple(students.shape[1:]) != tuple(targets.shape[1:]) or len(students.shape) != 3:
+    if not same_shape(students.shape, targets.shape) or len(students.shape) != 3:
         raise ValueError(
             "`students` and `targets` must have one shape [N, M, K]. "
             f"Received: students.shape={tuple(students.shape)}, targets.shape={tuple(targets.shape)}"
@@ -44,5 +44,4 @@ def masked_patch_loss(students: Tensor, targets: Tensor, chosen: Tensor, tempera
     ops = keras.ops
     logs = ops.log_softmax(as_float(students) / temperature, axis=-1)
     losses = -ops.sum(ops.stop_gradient(as_float(targets, students)) * logs, axis=-1)
-    weights = as_float(chosen, students)
-    return ops.sum(weights * losses, axis=1) / ops.maximum(ops.sum(weights, axis=1), 1.0)
+    return masked_mean(losses, "chosen", chosen)

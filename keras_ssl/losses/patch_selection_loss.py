@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["patch_selection_loss"]
@@ -42,7 +42,7 @@ def patch_selection_loss(queries: Tensor, candidates: Tensor, temperature: float
 
 def selection_logits(queries: Tensor, candidates: Tensor) -> Tensor:
     """The products of all queries with all candidates of the same sample, float32 `[N, M, M]`."""
-    if tuple(queries.shape[1:]) != tuple(candidates.shape[1:]) or len(queries.shape) != 3:
+    if not same_shape(queries.shape, candidates.shape) or len(queries.shape) != 3:
         raise ValueError(
             "`queries` and `candidates` must have one shape [N, M, D]. "
             f"Received: queries.shape={tuple(queries.shape)}, candidates.shape={tuple(candidates.shape)}"

@@ -3,6 +3,7 @@
 import keras
 
 from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.robust.class_logits import class_logits
 from keras_ssl.typing import Tensor
 
 __all__ = ["proto_pnet_loss"]
@@ -29,7 +30,7 @@ def proto_pnet_loss(scores: Tensor, labels: Tensor, prototypes_per_class: int) -
         The cluster and the separation cost, two scalars in float32.
 
     Raises:
-        ValueError: if shapes do not fit or `prototypes_per_class` is out of range.
+        ValueError: if shapes do not fit, a label is no class, or `prototypes_per_class` is out of range.
 
     Example:
 
@@ -48,12 +49,10 @@ def proto_pnet_loss(scores: Tensor, labels: Tensor, prototypes_per_class: int) -
             "`scores` must be [N, classes * prototypes_per_class] of at least 2 classes. "
             f"Received: scores.shape={tuple(scores.shape)}, prototypes_per_class={count}"
         )
-    labels = ops.convert_to_tensor(labels)
-    if len(labels.shape) != 1:
-        raise ValueError(f"`labels` must be [N]. Received: labels.shape={tuple(labels.shape)}")
     classes = scores.shape[1] // count
-    own = ops.repeat(ops.one_hot(ops.cast(labels, "int32"), classes, dtype=scores.dtype), count, axis=1) > 0
-    distance, far = 1.0 - scores, 1e6
-    cluster = ops.mean(ops.min(ops.where(own, distance, far), axis=1))
-    separation = -ops.mean(ops.min(ops.where(own, far, distance), axis=1))
+    nearest = 1.0 - ops.max(ops.reshape(scores, (-1, classes, count)), axis=2)
+    nearest, labels = class_logits(nearest, ops.cast(labels, "int32"))
+    own = ops.one_hot(labels, classes, dtype="bool")
+    cluster = ops.mean(ops.min(ops.where(own, nearest, float("inf")), axis=1))
+    separation = -ops.mean(ops.min(ops.where(own, float("inf"), nearest), axis=1))
     return cluster, separation

@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.losses.view_similarities import log_sum_exp, view_similarities
 from keras_ssl.typing import Tensor
 
@@ -51,11 +51,12 @@ def soft_contrastive_loss(
     check_number("temperature", temperature, 0.0, above=True)
     check_number("target_temperature", target_temperature, 0.0, above=True)
     similarities = ops.stop_gradient(as_float(similarities))
-    if len(similarities.shape) != 2 or similarities.shape[0] != similarities.shape[1]:
+    pairs, samples = view_similarities(z1, z2), z1.shape[0]
+    if not same_shape(similarities.shape, (samples, samples)):
         raise ValueError(
-            f"`similarities` must be a square matrix [N, N]. Received: similarities.shape={tuple(similarities.shape)}"
+            "`similarities` must be a matrix [N, N] of the samples of `z1`. "
+            f"Received: similarities.shape={tuple(similarities.shape)}, z1.shape={tuple(z1.shape)}"
         )
-    pairs = view_similarities(z1, z2)
     logits = pairs.cosines / temperature
     graph = ops.tile(ops.cast(similarities, logits.dtype), (2, 2))
     graph = ops.where(pairs.same_sample, ops.ones_like(graph), graph) / target_temperature

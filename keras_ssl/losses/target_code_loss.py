@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["target_code_loss"]
@@ -37,7 +37,7 @@ def target_code_loss(
 
     Reference: Su et al., "Towards All-in-one Pre-training via Maximizing Multi-modal Mutual Information", CVPR 2023.
     """
-    if len(logits.shape) != 2 or len(targets.shape) != 1:
+    if len(logits.shape) != 2 or not same_shape(targets.shape, logits.shape[:1]):
         raise ValueError(
             "`logits` and `targets` must have the shapes [N, M] and [N]. "
             f"Received: logits.shape={tuple(logits.shape)}, targets.shape={tuple(targets.shape)}"

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["patch_heterogeneity", "token_heterogeneity"]
@@ -63,7 +63,7 @@ def patch_heterogeneity(tokens: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _distributions(tokens: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-    if len(tokens.shape) != 3 or tuple(hidden.shape[1:]) != (tokens.shape[1],):
+    if len(tokens.shape) != 3 or not same_shape(hidden.shape, tokens.shape[:2]):
         raise ValueError(
             "`tokens` and `hidden` must have the shapes [N, T, D] and [N, T]. "
             f"Received: tokens.shape={tuple(tokens.shape)}, hidden.shape={tuple(hidden.shape)}"

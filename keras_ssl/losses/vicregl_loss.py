@@ -3,7 +3,7 @@
 import keras
 
 from keras_ssl.check_number import check_number
-from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.losses.numeric import as_float, check_integer, same_shape
 from keras_ssl.typing import Tensor
 
 __all__ = ["matched_places", "place_vicreg_terms", "square_distances"]
@@ -88,7 +88,7 @@ def place_vicreg_terms(a: Tensor, b: Tensor, epsilon: float = 1e-4) -> tuple[Ten
     """
     check_number("epsilon", epsilon, 0.0, above=True)
     a, b = as_float(a), as_float(b, a)
-    if tuple(a.shape[1:]) != tuple(b.shape[1:]) or len(a.shape) != 3:
+    if not same_shape(a.shape, b.shape) or len(a.shape) != 3:
         raise ValueError(
             f"`a` and `b` must have one shape [N, M, D]. Received: a.shape={tuple(a.shape)}, b.shape={tuple(b.shape)}"
         )

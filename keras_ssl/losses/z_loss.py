@@ -1,5 +1,6 @@
 """A penalty on the normalizer of a softmax."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -47,6 +48,14 @@ def z_loss(logits: Tensor, weight: float = 1e-4) -> Tensor:
     return weight * keras.ops.square(keras.ops.logsumexp(logits, axis=-1))
 
 
+def _takes_probabilities(loss: Any) -> bool:
+    """Whether a Keras loss, object or function, can take logits and is not told to."""
+    if isinstance(loss, keras.losses.Loss):
+        return loss.get_config().get("from_logits") is False
+    option = inspect.signature(loss).parameters.get("from_logits") if callable(loss) else None
+    return option is not None and option.default is False
+
+
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class ZLoss(keras.losses.Loss):
     """A loss of logits, such as cross-entropy, plus `z_loss`, for `compile`.
@@ -55,13 +64,14 @@ class ZLoss(keras.losses.Loss):
 
     Args:
         loss: a `keras.losses.Loss` of `(y_true, logits)`, its name, or a function that gives one value for each sample.
-            None is the penalty alone. Defaults to sparse categorical cross-entropy of logits.
+            None is the penalty alone. Defaults to sparse categorical cross-entropy of logits. A cross-entropy must be
+            one of logits (`from_logits=True`), which a name alone does not say.
         weight: of the penalty, at least 0. Defaults to 1e-4, the paper's.
         **kwargs: `reduction`, `name`, `dtype`, as for `keras.losses.Loss`. Defaults to the mean over the batch. The
             reduction of `loss` itself is not used.
 
     Raises:
-        ValueError: if `weight` is out of range.
+        ValueError: if `weight` is out of range, or `loss` takes probabilities.
 
     Example:
 
@@ -79,6 +89,10 @@ class ZLoss(keras.losses.Loss):
         if isinstance(loss, str) and loss == "default":
             loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         self.loss = None if loss is None else keras.losses.get(loss)
+        if _takes_probabilities(self.loss):
+            raise ValueError(
+                f"`loss` must take logits: give it as an object with `from_logits=True`. Received: {loss=}"
+            )
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         penalty = z_loss(y_pred, self.weight)

@@ -92,6 +92,8 @@ def test_alignment_differentiates_the_deep_map_alone(value_and_gradients):
         (lambda: proto_pnet_loss(np.ones((4, 2)), LABELS, 2), "Received: scores.shape="),
         (lambda: proto_pnet_loss(np.ones((4, 6)), LABELS, 0), "Received: prototypes_per_class=0"),
         (lambda: proto_pnet_loss(np.ones((4, 6)), LABELS[:, None], 2), "Received: labels.shape="),
+        (lambda: proto_pnet_loss(np.ones((4, 6)), 0 * LABELS - 1, 2), "Received: labels=-1"),
+        (lambda: proto_pnet_loss(np.ones((4, 6)), 0 * LABELS + 3, 2), "Received: labels=3"),
         (
             lambda: shallow_deep_loss(*[np.ones((4, 3, 3, 6))] * 3, LABELS, 2, threshold=-0.1),
             "Received: threshold=-0.1",

@@ -77,3 +77,22 @@ def test_rejects(weight):
             call()
     with pytest.raises(ValueError, match="`logits`.*Received: logits.shape="):
         z_loss(np.float32(1.0))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "categorical_crossentropy",
+        keras.losses.sparse_categorical_crossentropy,
+        keras.losses.BinaryCrossentropy(),
+    ],
+)
+def test_a_cross_entropy_of_probabilities_is_refused(loss):
+    with pytest.raises(ValueError, match=r"`loss` must take logits: .* Received: loss="):
+        ZLoss(loss)
+
+
+def test_a_cross_entropy_of_logits_is_taken():
+    expected = float(keras.losses.CategoricalCrossentropy(from_logits=True)(np.eye(5)[LABELS], LOGITS))
+    loss = ZLoss(keras.losses.CategoricalCrossentropy(from_logits=True), weight=0.0)
+    assert float(loss(np.eye(5)[LABELS], LOGITS)) == pytest.approx(expected, rel=1e-5)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.precision import known_array
 from keras_ssl.random import threefry2x32
 
 
@@ -16,7 +17,7 @@ def check_features(name: str, features: Any, rank: int | None = 2) -> np.ndarray
         features: array of numbers, the samples along the first axis.
         rank: its number of axes; None for any from 1 on.
     """
-    array = np.asarray(features)
+    array = known_array(features)
     if array.dtype.kind not in "biuf":
         raise ValueError(f"`{name}` must be an array of numbers. Received: {name}={array.dtype}")
     if array.ndim < 1 or (rank is not None and array.ndim != rank):

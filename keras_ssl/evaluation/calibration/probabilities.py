@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_ssl.precision import known_array
 from keras_ssl.typing import Tensor
 
 
@@ -13,7 +14,7 @@ def as_matrix(name: str, values: Tensor) -> np.ndarray:
     Raises:
         ValueError: if they are not that.
     """
-    array = np.asarray(values)
+    array = known_array(values)
     if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < 2 or array.dtype.kind not in "fiu":
         raise ValueError(
             f"`{name}` must be numbers [N, K], at least one sample and two classes. "
@@ -31,10 +32,11 @@ def as_probabilities(name: str, values: Tensor) -> np.ndarray:
     """Distributions `[N, K]` in float64.
 
     Raises:
-        ValueError: if a number lies outside [0, 1] or a row does not sum to 1 within 1e-3 (half precision).
+        ValueError: if a number lies outside [0, 1] or a row does not sum to 1 within 1e-3 (1e-2 for bfloat16).
     """
     array = as_matrix(name, values)
-    bad = (array < -1e-6).any(axis=1) | (array > 1 + 1e-3).any(axis=1) | (np.abs(array.sum(axis=1) - 1) > 1e-3)
+    near = 1e-2 if np.asarray(values).dtype.name == "bfloat16" else 1e-3
+    bad = (array < -1e-6).any(axis=1) | (array > 1 + near).any(axis=1) | (np.abs(array.sum(axis=1) - 1) > near)
     if bad.any():
         row = int(bad.argmax())
         raise ValueError(

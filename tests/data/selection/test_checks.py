@@ -1,5 +1,6 @@
 """Tests of keras_ssl.data.selection.checks and k_means."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -68,3 +69,9 @@ def test_k_means_with_equal_rows_and_as_many_centers_as_rows():
     np.testing.assert_allclose(k_means(np.ones((4, 2)), 3, seed=0), np.ones((3, 2)))
     rows = np.array([[0.0], [1.0], [5.0]])
     np.testing.assert_allclose(np.sort(k_means(rows, 3, seed=0), axis=0), rows)
+
+
+def test_features_of_bfloat16_are_numbers():
+    half = keras.ops.convert_to_numpy(keras.ops.cast([[1.0, -2.5]], "bfloat16"))
+    found = check_features("features", half)
+    assert found.dtype == "float64" and found.tolist() == [[1.0, -2.5]]

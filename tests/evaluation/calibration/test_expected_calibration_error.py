@@ -1,5 +1,6 @@
 """The expected calibration error: worked examples, a slow reference, and the edges of bins."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -106,3 +107,15 @@ def test_refuses_options(options, message):
 def test_refuses_what_are_no_predictions():
     refuses(expected_calibration_error)
     refuses(reliability_curve)
+
+
+def test_predictions_of_bfloat16_are_taken():
+    logits = np.random.default_rng(0).normal(size=(50, 100)).astype("float32")
+    half = keras.ops.convert_to_numpy(keras.ops.softmax(keras.ops.cast(logits, "bfloat16")))
+    assert half.dtype.name == "bfloat16"
+    labels = np.arange(50)
+    assert expected_calibration_error(half, labels) == pytest.approx(
+        expected_calibration_error(softmax(logits), labels), abs=0.01
+    )
+    with pytest.raises(ValueError, match="sum to 1.*Received: probabilities="):
+        expected_calibration_error(0.98 * half, labels)

@@ -63,6 +63,12 @@ def test_directions_that_nothing_reads_are_cut_off_and_sharing_a_jacobian_is_all
     assert interaction_basis(f, np.zeros((3, 4))).rank == 0
 
 
+def test_a_silent_layer_has_an_empty_basis():
+    f, jacobians = example()
+    for basis in (interaction_basis(0 * f, jacobians), interaction_basis(f, 0 * jacobians)):
+        assert basis.rank == 0 and basis.transform.shape == (0, 4) and basis.inverse.shape == (4, 0)
+
+
 def test_jacobians_equal_finite_differences_and_integrals_add_up():
     layers = [keras.layers.Dense(5, activation="tanh"), keras.layers.Dense(2)]
     model = keras.Sequential([keras.layers.Input((3,)), *layers])

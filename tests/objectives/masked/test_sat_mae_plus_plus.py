@@ -198,7 +198,7 @@ def test_refuses_other_encoders_and_sizes():
 def test_losses_refuse():
     with pytest.raises(ValueError, match="Received: predictions of shapes"):
         grouped_pixel_loss([draws(1, 2, 3)], [draws(1, 2, 4)], np.ones((1, 2), "float32"))
-    with pytest.raises(ValueError, match=r"\[N, 2\]. Received: shape=\(1, 3\)"):
+    with pytest.raises(ValueError, match=r"\[1, 2\]. Received: hidden.shape=\(1, 3\)"):
         grouped_pixel_loss([draws(1, 2, 3)], [draws(1, 2, 3)], np.ones((1, 3), "float32"))
     with pytest.raises(ValueError, match=r"Received: prediction.shape=\(1, 2, 2, 3\), target.shape=\(1, 2, 2, 1\)"):
         image_absolute_error(draws(1, 2, 2, 3), draws(1, 2, 2, 1))
