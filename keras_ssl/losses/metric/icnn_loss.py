@@ -35,7 +35,7 @@ def icnn_loss(embeddings: Tensor, labels: Tensor, neighbors: int = 4) -> Tensor:
 
     Args:
         embeddings: `[N, D]`, taken as they are.
-        labels: integers `[N]`, at least two different ones; each number is a class, negative ones too.
+        labels: integers `[N]`; each number is a class, negative ones too. Of a single class the loss is 0.
         neighbors: k, from 1 to N - 1. Defaults to 4, as in the authors' code.
 
     Returns:

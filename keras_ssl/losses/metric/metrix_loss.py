@@ -79,8 +79,8 @@ def metrix_loss(
         different = ops.logical_not(equal_pairs(ops.arange(ops.shape(z)[0], dtype="int32")))
     else:
         anchors = l2_normalize(ops.cast(check_matrix("proxies", proxies), z.dtype))
-        labels = ops.cast(check_classes("labels", labels, z.shape[:1], anchors.shape[0]), labels.dtype)
-        anchor_labels = ops.arange(ops.shape(anchors)[0], dtype=labels.dtype)
+        labels = check_classes("labels", labels, z.shape[:1], anchors.shape[0])
+        anchor_labels = ops.arange(ops.shape(anchors)[0], dtype="int32")
         different = ops.ones((ops.shape(anchors)[0], ops.shape(z)[0]), dtype="bool")
     known_anchors = (anchor_labels >= 0)[:, None]
 
@@ -100,7 +100,7 @@ def metrix_loss(
             f"partner_labels={partner_labels}, coefficients={coefficients}"
         )
     mixed = l2_normalize(ops.cast(check_matrix("mixed", mixed), z.dtype))
-    partners = check_labels("partner_labels", partner_labels, mixed.shape[0])
+    partners = ops.cast(check_labels("partner_labels", partner_labels, mixed.shape[0]), labels.dtype)
     shares = ops.cast(check_labels("coefficients", coefficients, mixed.shape[0], integers=False), z.dtype)[None, :]
     second = ops.cast(ops.equal(anchor_labels[:, None], partners[None, :]), z.dtype)
     targets = shares * first + (1.0 - shares) * second

@@ -95,3 +95,7 @@ def test_errors(options, message):
         icnn_loss(**{"embeddings": Z, "labels": LABELS, **options})
     with pytest.raises(ValueError, match="Received: neighbors=0"):
         ICNNLoss(0)
+
+
+def test_a_single_class_has_loss_zero():
+    assert abs(float(icnn_loss(np.arange(8.0).reshape(4, 2), np.zeros(4, "int32"), neighbors=2))) == 0.0

@@ -56,6 +56,14 @@ def test_equals_the_loops(base, pairs):
 
 
 @pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_labels_may_be_integers_of_any_type(base, dtype):
+    labels = np.abs(LABELS)
+    found = metrix_loss(Z, labels.astype(dtype), mixtures(), labels[ORDER], SHARES, **arguments(base))
+    assert float(found) == float(metrix_loss(Z, labels, mixtures(), labels[ORDER], SHARES, **arguments(base)))
+
+
+@pytest.mark.parametrize("base", BASES)
 def test_weight_0_and_no_mixtures_are_the_base_loss(base):
     named = {
         "contrastive": lambda: contrastive_pair_loss(Z, LABELS, **OPTIONS[base]),
