@@ -41,8 +41,10 @@ def koleo_loss(z: Tensor, epsilon: float = 1e-8) -> Tensor:
         raise ValueError(f"Embeddings must be a matrix [N, D] of two rows or more. Received: z.shape={tuple(z.shape)}")
     number = ops.arange(ops.shape(z)[0])
     oneself = ops.equal(number[:, None], number[None, :])
-    cosines = ops.stop_gradient(ops.matmul(z, ops.transpose(z)))
-    nearest = ops.argmax(ops.where(oneself, -2.0, cosines), axis=1)
+    # About their mean: the cosines of embeddings that have nearly collapsed are all 1, and name no neighbor.
+    centered = ops.stop_gradient(z - ops.mean(z, axis=0))
+    square = ops.sum(ops.square(centered), axis=1) - 2.0 * ops.matmul(centered, ops.transpose(centered))
+    nearest = ops.argmin(ops.where(oneself, float("inf"), square), axis=1)
     # From the difference and not from the cosine: 1 - cos loses the small distances, which weigh most.
     square = ops.sum(ops.square(z - ops.take(z, nearest, axis=0)), axis=1)
     equal = square <= 1e-24

@@ -37,6 +37,11 @@ def test_small_distances_are_exact():
     assert float(koleo_loss(z)) == pytest.approx(-np.log(angle), rel=1e-4)
 
 
+def test_the_neighbor_is_the_nearest_where_embeddings_have_nearly_collapsed():
+    z = (drawn(1, 8) + 1e-4 * drawn(40, 8, seed=1)).astype("float32")
+    assert float(koleo_loss(z)) == pytest.approx(reference(z.astype("float64")), rel=2e-3)
+
+
 def test_equal_and_zero_rows_have_finite_values_and_gradients():
     for z in (np.ones((3, 2)), np.zeros((3, 2))):
         value, (gradient,) = _value_and_gradients(koleo_loss, z)
