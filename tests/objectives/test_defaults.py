@@ -118,9 +118,13 @@ def test_one_step_with_default_arguments(name):
 
 
 def state_variables(model):
-    """What is not learned but kept: by the layers that hold state, and by counters."""
+    """What does not learn by the loss: what layers of state hold, counters, weights that another loss trains.
+
+    Such weights say what the loss weighs how much: with others, it is another loss.
+    """
     kept = [layer for layer in model._flatten_layers() if isinstance(layer, keras_ssl.layers.StateLayer)]
-    return {id(weight) for layer in kept for weight in layer.weights} | {id(model.step), id(model.total_updates)}
+    weights = [weight for layer in kept for weight in layer.weights] + getattr(model, "meta_weights", [])
+    return {id(weight) for weight in (*weights, model.step, model.total_updates)}
 
 
 def loss_now(model):

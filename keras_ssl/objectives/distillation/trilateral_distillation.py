@@ -103,6 +103,11 @@ class TrilateralDistillation(LabelDistillation):
         uniform = [1.0 / self.classes] * self.classes**2
         self.class_means = RunningMean(uniform, momentum, name="class_means")
 
+    @property
+    def meta_weights(self) -> list[keras.Variable]:
+        """The weights of g: the held-out samples train them, and not the loss."""
+        return [*self.ratio_hidden.weights, *self.ratio_output.weights]
+
     def held(self, index: Tensor) -> Tensor:
         """1 for samples that are held out, else 0, by their numbers: float32 `[n]`."""
         drawn = Stream(self.seed, _HELD_OUT_DRAW, keras.ops.cast(index, "int32")).uniform()
@@ -136,7 +141,7 @@ class TrilateralDistillation(LabelDistillation):
         scale = engine.loss_scale(getattr(self, "optimizer", None))
         factor = ops.ones((), "float32") if scale is None else ops.cast(scale, "float32")
         variables = self.trainable_variables
-        of_ratio = {id(weight) for layer in (self.ratio_hidden, self.ratio_output) for weight in layer.weights}
+        of_ratio = {id(weight) for weight in self.meta_weights}
         values = [ops.add(ops.convert_to_tensor(variable), 0) for variable in variables]
         whole = self._whole(gradients, values)
         moved = [
@@ -162,7 +167,7 @@ class TrilateralDistillation(LabelDistillation):
             moved: and after it.
         """
         ops, variables = keras.ops, self.trainable_variables
-        of_ratio = {id(weight) for layer in (self.ratio_hidden, self.ratio_output) for weight in layer.weights}
+        of_ratio = {id(weight) for weight in self.meta_weights}
         _, after = self.backend.value_and_gradients(
             self, lambda: (self._part(batch, step, "held_out"), ()), variables, at=list(moved)
         )
