@@ -19,6 +19,7 @@ says what it says; where there is no such file, it writes one to fill in.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -100,38 +101,19 @@ def verify(names: list[str]) -> None:
 
 def publish(names: list[str]) -> None:
     _count("publish", names, 1)
-    written = hub.publish(
-        names[0],
-        names[1:] or None,
-        accept_license=_ACCEPT_LICENSE.value,
-        cache_dir=_CACHE_DIR.value,
-        mirror=_MIRROR.value,
-    )
+    written = hub.publish(names[0], names[1:] or None, **_reading())
     say(f"Published to {names[0]}: {', '.join(written) or 'nothing, since no weights are here'}")
 
 
 def push(names: list[str]) -> None:
     _count("push", names, 2, 2)
-    address = hub.push(
-        names[0],
-        names[1],
-        private=_PRIVATE.value,
-        accept_license=_ACCEPT_LICENSE.value,
-        cache_dir=_CACHE_DIR.value,
-        mirror=_MIRROR.value,
-    )
+    address = hub.push(names[0], names[1], private=_PRIVATE.value, **_reading())
     say(f"Uploaded: keras_ssl.load({address!r})")
 
 
 def repository(names: list[str]) -> None:
     _count("repository", names, 2, 2)
-    folder = hub.write_repository(
-        names[0],
-        names[1],
-        accept_license=_ACCEPT_LICENSE.value,
-        cache_dir=_CACHE_DIR.value,
-        mirror=_MIRROR.value,
-    )
+    folder = hub.write_repository(names[0], names[1], **_reading())
     say(f"Written to {folder}: upload it by huggingface_hub, git or the site")
 
 
@@ -159,6 +141,11 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "repository": repository,
     "card": card,
 }
+
+
+def _reading() -> dict[str, Any]:
+    """How an entry's files are had, as the flags say."""
+    return {"accept_license": _ACCEPT_LICENSE.value, "cache_dir": _CACHE_DIR.value, "mirror": _MIRROR.value}
 
 
 def _count(command: str, names: list[str], least: int, most: int | None = None) -> None:

@@ -100,7 +100,7 @@ def check_shape(name: str, value: Any, shape: Sequence[int | None]) -> None:
     Broadcasting would make a loss of arguments that do not belong together.
     """
     found = tuple(keras.ops.convert_to_tensor(value).shape)
-    if len(found) != len(shape) or any(a != b and None not in (a, b) for a, b in zip(found, shape, strict=True)):
+    if not same_shape(found, shape):
         raise ValueError(f"`{name}` must have the shape {tuple(shape)}. Received: {name}.shape={found}")
 
 

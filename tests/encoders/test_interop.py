@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from tests.interop import backbones
 
 pytestmark = [
     pytest.mark.interop,
@@ -20,18 +21,7 @@ def pooled(backbone):
 
 
 def keras_hub_resnet():
-    models = pytest.importorskip("keras_hub").models
-    return pooled(
-        models.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[3],
-            stackwise_num_filters=[64, 64],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="basic_block",
-            image_shape=(16, 16, 3),
-        )
-    )
+    return pooled(backbones.new_resnet())
 
 
 def keras_hub_vit():

@@ -40,16 +40,19 @@ def dinov3():
     return drawn(models.DINOV3Backbone(**sizes, image_shape=(16, 16, 3)))
 
 
-def resnet():
+def new_resnet():
+    """With the weights of its initializers."""
     models = pytest.importorskip("keras_hub").models
-    return drawn(
-        models.ResNetBackbone(
-            input_conv_filters=[64],
-            input_conv_kernel_sizes=[3],
-            stackwise_num_filters=[64, 64],
-            stackwise_num_blocks=[1, 1],
-            stackwise_num_strides=[1, 2],
-            block_type="basic_block",
-            image_shape=(16, 16, 3),
-        )
+    return models.ResNetBackbone(
+        input_conv_filters=[64],
+        input_conv_kernel_sizes=[3],
+        stackwise_num_filters=[64, 64],
+        stackwise_num_blocks=[1, 1],
+        stackwise_num_strides=[1, 2],
+        block_type="basic_block",
+        image_shape=(16, 16, 3),
     )
+
+
+def resnet():
+    return drawn(new_resnet())
