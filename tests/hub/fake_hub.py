@@ -4,11 +4,12 @@ import base64
 import hashlib
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.hub.local_server import LocalServer
 
 
-class FakeHub:
+class FakeHub(LocalServer):
     """Serves `commits[repository][commit]`, files by name; `branches[repository]` says where a branch is.
 
     Safetensors come by a redirect to another host, as large files do there. `library` is what it says of a repository,
@@ -41,21 +42,7 @@ class FakeHub:
             def log_message(self, *args):
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_address[1]}"
-
-    def __enter__(self) -> "FakeHub":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+        super().__init__(Handler)
 
     def put(self, repository: str, files: dict[str, bytes], branch: str = "main") -> str:
         """A new commit of these files alone; returns it."""

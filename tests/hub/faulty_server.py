@@ -3,7 +3,9 @@
 import re
 import threading
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.hub.local_server import LocalServer
 
 
 @dataclass
@@ -21,7 +23,7 @@ class Fault:
     drip: float = 0.0  # seconds between two bytes of it
 
 
-class FaultyServer:
+class FaultyServer(LocalServer):
     """Serves `files` (content by path); the next answers take their faults from `script`, later ones have none."""
 
     def __init__(self) -> None:
@@ -43,22 +45,11 @@ class FaultyServer:
             def log_message(self, *args):
                 pass
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True)
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.http.server_address[1]}"
-
-    def __enter__(self) -> "FaultyServer":
-        self.thread.start()
-        return self
+        super().__init__(Handler)
 
     def __exit__(self, *error) -> None:
         self.pause.set()
-        self.http.shutdown()
-        self.http.server_close()
+        super().__exit__(*error)
 
     def answer(self, handler) -> None:
         fault = self.script.pop(0) if self.script else self.always or Fault()
