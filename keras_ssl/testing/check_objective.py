@@ -62,9 +62,9 @@ def check_objectives(
     """`check_objective` for several objectives, sharing the processes that other backends and replicas take.
 
     The checks, by name: `config` (round trip), `file` (`.keras` gives the same features), `gradient` (every trainable
-    weight learns), `jit` (the compiled step computes the same), `precision` (under mixed bfloat16 and float16
-    losses and weights stay finite, the objective and its state compute in float32, and a step whose gradient overflows
-    under loss scaling changes nothing but the count of steps, moving statistics and the scale),
+    weight learns), `jit` (the step computes the same compiled by XLA and not), `precision` (under mixed bfloat16 and
+    float16 losses and weights stay finite, the objective and its state compute in float32, and a step whose gradient
+    overflows under loss scaling changes nothing but the count of steps, moving statistics and the scale),
     `resume` (interrupted and resumed equals uninterrupted), `collapse` (a constant input shows in `embedding_std`),
     `backends` (TensorFlow and JAX take the same steps), `replicas` (several devices take the steps of one), `workers`
     (so do two processes). The last three compare the losses, the gradients and all weights (the model's whole state:
@@ -92,7 +92,8 @@ def check_objectives(
             path = str(Path(folder, f"{name}.keras"))
             model = make_model()
             data = random_arrays(model) if arrays is None else arrays
-            job = Job(model=path, arrays=data, epochs=2, learning_rate=learning_rate, jit_compile=False)
+            job = Job(model=path, arrays=data, epochs=2, learning_rate=learning_rate)
+            job = replace(job, jit_compile=_compiled_by_xla(keras.backend.backend()))
             model.save(path)
             if "config" in checks:
                 _check_config(name, model)
@@ -103,7 +104,9 @@ def check_objectives(
             if "gradient" in checks:
                 _check_gradient(name, model, references[name].start)
             if "jit" in checks:
-                compare_recordings(name, "jit", _again(job, replace(job, jit_compile=True)), references[name])
+                compare_recordings(
+                    name, "jit", _again(job, replace(job, jit_compile=not job.jit_compile)), references[name]
+                )
             if "precision" in checks:
                 _check_precision(name, make_model, job)
             if "resume" in checks:
@@ -112,10 +115,20 @@ def check_objectives(
                 _check_collapse(name, job)
             jobs[name] = job
         for check, backend, count, workers in _elsewhere(checks, replicas, backends):
-            recordings = run_elsewhere(jobs, backend, count, modules, workers)
+            theirs = {name: replace(job, jit_compile=_compiled_by_xla(backend)) for name, job in jobs.items()}
+            recordings = run_elsewhere(theirs, backend, count, modules, workers)
             where = f"{check} ({backend}, {count} devices, {workers} processes)"
             for name, recording in recordings.items():
                 compare_recordings(name, where, recording, references[name])
+
+
+def _compiled_by_xla(backend: str) -> bool:
+    """Whether steps are compiled by XLA. TensorFlow's graphs need it not, and a small convolution takes longer by it.
+
+    JAX without it compiles and starts each operation by itself. That takes some ten times as long, and on several
+    logical devices of one processor the sums of such operations wait for each other's threads, at worst for ever.
+    """
+    return backend == "jax"
 
 
 def _elsewhere(
@@ -268,7 +281,7 @@ def _check_collapse(name: str, job: Job) -> None:
         view = np.full_like(x[0] if isinstance(x, tuple | list) else x, 128)
         constant = (view,) * max(2, model.view_count)
     arrays = {**job.arrays, "x": constant}
-    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=job.jit_compile)
     logs = model.fit(arrays, batch_size=job.batch_size, verbose=0).history
     if not logs["embedding_std"][-1] < COLLAPSED_BELOW:
         _fail(name, "collapse", f"constant views give embedding_std={logs['embedding_std'][-1]}, not about 0")
