@@ -42,6 +42,17 @@ def signature_config(instance: Any, root: type) -> dict[str, Any]:
     return config
 
 
+class Configured:
+    """Gives a layer or a loss a `get_config` of the arguments of its `__init__`, as `signature_config` collects them.
+
+    It stands before Keras' base class: `class MyLayer(Configured, keras.layers.Layer)`. Arguments that Keras keeps,
+    such as `name`, are left to `**kwargs`.
+    """
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **signature_config(self, Configured)}  # type: ignore[misc]  # Keras' base has it
+
+
 @cache
 def _sources(kind: type, root: type) -> tuple[tuple[tuple[str, str], ...], bool]:
     """The arguments that the signatures of `kind` and its bases below `root` name, and where each is kept; and whether

@@ -1,7 +1,7 @@
 """From a map of patches to tokens whose positions are told to attention, not added to them."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -10,11 +10,12 @@ from keras import ops
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.layers.rotary_embedding import CONVENTIONS
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class RotaryTokens(keras.layers.Layer):
+class RotaryTokens(Configured, keras.layers.Layer):
     """Puts a class token and registers before an image's patches.
 
     It keeps in mind by which grids it made how many patches, so that `RotaryViT.encode`, which is given tokens alone,
@@ -36,6 +37,8 @@ class RotaryTokens(keras.layers.Layer):
     >>> tuple(RotaryTokens(registers=2)(keras.ops.zeros((1, 5, 6, 8))).shape)
     (1, 33, 8)
     """
+
+    stored_as: ClassVar[dict[str, str]] = {"registers": "registers_count", "class_token": "has_class_token"}
 
     def __init__(self, registers: int = 0, class_token: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -97,9 +100,6 @@ class RotaryTokens(keras.layers.Layer):
         if height is None or width is None:
             return (batch, None, dim)
         return (batch, int(self.has_class_token) + self.registers_count + height * width, dim)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "registers": self.registers_count, "class_token": self.has_class_token}
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")

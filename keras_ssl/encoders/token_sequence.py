@@ -1,6 +1,6 @@
 """From a map of patches to the tokens of a vision transformer."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -9,6 +9,7 @@ from keras import ops
 from keras_ssl.encoders.small_normal import SmallNormal
 from keras_ssl.layers.cubic_kernel import cubic_kernel
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 POSITIONS = ("learned", "sincos")
@@ -16,7 +17,7 @@ INTERPOLATIONS = ("bicubic", "bilinear")
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class TokenSequence(keras.layers.Layer):
+class TokenSequence(Configured, keras.layers.Layer):
     """Puts a class token and registers before an image's patches, and adds embeddings of their positions.
 
     Positions are those of a square grid, the class token having one of its own and registers none. For a map of
@@ -52,6 +53,12 @@ class TokenSequence(keras.layers.Layer):
     References: Dosovitskiy et al., ICLR 2021, https://arxiv.org/abs/2010.11929; Darcet et al., "Vision transformers
     need registers", ICLR 2024, https://arxiv.org/abs/2309.16588.
     """
+
+    stored_as: ClassVar[dict[str, str]] = {
+        "registers": "registers_count",
+        "position": "position_kind",
+        "class_token": "has_class_token",
+    }
 
     def __init__(
         self,
@@ -147,18 +154,6 @@ class TokenSequence(keras.layers.Layer):
         if height is None or width is None:
             return (batch, None, dim)
         return (batch, int(self.has_class_token) + self.registers_count + height * width, dim)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "grid": self.grid,
-            "registers": self.registers_count,
-            "position": self.position_kind,
-            "interpolate_offset": self.interpolate_offset,
-            "interpolate_antialias": self.interpolate_antialias,
-            "class_token": self.has_class_token,
-            "interpolation": self.interpolation,
-        }
 
 
 def resize_matrix(

@@ -5,13 +5,14 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["AttentionPooling"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class AttentionPooling(keras.layers.Layer):
+class AttentionPooling(Configured, keras.layers.Layer):
     """Pools tokens by the attention of a learned query: a mean weighted by what the tokens hold.
 
     For each head h of depth `D / heads`, `softmax_t(q_h . k_ht / sqrt(D / heads))` weights the values `v_ht`; keys and
@@ -71,6 +72,3 @@ class AttentionPooling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], input_shape[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "heads": self.heads}

@@ -59,6 +59,3 @@ class Centering(StateLayer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dimension": self.dimension, "momentum": self.momentum}

@@ -6,11 +6,12 @@ import keras
 
 from keras_ssl.layers.gelu import gelu
 from keras_ssl.losses.numeric import check_integer, check_positive
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class CrossAttentionBlock(keras.layers.Layer):
+class CrossAttentionBlock(Configured, keras.layers.Layer):
     """Attention of queries to a context, and an MLP, each on the normalized queries and added to them (pre-norm).
 
         x = x + projection(attention(query(norm1(x)), key_value(context)))
@@ -80,6 +81,3 @@ class CrossAttentionBlock(keras.layers.Layer):
         self, x_shape: tuple[int | None, ...], context_shape: tuple[int | None, ...]
     ) -> tuple[int | None, ...]:
         return x_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "heads": self.heads, "mlp_ratio": self.mlp_ratio}

@@ -4,11 +4,12 @@ from typing import Any
 
 import keras
 
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class DropPath(keras.layers.Layer):
+class DropPath(Configured, keras.layers.Layer):
     """Sets a residual branch to zero for a random part of the samples in training, and scales up the rest.
 
     Sample `i` keeps its branch, divided by `1 - rate`, where its draw `u_i >= rate`. The draws come from outside,
@@ -50,6 +51,3 @@ class DropPath(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         return input_shape[0]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate, "column": self.column}

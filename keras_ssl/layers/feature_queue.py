@@ -97,12 +97,3 @@ class FeatureQueue(StateLayer):
         else:
             return []
         return [f"`queue_size={self.size}`: {reason}; `queue_size={fits}` would suit."]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "dimension": self.dimension,
-            "seed": self.seed,
-            "empty": self.empty,
-        }

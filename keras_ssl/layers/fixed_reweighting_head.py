@@ -5,13 +5,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["FixedReweightingHead"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class FixedReweightingHead(keras.layers.Layer):
+class FixedReweightingHead(Configured, keras.layers.Layer):
     r"""Scales feature i by :math:`\kappa^{-i}`, for the loss only: `h_i = z_i / kappa**i`, i from 0.
 
     It stands in the place of a projection head and is left out afterwards. What a head with weights does to features by
@@ -59,6 +60,3 @@ class FixedReweightingHead(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kappa": self.kappa}

@@ -5,13 +5,14 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_positive
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["GlobalResponseNorm"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class GlobalResponseNorm(keras.layers.Layer):
+class GlobalResponseNorm(Configured, keras.layers.Layer):
     """Scales every channel of a map by its own strength over that of all channels.
 
         g_c = sqrt(sum over places of x_c^2),    n_c = g_c / (mean over channels of g + epsilon)
@@ -56,6 +57,3 @@ class GlobalResponseNorm(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon}

@@ -5,11 +5,12 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_positive
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class LayerScale(keras.layers.Layer):
+class LayerScale(Configured, keras.layers.Layer):
     """Multiplies every channel by a learned number: `y = gamma * x`.
 
     At the end of a residual branch, with a small start, it lets deep transformers begin as identities.
@@ -44,6 +45,3 @@ class LayerScale(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "initial_value": self.initial_value}

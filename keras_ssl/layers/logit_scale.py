@@ -6,11 +6,12 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_positive
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class LogitScale(keras.layers.Layer):
+class LogitScale(Configured, keras.layers.Layer):
     """A scale of logits, `1 / T`, learned as its logarithm, and at most `maximum`.
 
     At the maximum the gradient still reaches the weight, which can come down again, as in CLIP, where the weight is
@@ -47,6 +48,3 @@ class LogitScale(keras.layers.Layer):
         raw = keras.ops.convert_to_tensor(self.log_scale)
         clipped = keras.ops.minimum(raw, math.log(self.maximum))
         return keras.ops.exp(raw + keras.ops.stop_gradient(clipped - raw))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "temperature": self.temperature, "maximum": self.maximum}

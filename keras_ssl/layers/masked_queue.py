@@ -66,6 +66,3 @@ class MaskedQueue(StateLayer):
         target = ops.arange(self.size, dtype="int32")
         source = ops.where(target < let_in, target, target + (total - let_in))
         self._contents.assign(ops.where(updated, ops.take(everything, source, axis=0), old))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "width": self.width}

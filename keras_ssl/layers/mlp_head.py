@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_ssl.layers.batch_normalization import BatchNormalization
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 _ACTIVATIONS = ("relu", "gelu")
@@ -15,7 +16,7 @@ _OUTPUT_NORMS = (None, "affine", "scale", "plain")
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class MLPHead(keras.layers.Layer):
+class MLPHead(Configured, keras.layers.Layer):
     """A multilayer perceptron on features `[N, F]`: Dense - (batch norm) - activation, repeated, and a last Dense.
 
     Args:
@@ -100,14 +101,3 @@ class MLPHead(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.widths[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "widths": list(self.widths),
-            "batch_norm": self.batch_norm,
-            "hidden_bias": self.hidden_bias,
-            "output_bias": self.output_bias,
-            "output_norm": self.output_norm,
-            "activation": self.activation,
-        }

@@ -7,11 +7,12 @@ import keras
 
 from keras_ssl.layers.mlp_head import MLPHead
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class MultiHead(keras.layers.Layer):
+class MultiHead(Configured, keras.layers.Layer):
     """Heads of one shape on the same features, their outputs joined: `[N, F]` to `[N, heads * widths[-1]]`.
 
     Args:
@@ -61,12 +62,3 @@ class MultiHead(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.heads * self.widths[-1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "widths": list(self.widths),
-            "batch_norm": self.batch_norm,
-            "output_norm": self.output_norm,
-        }

@@ -80,9 +80,6 @@ class NestedMLPHead(MLPHead):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], len(self.nested) * self.widths[-1])
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "nested": list(self.nested)}
-
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class NestedPrototypes(Prototypes):
@@ -129,9 +126,6 @@ class NestedPrototypes(Prototypes):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], sum(self.counts))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "nested": list(self.nested)}
 
 
 def level_parts(outputs: Tensor, counts: Sequence[int]) -> list[Tensor]:

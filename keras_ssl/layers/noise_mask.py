@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import Stream
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["NoiseMask", "beta_draws"]
@@ -58,7 +59,7 @@ def _log_gamma_draws(stream: Stream, shape: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class NoiseMask(keras.layers.Layer):
+class NoiseMask(Configured, keras.layers.Layer):
     """Multiplies images by a smooth mask, given as a coarse grid of numbers in [0, 1].
 
     The grid is enlarged to the image's size (each pixel takes the cell it lies in) and blurred by a Gaussian, which
@@ -116,9 +117,6 @@ class NoiseMask(keras.layers.Layer):
 
     def compute_output_shape(self, images_shape: Any, cells_shape: Any = None) -> Any:
         return images_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "grid": self.grid, "sigma": self.sigma, "amplitude": self.amplitude}
 
 
 def enlarging_matrix(cells: int, pixels: int, sigma: float) -> np.ndarray:

@@ -101,6 +101,3 @@ class OnlineClusters(StateLayer):
             f"`clusters={self.count}`: {self.size} samples make clusters of fewer than two, in which no sample finds "
             f"another; `clusters={max(self.size // 100, 2)}` would suit."
         ]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "count": self.count, "dimension": self.dimension}

@@ -5,13 +5,14 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["PairGate"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class PairGate(keras.layers.Layer):
+class PairGate(Configured, keras.layers.Layer):
     """Which dimensions two classes share: `g_ab = sigmoid(MLP((e_a + e_b) / 2))`, with learned embeddings e of classes.
 
     The gate of (a, b) is that of (b, a). The perceptron has one hidden layer with ReLU. Computed in float32, unless
@@ -64,11 +65,3 @@ class PairGate(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.dimension)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "classes": self.classes,
-            "dimension": self.dimension,
-            "width": self.width,
-        }

@@ -66,9 +66,6 @@ class PatchRegularizer(StateLayer):
         """Called after each step with the teacher's encoder and the number of updates before the step; `updated` tells
         whether the step was one."""
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight": self.weight}
-
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class GramAnchoring(PatchRegularizer):
@@ -147,14 +144,6 @@ class GramAnchoring(PatchRegularizer):
     def advice(self, plan: Plan) -> list[str]:
         return late("start_steps", self.start_steps, plan, "the anchor never counts")
 
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "start_steps": self.start_steps,
-            "renew_steps": self.renew_steps,
-            "renewals": self.renewals,
-        }
-
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
 class PaKA(PatchRegularizer):
@@ -193,9 +182,6 @@ class PaKA(PatchRegularizer):
             places = np.linspace(0, count - 1, self.most_patches).round().astype("int32")
             students, teachers = (keras.ops.take(tokens, places, axis=1) for tokens in (students, teachers))
         return patch_kernel_loss(students, teachers)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "most_patches": self.most_patches}
 
 
 _KNOWN: dict[str, type[PatchRegularizer]] = {"GramAnchoring": GramAnchoring, "PaKA": PaKA}

@@ -6,11 +6,12 @@ import keras
 
 from keras_ssl.layers.state_layer import Plan, late
 from keras_ssl.losses.numeric import check_integer, l2_normalize
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class Prototypes(keras.layers.Layer):
+class Prototypes(Configured, keras.layers.Layer):
     """Cosines of embeddings with `count` learned directions: `x / |x| @ (W / |W|)`, columns of W normalized.
 
     W is normalized in the call, not after a step: no step, and no average of several W, can leave the sphere. (A
@@ -85,11 +86,3 @@ class Prototypes(keras.layers.Layer):
     def advice(self, plan: Plan) -> list[str]:
         """As `StateLayer.advice`."""
         return late("freeze_steps", self.freeze_steps, plan, "the prototypes never learn")
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "count": self.count,
-            "dimension": self.dimension,
-            "freeze_steps": self.freeze_steps,
-        }

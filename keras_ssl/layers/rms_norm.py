@@ -1,17 +1,18 @@
 """Normalization of channels by their root mean square."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
 from keras_ssl.losses.numeric import check_positive
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["RMSNorm"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class RMSNorm(keras.layers.Layer):
+class RMSNorm(Configured, keras.layers.Layer):
     """`gamma * x / sqrt(mean(x^2) + epsilon)`, the mean over the last axis; computed in float32 under every policy.
 
     It is layer normalization without the subtracted mean and without a shift.
@@ -36,6 +37,8 @@ class RMSNorm(keras.layers.Layer):
     https://arxiv.org/abs/1910.07467.
     """
 
+    stored_as: ClassVar[dict[str, str]] = {"scale": "has_scale"}
+
     def __init__(self, epsilon: float = 1e-5, scale: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.epsilon = float(check_positive("epsilon", epsilon))
@@ -51,6 +54,3 @@ class RMSNorm(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon, "scale": self.has_scale}

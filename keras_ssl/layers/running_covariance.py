@@ -52,6 +52,3 @@ class RunningCovariance(StateLayer):
     def update(self, new: Tensor, updated: Tensor | bool = True) -> None:
         """Takes `new` into the average, unless `updated` is false."""
         self._contents.assign(keras.ops.where(updated, keras.ops.stop_gradient(self.blend(new)), self.contents))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dimension": self.dimension, "decay": self.decay}

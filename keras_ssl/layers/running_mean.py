@@ -71,6 +71,3 @@ class RunningMean(StateLayer):
     def assign(self, value: Tensor) -> None:
         """Sets the average to `value` `[width]`, such as `blend` gave."""
         self._contents.assign(value)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "initial": self.initial, "momentum": self.momentum}

@@ -93,6 +93,3 @@ class SampleTable(StateLayer):
 
     def _known(self, index: Tensor) -> Tensor:
         return keras.ops.logical_and(index >= 0, index < self.size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "size": self.size, "initial": self.initial}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
@@ -33,7 +34,7 @@ def morlet(sigma: float, frequency: float, angle: float, slant: float) -> np.nda
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class ScatteringTransform2D(keras.layers.Layer):
+class ScatteringTransform2D(Configured, keras.layers.Layer):
     r"""Averages of an image, of the moduli of its wavelet transform, and of theirs: features without any training.
 
     With `phi` a Gaussian low-pass and `psi_j,a` Morlet wavelets of scale `2^j` and angle `a`, every channel `x` of an
@@ -141,9 +142,6 @@ class ScatteringTransform2D(keras.layers.Layer):
         step = 2**self.scales
         rows, columns = (None if size is None else -(-size // step) for size in sizes)
         return (batch, rows, columns, None if channels is None else channels * self.maps)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "scales": self.scales, "angles": self.angles, "order": self.order}
 
 
 def _convolve(x: Tensor, kernel: np.ndarray, stride: int) -> Tensor:

@@ -6,6 +6,7 @@ import keras
 
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import normal_array
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["SlotAttention"]
@@ -14,7 +15,7 @@ _EPSILON = 1e-8
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class SlotAttention(keras.layers.Layer):
+class SlotAttention(Configured, keras.layers.Layer):
     r"""Groups tokens into slots by a few rounds of attention in which the slots compete for each token.
 
     The slots start as `mean + exp(log_std) * noise`, with a learned mean and spread that all share. In each round, with
@@ -123,13 +124,3 @@ class SlotAttention(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[tuple[int | None, ...], ...]:
         return (input_shape[0], self.slots, self.width), (input_shape[0], self.slots, input_shape[1])
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "slots": self.slots,
-            "width": self.width,
-            "iterations": self.iterations,
-            "hidden": self.hidden,
-            "seed": self.seed,
-        }

@@ -7,13 +7,14 @@ import keras
 
 from keras_ssl.layers.grid_positions import grid_positions
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["SlotDecoder"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class SlotDecoder(keras.layers.Layer):
+class SlotDecoder(Configured, keras.layers.Layer):
     """Decodes each slot by itself at every place of a grid: the pixels of a patch, and how much they are the slot's.
 
     A slot is laid over all places, a linear map of the place's position is added, and an MLP with ReLUs gives the
@@ -71,12 +72,3 @@ class SlotDecoder(keras.layers.Layer):
         decoded = ops.cast(self.output_layer(ops.relu(x)), "float32")
         cut = self.patch_size**2 * self.channels
         return decoded[..., :cut], decoded[..., cut:]
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "patch_size": self.patch_size,
-            "channels": self.channels,
-            "width": self.width,
-            "depth": self.depth,
-        }

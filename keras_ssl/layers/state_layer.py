@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 
 import keras
 
+from keras_ssl.signature_config import Configured
+
 _HALF = ("float16", "bfloat16")
 
 
@@ -23,7 +25,7 @@ class Plan:
     updates: int | None = None
 
 
-class StateLayer(keras.layers.Layer):
+class StateLayer(Configured, keras.layers.Layer):
     """Base of the layers whose weights are changed by `update` and not by the optimizer.
 
     Such weights take many small steps, which half precision rounds away: they are float32 whatever the dtype policy

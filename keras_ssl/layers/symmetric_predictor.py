@@ -155,13 +155,3 @@ class SymmetricPredictor(StateLayer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "width": self.width,
-            "momentum": self.momentum,
-            "eps": self.eps,
-            "convention": self.convention,
-            "frequency": self.frequency,
-        }

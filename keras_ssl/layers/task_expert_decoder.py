@@ -6,13 +6,14 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["TaskExpertDecoder"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class TaskExpertDecoder(keras.layers.Layer):
+class TaskExpertDecoder(Configured, keras.layers.Layer):
     r"""Features for each of several dense tasks, put together from experts by gates of the sample.
 
     It takes the maps of one or more layers of a backbone, all of one height and width. From the map x of each layer,
@@ -145,12 +146,3 @@ class TaskExpertDecoder(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Any) -> list[tuple[int | None, ...]]:
         shape = input_shape[0] if isinstance(input_shape[0], tuple | list) else input_shape
         return [(*shape[:3], self.width)] * self.tasks
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "tasks": self.tasks,
-            "experts": self.experts,
-            "width": self.width,
-            "memory": self.memory,
-        }

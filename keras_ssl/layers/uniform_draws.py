@@ -6,11 +6,12 @@ import keras
 
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.random import current_stream
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class UniformDraws(keras.layers.Layer):
+class UniformDraws(Configured, keras.layers.Layer):
     """`count` uniform numbers in [0, 1) for every row of the input in training, zeros otherwise; float32.
 
     In an `SSLModel` the numbers are a pure function of seed, step and the sample's position in the global batch, as
@@ -49,6 +50,3 @@ class UniformDraws(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.count)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count": self.count}

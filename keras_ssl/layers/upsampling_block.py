@@ -5,13 +5,14 @@ from typing import Any
 import keras
 
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["UpsamplingBlock"]
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class UpsamplingBlock(keras.layers.Layer):
+class UpsamplingBlock(Configured, keras.layers.Layer):
     """Doubles the side of a map `[N, H, W, D]`, and predicts an image `[N, 2H, 2W, C]` from the larger map.
 
     A transposed convolution of 4 x 4 and stride 2, layer normalization over channels and a leaky ReLU of slope 0.01;
@@ -63,6 +64,3 @@ class UpsamplingBlock(keras.layers.Layer):
         batch, height, width, depth = input_shape
         larger = (batch, *(None if side is None else 2 * side for side in (height, width)))
         return (*larger, depth), (*larger, self.channels)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "channels": self.channels}

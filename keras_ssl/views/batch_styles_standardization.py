@@ -1,7 +1,6 @@
 """Batch Styles Standardization: all images of a batch in the style of one of them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -62,6 +61,3 @@ class BatchStylesStandardization(View):
         ratio = ops.take(stream.uniform(*self.ratio), chosen)
         reference = ops.take(images, chosen, axis=0)
         return ops.clip(replace_low_frequencies(images, reference, ratio[0]), 0.0, 1.0)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "ratio": list(self.ratio)}

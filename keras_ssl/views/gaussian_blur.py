@@ -1,7 +1,6 @@
 """Blur every image with a random sigma."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
@@ -59,6 +58,3 @@ class GaussianBlur(View):
         if kernel_size is None:
             kernel_size = 2 * max(1, min(images.shape[1:3]) // 20) + 1
         return gaussian_blur(images, stream.uniform(*self.sigma), kernel_size)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sigma": list(self.sigma), "kernel_size": self.kernel_size}

@@ -1,7 +1,6 @@
 """Standardise the channels of every image."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
@@ -54,6 +53,3 @@ class Normalize(View):
         if len(self.mean) not in (1, images.shape[-1]):
             raise ValueError(f"Normalize holds {len(self.mean)} channels. Received: images.shape={tuple(images.shape)}")
         return normalize(images, self.mean, self.std)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mean": self.mean, "std": self.std}

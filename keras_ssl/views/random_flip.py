@@ -1,7 +1,5 @@
 """Mirror images at random."""
 
-from typing import Any
-
 import keras
 
 from keras_ssl.random import Stream
@@ -45,6 +43,3 @@ class RandomFlip(View):
 
     def apply(self, images: Tensor, stream: Stream) -> Tensor:
         return flip(images, stream.bernoulli(self.probability), self.direction)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "probability": self.probability, "direction": self.direction}

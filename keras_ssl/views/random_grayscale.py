@@ -1,7 +1,5 @@
 """Remove the color of images at random."""
 
-from typing import Any
-
 import keras
 from keras import ops
 
@@ -46,6 +44,3 @@ class RandomGrayscale(View):
     def apply(self, images: Tensor, stream: Stream) -> Tensor:
         chosen = per_sample(stream.bernoulli(self.probability), dtype="bool")
         return ops.where(chosen, rgb_to_grayscale(images), images)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "probability": self.probability}

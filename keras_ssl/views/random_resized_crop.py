@@ -1,7 +1,6 @@
 """Crop a random box of each image and resize it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 from keras import ops
@@ -86,12 +85,3 @@ class RandomResizedCrop(View):
         box = self.boxes(stream, height, width)
         crops = crop_and_resize(images, *box, self.size or (height, width), self.interpolation)
         return ops.clip(crops, 0.0, 1.0) if self.interpolation == "bicubic" else crops
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "size": None if self.size is None else list(self.size),
-            "scale": list(self.scale),
-            "ratio": list(self.ratio),
-            "interpolation": self.interpolation,
-        }

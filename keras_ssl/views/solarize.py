@@ -1,7 +1,5 @@
 """Invert the bright pixels of every image."""
 
-from typing import Any
-
 import keras
 
 from keras_ssl.random import Stream
@@ -41,6 +39,3 @@ class Solarize(View):
 
     def apply(self, images: Tensor, stream: Stream) -> Tensor:
         return solarize(images, self.threshold)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold}

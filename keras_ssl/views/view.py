@@ -11,6 +11,7 @@ import numpy as np
 
 from keras_ssl.layers.pixel_scale import to_unit_range
 from keras_ssl.random import Stream
+from keras_ssl.signature_config import signature_config
 from keras_ssl.typing import Tensor
 
 
@@ -44,8 +45,8 @@ class View:
     separate numbers for every sample; the same seed, step and positions give the same result, in any batch,
     eager or compiled.
 
-    A subclass writes `__init__`, which validates, `apply`, and `get_config`. It is registered with
-    `keras.saving.register_keras_serializable`, and can be checked with `keras_ssl.testing.check_view`.
+    A subclass writes `__init__`, which validates and keeps each argument under its name, and `apply`. It is
+    registered with `keras.saving.register_keras_serializable`, and can be checked with `keras_ssl.testing.check_view`.
 
     Attributes:
         supports_jit: whether `apply` compiles under XLA.
@@ -103,8 +104,8 @@ class View:
         raise NotImplementedError(f"{type(self).__name__} must define `apply(images, stream)`.")
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of `__init__`, as plain JSON types."""
-        return {}
+        """The arguments of `__init__`, as plain JSON types, collected from its signature."""
+        return signature_config(self, View)
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:

@@ -8,6 +8,7 @@ from keras_ssl.losses.metric.checks import check_labels, check_matrix
 from keras_ssl.losses.metric.distances import euclidean_distances
 from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.losses.view_similarities import equal_pairs
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["ICNNLoss", "icnn_loss"]
@@ -89,7 +90,7 @@ def _mean_of_rows(values: Tensor, weights: Tensor, empty: float) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class ICNNLoss(keras.losses.Loss):
+class ICNNLoss(Configured, keras.losses.Loss):
     """`icnn_loss` of a batch, as a loss of Keras: `y_true` are class numbers, `y_pred` embeddings.
 
     Args:
@@ -124,6 +125,3 @@ class ICNNLoss(keras.losses.Loss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         labels = keras.ops.reshape(keras.ops.cast(y_true, "int32"), (-1,))
         return icnn_loss(y_pred, labels, self.neighbors)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "neighbors": self.neighbors}

@@ -7,6 +7,7 @@ import keras
 from keras_ssl.losses.metric.checks import check_labels, check_matrix, check_weight
 from keras_ssl.losses.metric.distances import euclidean_distances
 from keras_ssl.losses.numeric import as_float, check_classes, check_integer
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["ProtoTripletLoss", "proto_triplet_loss"]
@@ -75,7 +76,7 @@ def proto_triplet_loss(
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class ProtoTripletLoss(keras.losses.Loss):
+class ProtoTripletLoss(Configured, keras.losses.Loss):
     """`proto_triplet_loss` of an episode, as a loss of Keras.
 
     An episode is one batch: `ways * shots` support samples first, in any order, then the queries. Labels are numbers
@@ -135,12 +136,3 @@ class ProtoTripletLoss(keras.losses.Loss):
         sums = ops.matmul(ops.transpose(members), embeddings[:support])
         prototypes = sums / ops.maximum(ops.sum(members, axis=0), 1.0)[:, None]
         return proto_triplet_loss(embeddings[support:], labels[support:], prototypes, self.margin, self.negatives)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "ways": self.ways,
-            "shots": self.shots,
-            "margin": self.margin,
-            "negatives": self.negatives,
-        }

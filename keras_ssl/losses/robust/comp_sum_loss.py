@@ -92,6 +92,3 @@ class CompSumLoss(LabelLoss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return comp_sum_loss(y_pred, self.class_numbers(y_true), self.tau)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "tau": self.tau}

@@ -140,6 +140,3 @@ class DirectCoverageLoss(LabelLoss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return direct_coverage_loss(y_pred, self.class_numbers(y_true), self.attempts)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "attempts": self.attempts}

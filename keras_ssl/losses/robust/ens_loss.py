@@ -7,6 +7,7 @@ import keras
 
 from keras_ssl.losses.numeric import as_float, check_integer, concrete
 from keras_ssl.random import Stream
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 __all__ = ["EnsLoss", "ens_loss", "random_loss_derivatives"]
@@ -94,7 +95,7 @@ def ens_loss(margins: Tensor, derivatives: Tensor) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="keras_ssl")
-class EnsLoss(keras.losses.Loss):
+class EnsLoss(Configured, keras.losses.Loss):
     """A new random loss at every step, for classifiers of two classes: like dropout, but of losses.
 
     Each batch gets the derivatives of a convex, calibrated loss drawn at random: `random_loss_derivatives`. Training
@@ -147,9 +148,6 @@ class EnsLoss(keras.losses.Loss):
         margins = (2.0 * labels - 1.0) * logits
         draws = Stream(self.seed, _fingerprint(logits), ops.arange(ops.shape(logits)[0], dtype="int32")).normal()
         return ens_loss(margins, random_loss_derivatives(margins, draws, self.power))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "power": self.power, "seed": self.seed}
 
 
 def _all_binary(values: Any) -> bool:

@@ -73,6 +73,3 @@ class GeneralizedCrossEntropy(LabelLoss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return generalized_cross_entropy(y_pred, self.class_numbers(y_true), self.q)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "q": self.q}

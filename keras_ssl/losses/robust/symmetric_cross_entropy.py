@@ -86,6 +86,3 @@ class SymmetricCrossEntropy(LabelLoss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return symmetric_cross_entropy(y_pred, self.class_numbers(y_true), self.alpha, self.beta, self.log_zero)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha, "beta": self.beta, "log_zero": self.log_zero}

@@ -164,6 +164,3 @@ class UncertaintyWeightedLoss(LabelLoss):
         else:
             uncertainty = pass_variance(losses, comp_sum_loss(second, labels))
         return uncertainty_weighted_loss(losses, uncertainty, self.regularization)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "regularization": self.regularization, "measure": self.measure}
