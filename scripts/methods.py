@@ -82,17 +82,49 @@ def gains(found: dict[str, Any]) -> list[float]:
     return [sign * (run[found["method"]] - run[found["baseline"]]) for run in found["runs"].values()]
 
 
+def proof_results() -> dict[str, dict[str, Any]]:
+    """The results of benchmarks/proofs, by the name of the proof."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(PROOFS.glob("*.json"))}
+
+
 def proofs() -> list[str]:
     """A row for each result of benchmarks/proofs, with what it says of the method at this size."""
     rows = []
-    for path in sorted(PROOFS.glob("*.json")):
-        found = json.loads(path.read_text(encoding="utf-8"))
+    for name, found in proof_results().items():
         runs = list(found["runs"].values())
         measure = found["measure"] + (" (lower is better)" if found["lower_is_better"] else "")
-        cells = [path.stem, found["name"], measure, found["method"], spread(runs, found["method"])]
+        cells = [name, found["name"], measure, found["method"], spread(runs, found["method"])]
         cells += [found["baseline"], spread(runs, found["baseline"]), str(len(runs)), verdict(gains(found))]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def mean(values: list[float], digits: int) -> str:
+    """Their mean, or nothing where there are none."""
+    return f"{statistics.mean(values):.{digits}f}" if values else ""
+
+
+def costs() -> list[str]:
+    """A row for each proof whose runs were timed: mean minutes of a seed, of each setting where known, and memory."""
+    rows = []
+    for name, found in proof_results().items():
+        # Files of before this was recorded have none, or none of their first seeds.
+        timed = list(found.get("costs", {}).values())
+        cells = [name]
+        for setting in (found["method"], found["baseline"]):
+            spent = [run["settings"][setting] for run in timed if setting in run.get("settings", {})]
+            cells.append(mean([seconds["cpu_s"] / 60 for seconds in spent], 2))
+        cells += [mean([run[kind] / 60 for run in timed], 2) for kind in ("cpu_s", "wall_s")]
+        cells += [mean([run["peak_mb"] for run in timed], 0), str(len(timed))]
+        if timed:
+            rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def machines() -> str:
+    """What the times are of."""
+    timed = (run for found in proof_results().values() for run in found.get("costs", {}).values())
+    return "; ".join(sorted({run["machine"] for run in timed})) or "no machine yet"
 
 
 def text() -> str:
@@ -123,7 +155,7 @@ def text() -> str:
     ]
     if measured:
         lines += baselines(measured)
-    shown = {json.loads(path.read_text(encoding="utf-8"))["name"] for path in PROOFS.glob("*.json")}
+    shown = {found["name"] for found in proof_results().values()}
     methods = sorted(path.stem.removesuffix("_digits") for path in (ROOT / "zoo" / "recipes").glob("*_digits.toml"))
     # What a proof shows needs no row here: its kNN accuracy may not be what it is for.
     lines += [row(name, measured.get(name)) for name in methods if name in measured or objective_of(name) not in shown]
@@ -142,6 +174,19 @@ def text() -> str:
         "| proof | method | measure | setting | figure | baseline | figure | seeds | verdict |",
         "|---|---|---|---|---|---|---|---|---|",
         *proofs(),
+        "",
+        *textwrap.wrap(
+            "What a seed of a proof costs: CPU minutes of the setting and of the baseline (blank where the proof does "
+            "not tell them apart, or where nothing is trained; the setting that comes first also pays for what is "
+            "compiled once), CPU and wall minutes of all its settings with data and evaluation, and the peak of the "
+            f"process' memory, TensorFlow's included. Means over the timed seeds, on {machines()}. Proofs that have "
+            "not been run since times are kept have no row.",
+            width=120,
+        ),
+        "",
+        "| proof | CPU min, setting | CPU min, baseline | CPU min, all | min, all | peak MB | timed seeds |",
+        "|---|---|---|---|---|---|---|",
+        *costs(),
     ]
     lines += ["", "| objective | paper |", "|---|---|"]
     for name in keras_ssl.objectives.__all__:

@@ -1,6 +1,7 @@
 """Linear accuracy on ten digits after training on five merged classes (0 and 1, 2 and 3, ...): LOOK, and SupCon."""
 
 from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "LOOK"
 MEASURE = "linear accuracy on the ten digits"  # the higher, the better
@@ -14,7 +15,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y = small_digits()
     train, test = shuffled_split(seed, 1024, len(x))
-    found = {}
+    found = Timed()
     look = {"neighbors": 32, "queue_size": 1024, "momentum": 0.95, "temperature": 0.1}
     for name, options in ((METHOD, look), (BASELINE, {"temperature": 0.1})):
         keras.utils.set_random_seed(seed)

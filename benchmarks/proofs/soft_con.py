@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "SoftCon"
 MEASURE = "mean average precision of a linear probe"  # the higher, the better
@@ -28,7 +29,7 @@ def run(seed: int) -> dict[str, float]:
 
     train, test = shuffled_split(seed, 1000, len(x))
     (x_train, y_train), (x_test, y_test) = pairs(train, 2048), pairs(test, 1000)
-    found = {}
+    found = Timed()
     for name, weight in ((METHOD, 1.0), (BASELINE, 0.0)):
         keras.utils.set_random_seed(seed)
         model = keras_ssl.SoftCon(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "TransitiveInvariance"
 MEASURE = "kNN accuracy on shifted digits"  # the higher, the better
@@ -32,7 +33,8 @@ def run(seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     x_test, y_test = moved(test).reshape(-1, flat.shape[1]), np.repeat(y[test], frames)
     y_flat = np.repeat(y[train], frames)
-    found = {"pixels": keras_ssl.evaluation.knn_accuracy(flat, y_flat, x_test, y_test)}
+    found = Timed()
+    found["pixels"] = keras_ssl.evaluation.knn_accuracy(flat, y_flat, x_test, y_test)
     for name, pairs in ((METHOD, graph.all), (BASELINE, graph.intra)):
         keras.utils.set_random_seed(seed)
         first, second = pairs[rng.choice(len(pairs), 2048)].T

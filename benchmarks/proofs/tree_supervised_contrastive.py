@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "TreeSupervisedContrastive"
 MEASURE = "Spearman correlation with the trees"  # the higher, the better
@@ -19,7 +20,7 @@ def run(seed: int) -> dict[str, float]:
     train, test = shuffled_split(seed, 1024, len(x))
     trees = [{("even", "odd")[d % 2]: {("small", "large")[d > 4]: {str(d): {}}}} for d in range(10)]
     similarity = keras_ssl.data.tree_similarity_matrix(trees)
-    found = {}
+    found = Timed()
     for name, options in ((METHOD, {"similarity": similarity}), (BASELINE, {})):
         keras.utils.set_random_seed(seed)
         encoder = perceptron(64, 64, noise=0.1)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._distilled import CLASSES, data, student_accuracy, teacher
+from benchmarks.proofs._shared import Timed
 
 NAME = "TrilateralDistillation"
 MEASURE = "accuracy"  # the higher, the better
@@ -19,7 +20,7 @@ def run(seed: int) -> dict[str, float]:
     misled = y >= CLASSES // 2
     logits[misled] = np.roll(logits[misled], 1, axis=1)  # says the class after the right one
     common = {"teacher": logits, "temperature": 1.0}
-    found, model = {}, None
+    found, model = Timed(), None
     for name, kind, options in (
         ("TrilateralDistillation", keras_ssl.TrilateralDistillation, {"virtual_rate": 1.0}),
         ("Hinton's, equal parts", keras_ssl.KnowledgeDistillation, {"teacher_weight": 0.5}),

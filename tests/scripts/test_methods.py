@@ -76,6 +76,26 @@ def test_a_row_shows_what_a_file_says(methods, tmp_path):
     ]
 
 
+def test_costs_are_shown_where_they_were_recorded(methods, tmp_path):
+    run = {"cpu_s": 90.0, "wall_s": 60.0, "peak_mb": 900, "machine": "a machine"}
+    more = {**run, "cpu_s": 150.0, "peak_mb": 901, "settings": {"ours": {"cpu_s": 66.0, "wall_s": 40.0}}}
+    files = {
+        "old": result([1.0], [2.0]),
+        "whole": result([1.0], [2.0], costs={"0": run}),
+        "later": result([1.0, 1.0], [2.0, 2.0], costs={"1": more}),  # seed 0 is of before
+        "both": result([1.0, 1.0], [2.0, 2.0], costs={"0": run, "1": more}),
+    }
+    for name, found in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    assert methods.costs() == [
+        "| both | 1.10 |  | 2.00 | 1.00 | 900 | 2 |",
+        "| later | 1.10 |  | 2.50 | 1.00 | 901 | 1 |",
+        "| whole |  |  | 1.50 | 1.00 | 900 | 1 |",
+    ]
+    assert methods.machines() == "a machine"
+    assert len(methods.proofs()) == 4
+
+
 def test_no_row_of_methods_md_is_called_unproven():
     rows = (SCRIPT.parent.parent / "METHODS.md").read_text(encoding="utf-8").splitlines()
     assert not [row for row in rows if row.startswith("|") and "unproven" in row]
