@@ -1,6 +1,6 @@
 """kNN accuracy of a narrow encoder taught by a wide one of digits: weights by disagreement, beside equal weights."""
 
-from benchmarks.proofs._distilled import data, network, teacher
+from benchmarks.proofs._distilled import data, network, sizes_and_speeds, teacher
 from benchmarks.proofs._shared import Timed
 
 NAME = "DynamicContrastiveDistillation"
@@ -28,4 +28,5 @@ def run(seed: int) -> dict[str, float]:
         model.fit(x, batch_size=128, epochs=30, verbose=0)
         features = [evaluation.extract_features(model, images) for images in (x, x_test)]
         found[name] = evaluation.knn_accuracy(features[0], y, features[1], y_test)
+    found |= sizes_and_speeds(model.encoder, wide, x)
     return found

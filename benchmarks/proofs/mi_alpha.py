@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.proofs._distilled import CLASSES, data, few, teacher
+from benchmarks.proofs._distilled import CLASSES, data, few, sizes_and_speeds, teacher
 from benchmarks.proofs._shared import Timed
 
 NAME = "MI-alpha"
@@ -64,4 +64,6 @@ def run(seed: int) -> dict[str, float]:
         logits = network.predict(flat_test, batch_size=len(flat_test), verbose=0)["logits"]
         found[name] = float((logits.argmax(axis=1) == y_test).mean())
     found["teacher"] = float((model.predict(x_test / 255.0, verbose=0).argmax(axis=1) == y_test).mean())
+    used = keras.Model(network.inputs, network.output["logits"])
+    found |= sizes_and_speeds(used, model, x)
     return found

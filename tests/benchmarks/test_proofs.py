@@ -101,3 +101,26 @@ def test_every_seed_runs_in_a_process_of_its_own(script, tmp_path):
     assert second[1]["peak_mb"] == pytest.approx(first[1]["peak_mb"], rel=0.2)
     kept = json.loads((module.ROOT / "benchmarks/results/proofs/normalized_logistic_gd.json").read_text())
     assert first[0] == kept["runs"]["0"]
+
+
+@pytest.mark.parametrize("name", ["KnowledgeDistillation", "DualHeadOptimization"])
+def test_sizes_and_speeds_are_of_what_is_used(name, monkeypatch):
+    """The student is encoder and classifier, as `predict` asks them; a slower network has fewer images per second."""
+    import keras
+    import numpy as np
+
+    import keras_ssl
+    from benchmarks.proofs import _distilled
+
+    x = np.random.default_rng(0).integers(0, 256, (20, 8, 8, 1)).astype("uint8")
+    wide = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    model = getattr(keras_ssl, name)(_distilled.network(12), 10, teacher=wide, views=[keras_ssl.views.Identity()])
+    used = _distilled.as_used(model)
+    np.testing.assert_allclose(used.predict(x / 255.0, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+
+    slow = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(2048)])
+    found = _distilled.sizes_and_speeds(used, slow, x, batch=256)
+    heads = {"KnowledgeDistillation": 1, "DualHeadOptimization": 2}[name]
+    assert found["student, parameters"] == 65 * 12 + heads * 13 * 10
+    assert found["teacher, parameters"] == 65 * 2048 + 2049 * 2048
+    assert found["student, images/s"] > 2 * found["teacher, images/s"] > 0
