@@ -1,6 +1,6 @@
 """One-shot accuracy on digits 5 to 9 after episodes of 0 to 4: prototypical loss with and without the ICNN loss."""
 
-from benchmarks.proofs._episodes import accuracy, prototypical
+from benchmarks.proofs._episodes import accuracies, prototypical
 from benchmarks.proofs._shared import Timed
 
 NAME = "ICNNLoss"
@@ -12,7 +12,7 @@ def run(seed: int) -> dict[str, float]:
     from keras_ssl.losses import icnn_loss
 
     found = Timed()
-    found[METHOD] = accuracy(seed, lambda y, z: 0.5 * (prototypical(y, z) + icnn_loss(z, y, 9)))
-    found[BASELINE] = accuracy(seed, prototypical)
-    found["ICNN alone"] = accuracy(seed, lambda y, z: icnn_loss(z, y, 9))
+    found |= accuracies(METHOD, seed, lambda y, z: 0.5 * (prototypical(y, z) + icnn_loss(z, y, 9)))
+    found |= accuracies(BASELINE, seed, prototypical)
+    found |= accuracies("ICNN alone", seed, lambda y, z: icnn_loss(z, y, 9))
     return found

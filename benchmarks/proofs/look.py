@@ -1,6 +1,6 @@
 """Linear accuracy on ten digits after training on five merged classes (0 and 1, 2 and 3, ...): LOOK, and SupCon."""
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits
 from benchmarks.proofs._shared import Timed
 
 NAME = "LOOK"
@@ -24,5 +24,5 @@ def run(seed: int) -> dict[str, float]:
         fit(model, {"x": (x[train], x[train]), "y": y[train] // 2}, 40)
         z, z_test = (model.predict(x[part], verbose=0) for part in (train, test))
         found[name] = keras_ssl.evaluation.linear_probe(z, y[train], z_test, y[test])
-        found[f"kNN, {name}"] = keras_ssl.evaluation.knn_accuracy(z, y[train], z_test, y[test])
+        found |= retrieved(name, z_test, y[test], (z, y[train]))
     return found

@@ -1,6 +1,6 @@
 """One-shot accuracy on digits 5 to 9 after episodes of 0 to 4: prototypical loss with and without Proto-Triplet."""
 
-from benchmarks.proofs._episodes import SHOTS, WAYS, accuracy, prototypical
+from benchmarks.proofs._episodes import SHOTS, WAYS, accuracies, prototypical
 from benchmarks.proofs._shared import Timed
 
 NAME = "ProtoTripletLoss"
@@ -13,7 +13,7 @@ def run(seed: int) -> dict[str, float]:
 
     triplet = ProtoTripletLoss(WAYS, SHOTS)
     found = Timed()
-    found[METHOD] = accuracy(seed, lambda y, z: 0.5 * (prototypical(y, z) + triplet(y, z)))
-    found[BASELINE] = accuracy(seed, prototypical)
-    found["Proto-Triplet alone"] = accuracy(seed, triplet)
+    found |= accuracies(METHOD, seed, lambda y, z: 0.5 * (prototypical(y, z) + triplet(y, z)))
+    found |= accuracies(BASELINE, seed, prototypical)
+    found |= accuracies("Proto-Triplet alone", seed, triplet)
     return found

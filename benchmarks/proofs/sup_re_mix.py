@@ -1,6 +1,6 @@
 """Mean absolute error of a ridge on features of the diabetes table: SupReMix, and the contrast without mixtures."""
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split
 from benchmarks.proofs._shared import Timed
 
 NAME = "SupReMix"
@@ -33,5 +33,7 @@ def run(seed: int) -> dict[str, float]:
         scale = z.std(axis=0) + 1e-6
         probe = Ridge(1.0).fit(z / scale, y[train])
         found[name] = float(np.abs(probe.predict(z_test / scale) - y[test]).mean())
+        bins = binned.astype("int32")
+        found |= retrieved(name, z_test, bins[test], (z, bins[train]))
     found["ridge on the table"] = float(np.abs(Ridge(1.0).fit(x[train], y[train]).predict(x[test]) - y[test]).mean())
     return found

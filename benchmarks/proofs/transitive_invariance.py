@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits
 from benchmarks.proofs._shared import Timed
 
 NAME = "TransitiveInvariance"
@@ -45,4 +45,5 @@ def run(seed: int) -> dict[str, float]:
         fit(model, {"x": (flat[first], flat[second]), "group": group}, 20)
         z, z_test = (model.predict(part, verbose=0) for part in (flat, x_test))
         found[name] = keras_ssl.evaluation.knn_accuracy(z, y_flat, z_test, y_test)
+        found |= retrieved(name, z_test, y_test, (z, y_flat))
     return found

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits
 from benchmarks.proofs._shared import Timed
 
 NAME = "TreeSupervisedContrastive"
@@ -32,7 +32,5 @@ def run(seed: int) -> dict[str, float]:
         unit = z / np.linalg.norm(z, axis=1, keepdims=True)
         first = np.triu_indices(len(z), 1)
         found[name] = spearmanr((unit @ unit.T)[first], similarity[labels][:, labels][first]).statistic
-        found[f"kNN of digits, {name}"] = keras_ssl.evaluation.knn_accuracy(
-            model.predict(x[train], verbose=0), y[train], z, labels
-        )
+        found |= retrieved(name, z, labels, (model.predict(x[train], verbose=0), y[train]))
     return found

@@ -109,6 +109,15 @@ def test_students_stand_beside_their_teachers(methods, tmp_path):
     ]
 
 
+def test_measures_of_retrieval_of_both_settings(methods, tmp_path):
+    found = result([0.9, 0.8], [0.5, 0.6])
+    for setting, value in (("ours", 0.75), ("theirs", 0.25)):  # of seed 1; seed 0 is of before
+        found["runs"]["1"] |= {f"{kind}, {setting}": value + k / 10 for k, kind in enumerate(methods.RETRIEVAL)}
+    (tmp_path / "one.json").write_text(json.dumps(found))
+    (tmp_path / "two.json").write_text(json.dumps(result([1.0], [1.0])))
+    assert methods.retrieval() == ["| one | ours | 0.750 | 0.850 | 0.950 | theirs | 0.250 | 0.350 | 0.450 | 1 |"]
+
+
 def test_no_row_of_methods_md_is_called_unproven():
     rows = (SCRIPT.parent.parent / "METHODS.md").read_text(encoding="utf-8").splitlines()
     assert not [row for row in rows if row.startswith("|") and "unproven" in row]
