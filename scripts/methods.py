@@ -223,8 +223,7 @@ def text() -> str:
         *textwrap.wrap(
             "Students beside their teachers, of the seeds in which sizes and speeds were measured: parameters of what "
             "is used after training, encoder and classifier, and images per second of their forward passes, in turn "
-            "in one process, the median of 15 batches of 2,048 on the machine above. Networks this small are bound by "
-            "what a call costs, not by their products: a quarter of the parameters is not four times as fast.",
+            "in one process, the median of 15 batches of 2,048 on the machine above.",
             width=120,
         ),
         "",

@@ -116,7 +116,8 @@ def test_sizes_and_speeds_are_of_what_is_used(name, monkeypatch):
     wide = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
     model = getattr(keras_ssl, name)(_distilled.network(12), 10, teacher=wide, views=[keras_ssl.views.Identity()])
     used = _distilled.as_used(model)
-    np.testing.assert_allclose(used.predict(x / 255.0, verbose=0), model.predict(x, verbose=0), atol=1e-5)
+    inputs = keras.ops.convert_to_numpy(model.preprocessing(x))
+    np.testing.assert_allclose(used.predict(inputs, verbose=0), model.predict(x, verbose=0), atol=1e-5)
 
     slow = keras.Sequential([keras.Input((64,)), keras.layers.Dense(2048, "relu"), keras.layers.Dense(2048)])
     found = _distilled.sizes_and_speeds(used, slow, x, batch=256)
