@@ -73,10 +73,10 @@ def proofs() -> dict[str, list[dict[str, Any]]]:
 
 def measured_row(name: str) -> str:
     """The row of METHODS.md of an objective, with its head."""
-    lines = (ROOT / "METHODS.md").read_text(encoding="utf-8").splitlines()
-    rows = [line for line in lines if line.startswith("| ") and f"| {name} |" in line and "±" in line]
-    head = [line for line in lines if line.startswith("| recipe |")]
-    return "\n".join([head[0], "|---" * (head[0].count("|") - 1) + "|", *rows]) if rows and head else ""
+    text = (ROOT / "METHODS.md").read_text(encoding="utf-8")
+    head, line, *lines = text[text.index("| recipe |") :].split("\n\n")[0].splitlines()
+    rows = [row for row in lines if row.split(" | ")[1] == name]
+    return "\n".join([head, line, *rows]) if rows else ""
 
 
 def method_page(name: str, module: str, files: list[Path], shown: list[dict[str, Any]]) -> str:
@@ -87,7 +87,9 @@ def method_page(name: str, module: str, files: list[Path], shown: list[dict[str,
         )
     for result in shown:
         runs = list(result["runs"].values())
-        figures = ", ".join(f"{key}: {sum(run[key] for run in runs) / len(runs):.3f}" for key in runs[0])
+        # Some seeds may be of before a figure was added.
+        keys = [key for key in runs[0] if all(key in run for run in runs)]
+        figures = ", ".join(f"{key}: {sum(run[key] for run in runs) / len(runs):,.3f}" for key in keys)
         text += f"\n## Shown\n\n{result['what']} ({result['measure']}, mean of {len(runs)} seeds)\n\n{figures}\n"
     for path in files:
         text += f"\n## Recipe `{path.stem}`\n\n```toml\n{path.read_text(encoding='utf-8').strip()}\n```\n"

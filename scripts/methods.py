@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "methods.json"
 PROOFS = ROOT / "benchmarks" / "results" / "proofs"
 TARGET = ROOT / "METHODS.md"
+RETRIEVAL = ("Recall@1", "mAP", "kNN")
 
 
 def reference(objective: type) -> str:
@@ -63,23 +64,99 @@ def objective_of(recipe: str) -> str:
     return str(tomllib.loads(path.read_text(encoding="utf-8")).get("objective", {}).get("name", ""))
 
 
+def verdict(gains: list[float]) -> str:
+    """What the gains over the baseline, one of each seed, say of a method."""
+    # Figures have four digits: what is beyond is noise of the subtraction.
+    mean = round(statistics.mean(gains), 6)
+    if len(gains) < 3:
+        sign = "above" if mean > 0 else "not above"
+        return f"{sign}, {('one seed', 'two seeds')[len(gains) - 1]}"
+    error = round(statistics.stdev(gains) / len(gains) ** 0.5, 6)
+    if abs(mean) > 2 * error:
+        return "helps" if mean > 0 else "hurts at this size"
+    return "above, not clearly" if mean > 0 else "no gain at this size"
+
+
+def gains(found: dict[str, Any]) -> list[float]:
+    """Of each seed, by how much the method is better than its baseline."""
+    sign = -1 if found["lower_is_better"] else 1
+    return [sign * (run[found["method"]] - run[found["baseline"]]) for run in found["runs"].values()]
+
+
+def proof_results() -> dict[str, dict[str, Any]]:
+    """The results of benchmarks/proofs, by the name of the proof."""
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(PROOFS.glob("*.json"))}
+
+
 def proofs() -> list[str]:
     """A row for each result of benchmarks/proofs, with what it says of the method at this size."""
     rows = []
-    for path in sorted(PROOFS.glob("*.json")):
-        found = json.loads(path.read_text(encoding="utf-8"))
+    for name, found in proof_results().items():
         runs = list(found["runs"].values())
-        gains = [run[found["method"]] - run[found["baseline"]] for run in runs]
-        if found["lower_is_better"]:
-            gains = [-gain for gain in gains]
-        error = statistics.stdev(gains) / len(gains) ** 0.5 if len(gains) > 1 else float("inf")
-        verdict = "helps" if statistics.mean(gains) > 2 * error else "unproven"
-        if len(runs) < 3:
-            verdict = "unproven: fewer than three seeds"
-        cells = [path.stem, found["name"], found["measure"], found["method"], spread(runs, found["method"])]
-        cells += [found["baseline"], spread(runs, found["baseline"]), str(len(runs)), verdict]
+        measure = found["measure"] + (" (lower is better)" if found["lower_is_better"] else "")
+        cells = [name, found["name"], measure, found["method"], spread(runs, found["method"])]
+        cells += [found["baseline"], spread(runs, found["baseline"]), str(len(runs)), verdict(gains(found))]
         rows.append(f"| {' | '.join(cells)} |")
     return rows
+
+
+def mean(values: list[float], digits: int) -> str:
+    """Their mean, or nothing where there are none."""
+    return f"{statistics.mean(values):.{digits}f}" if values else ""
+
+
+def costs() -> list[str]:
+    """A row for each proof whose runs were timed: mean minutes of a seed, of each setting where known, and memory."""
+    rows = []
+    for name, found in proof_results().items():
+        # Files of before this was recorded have none, or none of their first seeds.
+        timed = list(found.get("costs", {}).values())
+        cells = [name]
+        for setting in (found["method"], found["baseline"]):
+            spent = [run["settings"][setting] for run in timed if setting in run.get("settings", {})]
+            cells.append(mean([seconds["cpu_s"] / 60 for seconds in spent], 2))
+        cells += [mean([run[kind] / 60 for run in timed], 2) for kind in ("cpu_s", "wall_s")]
+        cells += [mean([run["peak_mb"] for run in timed], 0), str(len(timed))]
+        if timed:
+            rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def students() -> list[str]:
+    """A row for each proof whose runs have sizes and speeds of student and teacher: these beside their figures."""
+    rows = []
+    for name, found in proof_results().items():
+        runs = [run for run in found["runs"].values() if "student, images/s" in run]
+        if not runs:
+            continue
+        cells = [name, found["measure"], spread(runs, found["method"]), found["baseline"]]
+        for key in (found["baseline"], "Hinton's", "teacher"):
+            cells.append(spread(runs, key) if all(key in run for run in runs) else "")
+        cells += [f"{runs[0][f'{who}, parameters']:,.0f}" for who in ("student", "teacher")]
+        cells += [
+            f"{statistics.median(run[f'{who}, images/s'] for run in runs):,.0f}" for who in ("student", "teacher")
+        ]
+        rows.append(f"| {' | '.join([*cells, str(len(runs))])} |")
+    return rows
+
+
+def retrieval() -> list[str]:
+    """A row for each proof whose runs have measures of retrieval, of the setting and of the baseline."""
+    rows = []
+    for name, found in proof_results().items():
+        runs = [run for run in found["runs"].values() if f"mAP, {found['baseline']}" in run]
+        cells = [name]
+        for setting in (found["method"], found["baseline"]):
+            cells += [setting, *(spread(runs, f"{kind}, {setting}") for kind in RETRIEVAL if runs)]
+        if runs:
+            rows.append(f"| {' | '.join([*cells, str(len(runs))])} |")
+    return rows
+
+
+def machines() -> str:
+    """What the times are of."""
+    timed = (run for found in proof_results().values() for run in found.get("costs", {}).values())
+    return "; ".join(sorted({run["machine"] for run in timed})) or "no machine yet"
 
 
 def text() -> str:
@@ -110,7 +187,7 @@ def text() -> str:
     ]
     if measured:
         lines += baselines(measured)
-    shown = {json.loads(path.read_text(encoding="utf-8"))["name"] for path in PROOFS.glob("*.json")}
+    shown = {found["name"] for found in proof_results().values()}
     methods = sorted(path.stem.removesuffix("_digits") for path in (ROOT / "zoo" / "recipes").glob("*_digits.toml"))
     # What a proof shows needs no row here: its kNN accuracy may not be what it is for.
     lines += [row(name, measured.get(name)) for name in methods if name in measured or objective_of(name) not in shown]
@@ -118,14 +195,54 @@ def text() -> str:
         "",
         *textwrap.wrap(
             "What follows is written by `python -m benchmarks.proofs`, a file in `benchmarks/proofs` for each row: a "
-            "method against its plain baseline, on data that ship, mean and standard deviation over seeds. A method "
-            "helps where its mean gain is more than two standard errors; else it is unproven at this size.",
+            "method against its plain baseline, on data that ship, mean and standard deviation over seeds. From three "
+            "seeds on, a method helps where its mean gain is more than two standard errors, and hurts where its mean "
+            "loss is; between, it is above, not clearly, or there is no gain at this size. With three seeds this is a "
+            "weak test: a method that does nothing is said to help in one of eleven rows, and to hurt in as many. One "
+            "or two seeds only show a sign.",
             width=120,
         ),
         "",
-        "| proof | method | measure | setting | figure | baseline | figure | seeds | at this size |",
+        "| proof | method | measure | setting | figure | baseline | figure | seeds | verdict |",
         "|---|---|---|---|---|---|---|---|---|",
         *proofs(),
+        "",
+        *textwrap.wrap(
+            "What a seed of a proof costs: CPU minutes of the setting and of the baseline (blank where the proof does "
+            "not tell them apart, or where nothing is trained; the setting that comes first also pays for what is "
+            "compiled once), CPU and wall minutes of all its settings with data and evaluation, and the peak of the "
+            f"process' memory, TensorFlow's included. Means over the timed seeds, on {machines()}. Proofs that have "
+            "not been run since times are kept have no row.",
+            width=120,
+        ),
+        "",
+        "| proof | CPU min, setting | CPU min, baseline | CPU min, all | min, all | peak MB | timed seeds |",
+        "|---|---|---|---|---|---|---|",
+        *costs(),
+        "",
+        *textwrap.wrap(
+            "Students beside their teachers, of the seeds in which sizes and speeds were measured: parameters of what "
+            "is used after training, encoder and classifier, and images per second of their forward passes, in turn "
+            "in one process, the median of 15 batches of 2,048 on the machine above.",
+            width=120,
+        ),
+        "",
+        "| proof | measure | student | baseline | figure | Hinton's | teacher | student's parameters "
+        "| teacher's parameters | student, images/s | teacher, images/s | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        *students(),
+        "",
+        *textwrap.wrap(
+            "Metric learning: Recall@1 and mean average precision of test samples that each query all others by the "
+            "cosine of their features (of equally near ones the first in the data comes first), and accuracy of the "
+            "20 nearest neighbors: among the training data, or, for classes that were not trained on, among every "
+            "second test sample. Classes are the digits, the two digits of an image, or bins of the label (SupReMix).",
+            width=120,
+        ),
+        "",
+        "| proof | setting | Recall@1 | mAP | kNN | baseline | Recall@1 | mAP | kNN | seeds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *retrieval(),
     ]
     lines += ["", "| objective | paper |", "|---|---|"]
     for name in keras_ssl.objectives.__all__:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.proofs._metric import held_out, perceptron, train
+from benchmarks.proofs._metric import held_out, perceptron, retrieved, train
 
 WAYS, SHOTS, QUERIES = 5, 5, 5
 SUPPORT = WAYS * SHOTS
@@ -21,8 +21,8 @@ def prototypical(labels: Any, z: Any) -> Any:
     return ops.mean(keras.losses.sparse_categorical_crossentropy(labels[SUPPORT:], -distances, from_logits=True))
 
 
-def accuracy(seed: int, loss: Callable[[Any, Any], Any]) -> float:
-    """One-shot accuracy on unseen classes after 400 episodes."""
+def accuracies(name: str, seed: int, loss: Callable[[Any, Any], Any]) -> dict[str, float]:
+    """One-shot accuracy on unseen classes after 400 episodes, by the name of a setting, and retrieval among them."""
     import keras
 
     from keras_ssl import evaluation
@@ -37,4 +37,5 @@ def accuracy(seed: int, loss: Callable[[Any, Any], Any]) -> float:
     keras.utils.set_random_seed(seed)
     model = train(perceptron(64, 32), loss, x[rows], y[rows], 1, WAYS * (SHOTS + QUERIES), shuffle=False)
     z = model.predict(x_test, verbose=0)
-    return evaluation.few_shot(z, y_test, ways=5, shots=1, episodes=300, seed=seed).accuracy
+    found = evaluation.few_shot(z, y_test, ways=5, shots=1, episodes=300, seed=seed).accuracy
+    return {name: found, **retrieved(name, z, y_test)}

@@ -1,12 +1,11 @@
 """What the proofs of the landmark objectives share: accuracy against the untrained encoder, SimCLR beside it."""
 
-from functools import cache
 from typing import Any
 
-from benchmarks.proofs._shared import features, scores, trained
+from benchmarks.proofs._shared import Timed, features, scores, trained
 
 
-def compare(name: str, recipe: str, seed: int, epochs: int) -> dict[str, float]:
+def compare(name: str, recipe: str, seed: int, epochs: int) -> Timed:
     """kNN and linear accuracy of an encoder: untrained, after the recipe, and after SimCLR on the same encoder.
 
     Args:
@@ -18,36 +17,29 @@ def compare(name: str, recipe: str, seed: int, epochs: int) -> dict[str, float]:
     import keras_ssl
 
     settings = (f"training.epochs={epochs}", f"training.seed={seed}")
-    read = keras_ssl.Recipe.read(recipe).override(*settings)
-    untrained = scores(features(read.build_model()))
-    after = scores(features(trained(recipe, *settings)))
-    beside = _simclr(_frozen(read.sections["encoder"]), settings)
-    table = {name: after, "untrained": untrained, "SimCLR": beside}
-    return {f"{kind}, {who}": figures[kind] for kind in ("kNN", "linear") for who, figures in table.items()}
+    encoder = keras_ssl.Recipe.read(recipe).sections["encoder"]
+    changes = [f"encoder.{key}={_toml(value)}" for key, value in encoder.items()]
+    if encoder["name"] != "ConvNet":
+        changes += ["optimizer.name=AdamW", "optimizer.learning_rate=1e-3", "optimizer.weight_decay=0.05"]
+    found = beside_untrained(name, recipe, seed, epochs)
+    found |= _named("SimCLR", scores(features(trained("simclr_digits", *settings, *changes))))
+    return found
 
 
-def beside_untrained(name: str, recipe: str, seed: int, epochs: int, *more: str) -> dict[str, float]:
+def beside_untrained(name: str, recipe: str, seed: int, epochs: int, *more: str) -> Timed:
     """As `compare`, without SimCLR. `more` are settings of the recipe."""
     import keras_ssl
 
     settings = (f"training.epochs={epochs}", f"training.seed={seed}", *more)
     untrained = scores(features(keras_ssl.Recipe.read(recipe).override(*settings).build_model()))
-    table = {name: scores(features(trained(recipe, *settings))), "untrained": untrained}
-    return {f"{kind}, {who}": figures[kind] for kind in ("kNN", "linear") for who, figures in table.items()}
+    found = Timed()
+    found |= _named(name, scores(features(trained(recipe, *settings))))
+    found |= _named("untrained", untrained)
+    return found
 
 
-@cache
-def _simclr(encoder: tuple[tuple[str, Any], ...], settings: tuple[str, ...]) -> dict[str, float]:
-    """SimCLR's figures on an encoder, trained once for all proofs of a process."""
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in encoder}
-    changes = [f"encoder.{key}={_toml(value)}" for key, value in values.items()]
-    if values["name"] != "ConvNet":
-        changes += ["optimizer.name=AdamW", "optimizer.learning_rate=1e-3", "optimizer.weight_decay=0.05"]
-    return scores(features(trained("simclr_digits", *settings, *changes)))
-
-
-def _frozen(table: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in table.items())
+def _named(who: str, figures: dict[str, float]) -> dict[str, float]:
+    return {f"{kind}, {who}": value for kind, value in figures.items()}
 
 
 def _toml(value: Any) -> str:

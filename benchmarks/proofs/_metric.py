@@ -69,3 +69,31 @@ def recall_at_1(z: np.ndarray, y: np.ndarray) -> float:
     from keras_ssl import evaluation
 
     return evaluation.retrieval(z, y, ks=[1])["recall@1"]
+
+
+def two_digits(labels: np.ndarray) -> np.ndarray:
+    """The class of an image of two digits side by side, by its labels `[N, 10]`: which two they are."""
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def retrieved(
+    name: str, z: np.ndarray, y: np.ndarray, known: tuple[np.ndarray, np.ndarray] | None = None
+) -> dict[str, float]:
+    """Recall@1 and mAP of features that each query all others, and kNN accuracy.
+
+    Args:
+        name: of the setting, as it stands in the figures.
+        z: features `[N, D]` of test samples.
+        y: their classes.
+        known: features and classes that the 20 nearest neighbors are among, as a rule those of the training data.
+            Without it, for classes that were not trained on, every second test sample is known, the others are asked.
+    """
+    from keras_ssl import evaluation
+
+    found = evaluation.retrieval(z, y, ks=[1])
+    neighbors = (*known, z, y) if known else (z[::2], y[::2], z[1::2], y[1::2])
+    return {
+        f"Recall@1, {name}": found["recall@1"],
+        f"mAP, {name}": found["map"],
+        f"kNN, {name}": evaluation.knn_accuracy(*neighbors),
+    }

@@ -1,5 +1,7 @@
 """Accuracy online on labels that change: the ratio of updates raised once active units settle, and always high."""
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "AdaptiveReplayRatio"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "AdaptiveReplayRatio", "high ratio"
@@ -15,7 +17,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y = load_digits(return_X_y=True)
     x = (x / 16).astype("float32")
-    found = {}
+    found = Timed()
     for name, low in (("AdaptiveReplayRatio", 0.5), ("high ratio", 4.0)):
         keras.utils.set_random_seed(seed)
         rng = np.random.default_rng(seed)

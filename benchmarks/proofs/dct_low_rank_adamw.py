@@ -1,5 +1,6 @@
 """Test accuracy on digits after ten epochs, and bytes of state for each weight: rank 16, and AdamW."""
 
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs._small_digits import accuracy, cross_entropy, perceptron, small_digits
 
 NAME = "DCTLowRankAdamW"
@@ -14,7 +15,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y, x_test, y_test = small_digits(seed)
     optimizers = {METHOD: DCTLowRankAdamW(2e-3, rank=16), BASELINE: keras.optimizers.AdamW(2e-3, weight_decay=0.01)}
-    found = {}
+    found = Timed()
     for name, optimizer in optimizers.items():
         model = perceptron(seed, 256, 256)
         model.compile(optimizer, cross_entropy())

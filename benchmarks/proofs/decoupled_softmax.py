@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import perceptron, shuffled_split, small_digits, train
+from benchmarks.proofs._metric import perceptron, retrieved, shuffled_split, small_digits, train, two_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "decoupled_softmax_loss"
 MEASURE = "precision at 1"  # the higher, the better
@@ -29,11 +30,17 @@ def run(seed: int) -> dict[str, float]:
     def shared(labels, logits):
         return keras.ops.mean(-keras.ops.sum(labels * keras.ops.log_softmax(logits), axis=1))
 
-    found = {}
+    kinds = two_digits(np.concatenate([y_train, y_test]))
+    kinds, kinds_test = kinds[: len(y_train)], kinds[len(y_train) :]
+    found = Timed()
     for name, loss in ((METHOD, lambda labels, s: losses.decoupled_softmax_loss(s, labels)), (BASELINE, shared)):
         keras.utils.set_random_seed(seed)
-        scores = train(perceptron(128, 10), loss, x_train, y_train, 20).predict(x_test, verbose=0)
+        model = train(perceptron(128, 10), loss, x_train, y_train, 20)
+        scores = model.predict(x_test, verbose=0)
         order = np.argsort(-scores, axis=1)
         found[name] = float(np.take_along_axis(y_test, order[:, :1], 1).mean())
         found[f"precision at 2, {name}"] = float(np.take_along_axis(y_test, order[:, :2], 1).mean())
+        hidden = keras.Model(model.inputs, model.layers[-2].output)
+        z, z_test = (hidden.predict(part, verbose=0) for part in (x_train, x_test))
+        found |= retrieved(name, z_test, kinds_test, (z, kinds))
     return found

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.proofs._few_labels import network, weak_and_strong
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs.masked_image_consistency import domains
 
 NAME = "DivergenceWeightedSelfTraining"
@@ -30,8 +31,8 @@ def accuracy(seed: int, weight: float = 0.3, **options: Any) -> float:
 
 
 def run(seed: int) -> dict[str, float]:
-    return {
-        "DivergenceWeightedSelfTraining": accuracy(seed),
-        "equal weights": accuracy(seed, sharpness=0.0),
-        "source alone": accuracy(seed, weight=0.0),
-    }
+    found = Timed()
+    found["DivergenceWeightedSelfTraining"] = accuracy(seed)
+    found["equal weights"] = accuracy(seed, sharpness=0.0)
+    found["source alone"] = accuracy(seed, weight=0.0)
+    return found

@@ -4,6 +4,7 @@ the second stage, and without."""
 import numpy as np
 
 from benchmarks.proofs._selection import accuracy, network, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "DualStageMixing"
 MEASURE = "accuracy"  # the higher, the better
@@ -16,7 +17,7 @@ def run(seed: int) -> dict[str, float]:
     from keras_ssl.data import DualStageMixing
 
     x, y, x_test, y_test = small_digits(seed)
-    found = {}
+    found = Timed()
     for name, rehearsal in (("rehearsal", 1 / 16), ("sequential", 0.0), ("all mixed", 1.0)):
         keras.utils.set_random_seed(seed)
         model = network()

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.proofs._calibrated import logits, network, small_digits, train
+from benchmarks.proofs._shared import Timed
 
 NAME = "EnsLoss"
 MEASURE = "accuracy"  # the higher, the better
@@ -23,7 +24,7 @@ def run(seed: int) -> dict[str, float]:
         "EnsLoss": EnsLoss(seed=seed),
         "logistic": keras.losses.BinaryCrossentropy(from_logits=True),
     }
-    found = {}
+    found = Timed()
     for name, loss in losses.items():
         model = train(network(seed, outputs=1), loss, x, labels[:, None], 100)
         found[name] = float(((logits(model, x_test)[:, 0] > 0) == y_test % 2).mean())

@@ -1,5 +1,7 @@
 """Linear accuracy of Barlow Twins' features of digits of 8 pixels: resized and normalized as recorded, and not."""
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "FeatureExtractor"
 MEASURE = "linear accuracy"  # the higher, the better
 METHOD, BASELINE = "as recorded", "as they are"
@@ -21,10 +23,10 @@ def run(seed: int) -> dict[str, float]:
     def linear(extract: object) -> float:
         return linear_probe(extract(small[0]), y, extract(small[1]), y_test)  # type: ignore[operator]
 
-    return {
-        "as recorded": linear(recorded),
-        "as they are": linear(FeatureExtractor(encoder, EncoderSpec(mean=0.0, std=1.0))),
-        "normalized only": linear(FeatureExtractor(encoder, EncoderSpec(mean=spec.mean, std=spec.std))),
-        "resized only": linear(FeatureExtractor(encoder, EncoderSpec(size=16, mean=0.0, std=1.0))),
-        "image statistics": linear(image_statistics),
-    }
+    found = Timed()
+    found["as recorded"] = linear(recorded)
+    found["as they are"] = linear(FeatureExtractor(encoder, EncoderSpec(mean=0.0, std=1.0)))
+    found["normalized only"] = linear(FeatureExtractor(encoder, EncoderSpec(mean=spec.mean, std=spec.std)))
+    found["resized only"] = linear(FeatureExtractor(encoder, EncoderSpec(size=16, mean=0.0, std=1.0)))
+    found["image statistics"] = linear(image_statistics)
+    return found

@@ -1,5 +1,6 @@
 """Test accuracy on digits after ten epochs, and bytes of state for each weight: a quarter with Adam, and all."""
 
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs._small_digits import accuracy, cross_entropy, perceptron, small_digits
 
 NAME = "FRUGAL"
@@ -19,7 +20,7 @@ def run(seed: int) -> dict[str, float]:
         BASELINE: keras.optimizers.Adam(2e-3),
         "the quarter alone": FRUGAL(2e-3, **options, state_free="none"),
     }
-    found = {}
+    found = Timed()
     for name, optimizer in optimizers.items():
         model = perceptron(seed, 256, 256)
         model.compile(optimizer, cross_entropy())

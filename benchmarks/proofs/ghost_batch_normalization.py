@@ -1,5 +1,6 @@
 """Test accuracy of batches of 1000 digits: statistics of slices of 50, and of the whole batch; the same updates."""
 
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs._small_digits import accuracy, cross_entropy, small_digits
 
 NAME = "GhostBatchNormalization"
@@ -14,7 +15,7 @@ def run(seed: int) -> dict[str, float]:
     from keras_ssl.schedules import square_root_scaling
 
     x, y, x_test, y_test = small_digits(seed)
-    found = {}
+    found = Timed()
     for name, size in ((METHOD, 50), (BASELINE, 1000)):
         keras.utils.set_random_seed(seed)
         layers = [keras.Input((64,))]

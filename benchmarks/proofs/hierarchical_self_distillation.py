@@ -1,6 +1,6 @@
 """kNN accuracy of the features after the first of four blocks: trained at every exit, beside training of the last."""
 
-from benchmarks.proofs._shared import features, scores, trained
+from benchmarks.proofs._shared import Timed, features, scores, trained
 
 NAME = "HierarchicalSelfDistillation"
 MEASURE = "kNN accuracy"  # the higher, the better
@@ -11,7 +11,7 @@ def run(seed: int) -> dict[str, float]:
     from keras_ssl.encoders import MultiExitEncoder
 
     run = ("training.epochs=3", f"training.seed={seed}")
-    found = {}
+    found = Timed()
     for name, settings in (("every exit", ()), ("last exit alone", ("objective.exits=[4]",))):
         model = trained("hierarchical_self_distillation_digits", *run, *settings)
         exits = MultiExitEncoder(model.encoder)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "IBPTraining"
 MEASURE = "verified error"
 METHOD, BASELINE = "IBPTraining", "bounds alone"
@@ -17,7 +19,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y = load_digits(return_X_y=True)
     x = (x / 16).astype("float32")
-    found = {}
+    found = Timed()
     for name, ours, epsilon in (
         ("IBPTraining", True, EPSILON),
         ("bounds alone", False, EPSILON),

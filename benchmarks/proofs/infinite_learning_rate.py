@@ -4,6 +4,7 @@ last annealing, and repeated cosines of the same peak and steps."""
 import numpy as np
 
 from benchmarks.proofs._digit_domains import Restart, autoencoder, domains, follow, rates_of, reconstruction_error
+from benchmarks.proofs._shared import Timed
 
 NAME = "InfiniteLearningRate"
 MEASURE = "error of hidden pixels, mean over the domains"
@@ -27,7 +28,7 @@ def run(seed: int) -> dict[str, float]:
     }
     model = autoencoder(seed)
     model.compile(keras.optimizers.Adam(1e-3), "mse")
-    restart, found = Restart(model), {}
+    restart, found = Restart(model), Timed()
     for name, schedule in schedules.items():
         restart()
         keras.utils.set_random_seed(seed)

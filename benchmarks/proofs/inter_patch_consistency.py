@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "InterPatchConsistency"
 MEASURE = "intersection over union"  # the higher, the better
 METHOD, BASELINE = "InterPatchConsistency", "image labels alone"
@@ -68,7 +70,7 @@ def overlap(seed: int, **options: Any) -> float:
 
 
 def run(seed: int) -> dict[str, float]:
-    return {
-        "InterPatchConsistency": overlap(seed),
-        "image labels alone": overlap(seed, patch_weight=0.0, cluster_weight=0.0, source_weight=0.0),
-    }
+    found = Timed()
+    found["InterPatchConsistency"] = overlap(seed)
+    found["image labels alone"] = overlap(seed, patch_weight=0.0, cluster_weight=0.0, source_weight=0.0)
+    return found

@@ -3,6 +3,8 @@ earlier blocks, with one rate for all, as it is, and the same network trained fr
 
 from typing import Any
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "LayerWiseRates"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "layer decay 0.5", "one rate"
@@ -44,9 +46,9 @@ def run(seed: int) -> dict[str, float]:
         model.fit(x, batch_size=64, epochs=EPOCHS, verbose=0)
         return accuracy(model)
 
-    return {
-        METHOD: trained(0.5),
-        BASELINE: trained(1.0),
-        "as it is": accuracy(keras_ssl.load("barlow_digits")),
-        "from nothing": trained(1.0, new=True),
-    }
+    found = Timed()
+    found[METHOD] = trained(0.5)
+    found[BASELINE] = trained(1.0)
+    found["as it is"] = accuracy(keras_ssl.load("barlow_digits"))
+    found["from nothing"] = trained(1.0, new=True)
+    return found

@@ -3,6 +3,8 @@ as targets, in equally many steps."""
 
 from typing import Any
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "M3I"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "linear, M3I", "linear, view alone"
@@ -25,7 +27,7 @@ def run(seed: int) -> dict[str, float]:
         "M3I without mixing": {"mix": 0.0},
         "M3I": {"mix": 0.5},
     }
-    found = {}
+    found = Timed()
     for name, options in kinds.items():
         keras.utils.set_random_seed(seed)
         encoder = keras_ssl.encoders.ConvNet((16, 32, 64))
@@ -37,5 +39,5 @@ def run(seed: int) -> dict[str, float]:
         )
         model.compile(keras.optimizers.Adam(2e-3))
         model.fit({"x": x, "y": known}, epochs=EPOCHS, batch_size=128, verbose=0)
-        found[name] = scores(features(model))
-    return {f"{kind}, {name}": figures[kind] for name, figures in found.items() for kind in figures}
+        found |= {f"{kind}, {name}": value for kind, value in scores(features(model)).items()}
+    return found

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.proofs._few_labels import network, small_digits, weak_and_strong
+from benchmarks.proofs._shared import Timed
 
 NAME = "MaskedImageConsistency"
 MEASURE = "accuracy of the target domain"  # the higher, the better
@@ -43,8 +44,8 @@ def accuracy(seed: int, weight: float = 1.0, **options: Any) -> float:
 
 
 def run(seed: int) -> dict[str, float]:
-    return {
-        "MaskedImageConsistency": accuracy(seed, mask_ratio=0.25),
-        "whole images": accuracy(seed, mask_ratio=0.0),
-        "source alone": accuracy(seed, mask_ratio=0.25, weight=0.0),
-    }
+    found = Timed()
+    found["MaskedImageConsistency"] = accuracy(seed, mask_ratio=0.25)
+    found["whole images"] = accuracy(seed, mask_ratio=0.0)
+    found["source alone"] = accuracy(seed, mask_ratio=0.25, weight=0.0)
+    return found

@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._distilled import CLASSES, data, student_accuracy
+from benchmarks.proofs._shared import Timed
 
 NAME = "MDCS"
 MEASURE = "balanced accuracy"  # the higher, the better
@@ -16,7 +17,7 @@ def run(seed: int) -> dict[str, float]:
     counts = np.round(120 * (4 / 120) ** (np.arange(CLASSES) / (CLASSES - 1))).astype(int)
     rng = np.random.RandomState(seed)
     kept = np.concatenate([rng.permutation(np.flatnonzero(y == kind))[:count] for kind, count in enumerate(counts)])
-    found = {}
+    found = Timed()
     for name, options in (
         ("MDCS", {"class_counts": counts}),
         ("balanced softmax", {"class_counts": counts, "tilts": (1.0,), "consistency": 0.0}),

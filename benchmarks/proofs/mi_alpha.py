@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.proofs._distilled import CLASSES, data, few, teacher
+from benchmarks.proofs._distilled import CLASSES, data, few, sizes_and_speeds, teacher
+from benchmarks.proofs._shared import Timed
 
 NAME = "MI-alpha"
 MEASURE = "accuracy"  # the higher, the better
@@ -50,7 +51,7 @@ def run(seed: int) -> dict[str, float]:
     hidden = keras.Sequential([keras.Input((8, 8, 1)), *layers]).predict(x / 255.0, verbose=0)
     targets = np.concatenate([few(y, 100, seed)[:, None], hidden], axis=1).astype("float32")
     flat, flat_test = (part.reshape(len(part), -1).astype("float32") / 255 for part in (x, x_test))
-    found = {}
+    found = Timed()
     for name, objective in (
         ("MI-alpha", lambda s, t: mi_alpha_loss(s, t, alpha=0.9)),
         ("InfoNCE (alpha 1)", lambda s, t: mi_alpha_loss(s, t, alpha=1.0)),
@@ -63,4 +64,6 @@ def run(seed: int) -> dict[str, float]:
         logits = network.predict(flat_test, batch_size=len(flat_test), verbose=0)["logits"]
         found[name] = float((logits.argmax(axis=1) == y_test).mean())
     found["teacher"] = float((model.predict(x_test / 255.0, verbose=0).argmax(axis=1) == y_test).mean())
+    used = keras.Model(network.inputs, network.output["logits"])
+    found |= sizes_and_speeds(used, model, x)
     return found

@@ -3,6 +3,8 @@ heads on all, a half, a quarter and an eighth of them, and with one head."""
 
 from typing import Any
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "NestedMLPHead"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "nested heads, 16 features", "one head, 16 features"
@@ -16,7 +18,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y = colored_digits("train", count=IMAGES)
     x_test, y_test = colored_digits("test", count=1000)
-    found: dict[str, float] = {}
+    found = Timed()
     for name, nested in (("nested heads", [1.0, 0.5, 0.25, 0.125]), ("one head", [1.0])):
         recipe = keras_ssl.Recipe.read("dino_digits").override(
             f"training.seed={seed}", f"training.epochs={EPOCHS}", f"objective.nested={nested}"

@@ -4,6 +4,7 @@ same number of batches: rehearsed by a power law of their age, by equal shares, 
 import numpy as np
 
 from benchmarks.proofs._selection import accuracy, network, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "PowerLawReplaySampler"
 MEASURE = "accuracy"  # the higher, the better
@@ -19,7 +20,7 @@ def run(seed: int) -> dict[str, float]:
     random = np.random.default_rng(seed)
     orders = [random.permutation(64) for _ in range(5)]
     x = np.concatenate([x[:, order] for order in orders])
-    found = {}
+    found = Timed()
     for name, exponent in (("power law", 1.0), ("equal shares", 0.0), ("no rehearsal", 1e6)):
         keras.utils.set_random_seed(seed)
         model = network()

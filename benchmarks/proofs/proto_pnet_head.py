@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "ProtoPNetHead"
 MEASURE = "consistency"  # the higher, the better
 METHOD, BASELINE = "shallow-deep alignment", "cross-entropy, cluster, separation"
@@ -70,7 +72,7 @@ def run(seed: int) -> dict[str, float]:
     x, y, x_test, y_test = digits()
     x, y, x_test, y_test = x / 255, y, x_test[:400] / 255, y_test[:400]
     x, x_test = x.astype("float32"), x_test.astype("float32")
-    found = {}
+    found = Timed()
     for name, weight in (("shallow-deep alignment", 0.5), ("cross-entropy, cluster, separation", 0.0)):
         keras.utils.set_random_seed(seed)
         model = network(weight)

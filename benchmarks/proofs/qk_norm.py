@@ -1,5 +1,6 @@
 """Sensitivity to the learning rate of a small transformer on digits: with QK norm and z-loss, and without."""
 
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs._small_digits import cross_entropy, small_digits
 
 NAME = "QK norm and z-loss"
@@ -20,7 +21,7 @@ def run(seed: int) -> dict[str, float]:
 
     x, y, *_ = small_digits(seed)
     x = x.reshape(-1, 8, 8)
-    plain, found = cross_entropy(), {}
+    plain, found = cross_entropy(), Timed()
     for name, on in ((METHOD, True), (BASELINE, False)):
         losses = []
         for rate in RATES:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._calibrated import logits, small_digits, softmax
+from benchmarks.proofs._shared import Timed
 
 NAME = "RankMixup"
 MEASURE = "calibration error"
@@ -16,7 +17,7 @@ def run(seed: int) -> dict[str, float]:
     import keras_ssl
 
     x, y, x_test, y_test = small_digits(seed, 150)
-    found = {}
+    found = Timed()
     for name, weight in (("RankMixup", 1.0), ("cross-entropy", 0.0)):
         keras.utils.set_random_seed(seed)
         layers = [keras.layers.Input((8, 8, 1)), keras.layers.Flatten()]

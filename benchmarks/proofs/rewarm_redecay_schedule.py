@@ -4,6 +4,7 @@ with a replay share of 5%, and without."""
 import numpy as np
 
 from benchmarks.proofs._digit_domains import Restart, autoencoder, domains, follow, rates_of, reconstruction_error
+from benchmarks.proofs._shared import Timed
 
 NAME = "RewarmRedecaySchedule"
 MEASURE = "error of hidden pixels, mean over the domains"
@@ -23,7 +24,7 @@ def run(seed: int) -> dict[str, float]:
     rewarmed = rates_of(RewarmRedecaySchedule(peak, [steps, steps], steps // 20, final=0.01 * peak), 2 * steps)
     model = autoencoder(seed)
     model.compile(keras.optimizers.Adam(1e-3), "mse")
-    restart, found = Restart(model), {}
+    restart, found = Restart(model), Timed()
 
     def trained(name: str, share: float, rates: np.ndarray) -> None:
         restart()

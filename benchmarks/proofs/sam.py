@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proofs._shared import Timed
 from benchmarks.proofs._small_digits import accuracy, cross_entropy, perceptron, small_digits
 
 NAME = "SAM"
@@ -18,7 +19,7 @@ def run(seed: int) -> dict[str, float]:
     from keras_ssl.training.backends import backend
 
     x, y, x_test, y_test = small_digits(seed, train=100)
-    found = {}
+    found = Timed()
     for name, rho, steps in ((METHOD, 0.2, 300), (BASELINE, 0.0, 600)):
         model, loss = perceptron(seed, 128, 128), cross_entropy()
         model.compile(keras.optimizers.SGD(0.05, momentum=0.9), loss)

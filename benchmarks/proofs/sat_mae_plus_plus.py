@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "SatMAE++"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "linear, SatMAE++", "linear, one scale"
@@ -76,10 +78,10 @@ def run(seed: int) -> dict[str, float]:
         given = (made.predict(halved(x), verbose=0), y, made.predict(halved(x_test), verbose=0), y_test)
         return {"linear": evaluation.linear_probe(*given), "kNN": evaluation.knn_accuracy(*given)}
 
-    found = {}
+    found = Timed()
     for name, scales, images in (("untrained", 1, None), ("one scale", 1, halved(x)), ("SatMAE++", 2, x)):
         made = model(scales)
         if images is not None:
             made.fit(images, epochs=EPOCHS, batch_size=128, verbose=0)
-        found[name] = score(made)
-    return {f"{kind}, {name}": figures[kind] for name, figures in found.items() for kind in figures}
+        found |= {f"{kind}, {name}": value for kind, value in score(made).items()}
+    return found

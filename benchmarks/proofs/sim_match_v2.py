@@ -18,4 +18,5 @@ def run(seed: int) -> dict[str, float]:
         edge_weight=0.5,
         node_edge_weight=0.5,
     )
-    return {**found, "FixMatch": accuracy_of("FixMatch", seed)}
+    found["FixMatch"] = accuracy_of("FixMatch", seed)
+    return found

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.proofs._shared import Timed
+
 NAME = "SkillItSampler"
 MEASURE = "accuracy"  # the higher, the better
 METHOD, BASELINE = "Skill-It", "equal shares"
@@ -41,7 +43,7 @@ def run(seed: int) -> dict[str, float]:
         values = -logs[np.arange(len(y_test)), y_test]
         return [float(values[skill_test == k].mean()) for k in (0, 1)]
 
-    found = {}
+    found = Timed()
     for name, eta in (("Skill-It", 0.3), ("equal shares", 0.0)):
         keras.utils.set_random_seed(seed)
         model = keras.Sequential(

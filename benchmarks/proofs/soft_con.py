@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits, two_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "SoftCon"
 MEASURE = "mean average precision of a linear probe"  # the higher, the better
@@ -28,7 +29,9 @@ def run(seed: int) -> dict[str, float]:
 
     train, test = shuffled_split(seed, 1000, len(x))
     (x_train, y_train), (x_test, y_test) = pairs(train, 2048), pairs(test, 1000)
-    found = {}
+    kinds = two_digits(np.concatenate([y_train, y_test]))
+    kinds, kinds_test = kinds[: len(y_train)], kinds[len(y_train) :]
+    found = Timed()
     for name, weight in ((METHOD, 1.0), (BASELINE, 0.0)):
         keras.utils.set_random_seed(seed)
         model = keras_ssl.SoftCon(
@@ -44,4 +47,5 @@ def run(seed: int) -> dict[str, float]:
         z, z_test = (model.predict(part, verbose=0) for part in (x_train, x_test))
         probe = OneVsRestClassifier(LogisticRegression(max_iter=300)).fit(z[:500] / z.std(), y_train[:500])
         found[name] = float(average_precision_score(y_test, probe.decision_function(z_test / z.std())))
+        found |= retrieved(name, z_test, kinds_test, (z, kinds))
     return found

@@ -3,6 +3,7 @@
 import numpy as np
 
 from benchmarks.proofs._few_labels import small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "SubPseudoLabel"
 MEASURE = "accuracy"  # the higher, the better
@@ -28,7 +29,7 @@ def run(seed: int) -> dict[str, float]:
         "pseudo-labels": teacher,
         "weak labels": weak,
     }
-    found = {}
+    found = Timed()
     for name, targets in labels.items():
         model = MLPClassifier((32,), alpha=1e-3, max_iter=60, random_state=seed, tol=0.0).fit(more, targets)
 

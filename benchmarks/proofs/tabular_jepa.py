@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.proofs._shared import trained
+from benchmarks.proofs._shared import Timed, trained
 
 NAME = "TabularJEPA"
 MEASURE = "accuracy"  # the higher, the better
@@ -18,7 +18,7 @@ def run(seed: int) -> dict[str, float]:
     import keras_ssl
     from keras_ssl.hub.recipe_data import data_source
 
-    found = {}
+    found = Timed()
     for table in ("breast_cancer", "wine"):
         run = (f"data.name=sklearn:{table}", f"training.seed={seed}")
         if table == "wine":

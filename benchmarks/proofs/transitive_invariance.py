@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "TransitiveInvariance"
 MEASURE = "kNN accuracy on shifted digits"  # the higher, the better
@@ -32,7 +33,8 @@ def run(seed: int) -> dict[str, float]:
     rng = np.random.default_rng(seed)
     x_test, y_test = moved(test).reshape(-1, flat.shape[1]), np.repeat(y[test], frames)
     y_flat = np.repeat(y[train], frames)
-    found = {"pixels": keras_ssl.evaluation.knn_accuracy(flat, y_flat, x_test, y_test)}
+    found = Timed()
+    found["pixels"] = keras_ssl.evaluation.knn_accuracy(flat, y_flat, x_test, y_test)
     for name, pairs in ((METHOD, graph.all), (BASELINE, graph.intra)):
         keras.utils.set_random_seed(seed)
         first, second = pairs[rng.choice(len(pairs), 2048)].T
@@ -43,4 +45,5 @@ def run(seed: int) -> dict[str, float]:
         fit(model, {"x": (flat[first], flat[second]), "group": group}, 20)
         z, z_test = (model.predict(part, verbose=0) for part in (flat, x_test))
         found[name] = keras_ssl.evaluation.knn_accuracy(z, y_flat, z_test, y_test)
+        found |= retrieved(name, z_test, y_test, (z, y_flat))
     return found

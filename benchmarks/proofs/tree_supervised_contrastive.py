@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.proofs._metric import fit, perceptron, shuffled_split, small_digits
+from benchmarks.proofs._metric import fit, perceptron, retrieved, shuffled_split, small_digits
+from benchmarks.proofs._shared import Timed
 
 NAME = "TreeSupervisedContrastive"
 MEASURE = "Spearman correlation with the trees"  # the higher, the better
@@ -19,7 +20,7 @@ def run(seed: int) -> dict[str, float]:
     train, test = shuffled_split(seed, 1024, len(x))
     trees = [{("even", "odd")[d % 2]: {("small", "large")[d > 4]: {str(d): {}}}} for d in range(10)]
     similarity = keras_ssl.data.tree_similarity_matrix(trees)
-    found = {}
+    found = Timed()
     for name, options in ((METHOD, {"similarity": similarity}), (BASELINE, {})):
         keras.utils.set_random_seed(seed)
         encoder = perceptron(64, 64, noise=0.1)
@@ -31,7 +32,5 @@ def run(seed: int) -> dict[str, float]:
         unit = z / np.linalg.norm(z, axis=1, keepdims=True)
         first = np.triu_indices(len(z), 1)
         found[name] = spearmanr((unit @ unit.T)[first], similarity[labels][:, labels][first]).statistic
-        found[f"kNN of digits, {name}"] = keras_ssl.evaluation.knn_accuracy(
-            model.predict(x[train], verbose=0), y[train], z, labels
-        )
+        found |= retrieved(name, z, labels, (model.predict(x[train], verbose=0), y[train]))
     return found

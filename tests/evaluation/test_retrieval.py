@@ -56,6 +56,21 @@ def test_odd_input():
     assert found == pytest.approx({"map": (1 / 2 + 2 / 3) / 2, "recall@1": 0, "recall@4": 1})
 
 
+def test_equally_near_ones_keep_the_order_of_the_gallery():
+    """Of one-hot features most are tied: each query ranks by (cosine, place), and AP is the mean of r / rank_r."""
+    rng = np.random.default_rng(0)
+    columns, labels = rng.integers(0, 4, 40), rng.integers(0, 3, 40)
+    precisions, firsts = [], []
+    for query in range(40):
+        others = [i for i in range(40) if i != query]
+        ranked = sorted(others, key=lambda i: (columns[i] != columns[query], i))
+        ranks = [rank for rank, i in enumerate(ranked, 1) if labels[i] == labels[query]]
+        precisions.append(np.mean([r / rank for r, rank in enumerate(ranks, 1)]))
+        firsts.append(ranks[0] == 1)
+    found = retrieval(np.eye(4)[columns], labels, ks=[1])
+    assert found == pytest.approx({"map": np.mean(precisions), "recall@1": np.mean(firsts)})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
