@@ -62,11 +62,11 @@ def load_checkpoint(
 
     Args:
         model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, a `ConvNeXt`, `RotaryViT` or
-            `Swin` of the file's sizes, or a `keras_ssl.encoders.ViT`, whose `image_size` is that which the file's positions are for.
-            Or an objective around one that has a projector and nothing else to load, such as `BarlowTwins` or `VICReg`:
-            then the file's projector is read too (`projector_table`). Or a `MAE`, `IJEPA`, `DINO` or `IBOT` around a
-            `ViT`: then the file is one of its authors' training runs, of which everything is read, the teacher and the
-            centers too, whatever `keys` and `prefixes` are.
+            `Swin` of the file's sizes, or a `keras_ssl.encoders.ViT`, whose `image_size` is that which the file's
+            positions are for. Or an objective around one that has a projector and nothing else to load, such as
+            `BarlowTwins` or `VICReg`: then the file's projector is read too (`projector_table`). Or a `MAE`, `IJEPA`,
+            `DINO` or `IBOT` around a `ViT`: then the file is one of its authors' training runs, of which everything is
+            read, the teacher and the centers too, whatever `keys` and `prefixes` are.
         path: the file; of TensorFlow's variables their `.index` file, or what else `read_checkpoint` takes.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
