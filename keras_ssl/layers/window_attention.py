@@ -85,19 +85,21 @@ class WindowAttention(keras.layers.Layer):
         shifts = self._shift(height), self._shift(width)
         moved = not all(isinstance(shift, int) and shift == 0 for shift in shifts)
         if moved:
-            qkv = ops.roll(qkv, tuple(-shift for shift in shifts), axis=(1, 2))
+            qkv = _turned(qkv, shifts)
         places = self.window**2
-        parts = self._windows(qkv, height, width)
-        parts = ops.reshape(parts, (-1, (height * width) // places, places, 3, self.heads, depth))
+        # At most five axes where something is cut out: LiteRT knows no more.
+        parts = ops.reshape(self._windows(qkv, height, width), (-1, places, 3, self.heads, depth))
         # Scaled before the product, which in float16 could overflow.
-        query, key, value = parts[:, :, :, 0] * depth**-0.5, parts[:, :, :, 1], parts[:, :, :, 2]
-        logits = ops.cast(ops.einsum("nwqhd,nwkhd->nwhqk", query, key), "float32") + self._bias()
+        query, key, value = parts[:, :, 0] * depth**-0.5, parts[:, :, 1], parts[:, :, 2]
+        logits = ops.cast(ops.einsum("nqhd,nkhd->nhqk", query, key), "float32") + self._bias()
         if moved:
-            logits = ops.where(self._seen(height, width, shifts)[None, :, None], logits, -1e9)
+            seen = self._seen(height, width, shifts)[None, :, None]
+            of_image = ops.reshape(logits, (-1, (height * width) // places, self.heads, places, places))
+            logits = ops.reshape(ops.where(seen, of_image, -1e9), (-1, self.heads, places, places))
         weights = ops.cast(ops.softmax(logits, axis=-1), value.dtype)
-        mixed = self._map(ops.einsum("nwhqk,nwkhd->nwqhd", weights, value), height, width, self.heads * depth)
+        mixed = self._map(ops.einsum("nhqk,nkhd->nqhd", weights, value), height, width, self.heads * depth)
         if moved:
-            mixed = ops.roll(mixed, shifts, axis=(1, 2))
+            mixed = _turned(mixed, (height - shifts[0], width - shifts[1]))
         rows, columns = map_sides(before)
         return mixed[:, :rows, :columns]
 
@@ -152,3 +154,10 @@ class WindowAttention(keras.layers.Layer):
             "shifted": self.shifted,
             "initializer": keras.initializers.serialize(self.initializer),
         }
+
+
+def _turned(x: Tensor, shifts: tuple[Any, Any]) -> Tensor:
+    """A map whose first rows and columns come last, as many as `shifts` says; by slices, since LiteRT cannot roll."""
+    down, across = shifts
+    x = keras.ops.concatenate([x[:, down:], x[:, :down]], axis=1)
+    return keras.ops.concatenate([x[:, :, across:], x[:, :, :across]], axis=2)
