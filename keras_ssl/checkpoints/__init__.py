@@ -16,6 +16,7 @@ from keras_ssl.checkpoints.rotary_vit_table import rotary_vit_table
 from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.checkpoints.simclr_table import simclr_table
 from keras_ssl.checkpoints.state_dict import state_dict
+from keras_ssl.checkpoints.swin_table import swin_table
 from keras_ssl.checkpoints.vit_table import vit_table
 from keras_ssl.checkpoints.weight_table import MappedWeight, WeightTable
 
@@ -38,5 +39,6 @@ __all__ = [
     "rotary_vit_table",
     "simclr_table",
     "state_dict",
+    "swin_table",
     "vit_table",
 ]

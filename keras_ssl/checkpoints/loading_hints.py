@@ -11,6 +11,7 @@ _FIRST_KERNELS = (
     "patch_embed.proj.weight",
     "conv1.weight",
     "patch_embed.weight",
+    "patch_embed.projection.weight",
     "downsample_layers.0.0.weight",
     "stem.0.weight",
 )
@@ -53,11 +54,11 @@ def shape_hint(arrays: Mapping[str, np.ndarray], encoder: Any) -> str:
 
     Args:
         arrays: of the file, by the names of timm or torchvision.
-        encoder: a `keras_ssl.encoders.ViT`, `RotaryViT`, `ResNet` or `ConvNeXt`.
+        encoder: a `keras_ssl.encoders.ViT`, `RotaryViT`, `ResNet`, `ConvNeXt` or `Swin`.
     """
     kernel = next((arrays[key] for key in _FIRST_KERNELS if key in arrays), None)
     hints = []
-    patch = getattr(encoder, "patch_size", None)
+    patch = getattr(encoder, "patch_size", getattr(encoder, "stem_size", None))
     if kernel is not None and kernel.ndim == 4:
         _, channels, height, _ = kernel.shape
         if channels != encoder.input_shape[-1]:

@@ -7,6 +7,7 @@ from keras_ssl.encoders.multi_exit_encoder import MultiExitEncoder
 from keras_ssl.encoders.resnet import ResNet
 from keras_ssl.encoders.rotary_vit import RotaryViT
 from keras_ssl.encoders.scattering_net import ScatteringNet
+from keras_ssl.encoders.swin import Swin
 from keras_ssl.encoders.table_columns import columns_of
 from keras_ssl.encoders.tabular_transformer import TabularTransformer
 from keras_ssl.encoders.vit import ViT
@@ -19,6 +20,7 @@ __all__ = [
     "ResNet",
     "RotaryViT",
     "ScatteringNet",
+    "Swin",
     "TabularTransformer",
     "ViT",
     "columns_of",

@@ -7,6 +7,7 @@ from typing import Any
 from keras_ssl.encoders._trunk import VARIANTS, hidden_width
 from keras_ssl.encoders.conv_next import CONVNEXTS
 from keras_ssl.encoders.resnet import _BLOCKS
+from keras_ssl.encoders.swin import SWINS
 
 MAX_BYTES = 2**35
 """Bytes of float32 weights beyond which no card is built, whatever its files are said to hold (32 GiB)."""
@@ -221,6 +222,29 @@ def _conv_next(arguments: Mapping[str, Any]) -> int:
     return total + (2 * width if arguments["final_norm"] else 0)
 
 
+def _swin(arguments: Mapping[str, Any]) -> int:
+    usual = SWINS.get(arguments["variant"], (0, (), ()))
+    width, depths, heads = (
+        value if arguments[name] is None else arguments[name]
+        for name, value in zip(("width", "depths", "heads"), usual, strict=True)
+    )
+    if max(depths, default=0) > MAX_LAYERS:
+        raise ValueError(f"Encoders of a card have at most {MAX_LAYERS} layers. Received: depths={depths}")
+    if not math.isfinite(arguments["mlp_ratio"]):
+        raise ValueError(f"`mlp_ratio` must be finite. Received: mlp_ratio={arguments['mlp_ratio']}")
+    window = arguments["window"]
+    windows = window if isinstance(window, list | tuple) else [window] * len(depths)
+    total = arguments["patch_size"] ** 2 * channels_of(arguments) * width + 3 * width  # and a norm
+    for stage, (blocks, count, side) in enumerate(zip(depths, heads, windows, strict=True)):
+        if stage:
+            total += 8 * width + 8 * width * width
+            width *= 2
+        hidden = int(arguments["mlp_ratio"] * width)
+        block = 9 * width + 4 * width * width + 2 * hidden * width + hidden
+        total += blocks * (block + (2 * side - 1) ** 2 * count)
+    return total + 2 * width
+
+
 def _channel_group_vit(arguments: Mapping[str, Any]) -> int:
     groups = [list(group) for group in arguments["channel_groups"]]
     image = (None, None, sum(len(group) for group in groups))
@@ -253,6 +277,7 @@ _WEIGHTS: dict[str, Callable[[Mapping[str, Any]], int]] = {
     "ResNet": _resnet,
     "RotaryViT": _rotary_vit,
     "ScatteringNet": _scattering_net,
+    "Swin": _swin,
     "TabularTransformer": _tabular_transformer,
     "ViT": _vit,
 }

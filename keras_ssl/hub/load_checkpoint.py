@@ -19,6 +19,7 @@ from keras_ssl.checkpoints import (
     rotary_vit_table,
     simclr_table,
     state_dict,
+    swin_table,
     vit_table,
 )
 from keras_ssl.checkpoints.adapted_kernel import with_adapted_kernel
@@ -32,12 +33,12 @@ from keras_ssl.checkpoints.rotary_vit_table import PERIODS, joined_weights
 from keras_ssl.checkpoints.run_layout import RunLayout
 from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
 from keras_ssl.checkpoints.weight_problems import weight_problems
-from keras_ssl.encoders import ConvNeXt, ResNet, RotaryViT, ViT
+from keras_ssl.encoders import ConvNeXt, ResNet, RotaryViT, Swin, ViT
 from keras_ssl.hub.heads import head_weights
 from keras_ssl.hub.weights import named_weights
 from keras_ssl.training import SSLModel
 
-_FAMILIES = (ConvNeXt, ResNet, RotaryViT, ViT)
+_FAMILIES = (ConvNeXt, ResNet, RotaryViT, Swin, ViT)
 
 
 def load_checkpoint(
@@ -54,18 +55,18 @@ def load_checkpoint(
     a `ResNet` those of torchvision (`resnet_table`), or in TensorFlow's files those of SimCLR (`simclr_table`); for a
     `ViT` those of DINO, DINOv2, MAE, MoCo v3, I-JEPA, OpenMMLab and timm (`vit_table`), and of big_vision
     (`from_big_vision`); for a `RotaryViT` those of DINOv3, LingBot-Vision, EUPE and CAPI (`rotary_vit_table`); for a
-    `ConvNeXt` those of its authors and timm (`conv_next_table`). Every key of the file is accounted for; if one is
-    missing, too many or of another shape, no weight changes. The features equal those of the other project if
-    images are normalized as it did and the encoder is made as its was: no weight tells a ViT's number of heads, how it
-    interpolates positions, or how a ResNet pads.
+    `ConvNeXt` those of its authors and timm (`conv_next_table`); for a `Swin` those of its authors, timm and OpenMMLab
+    (`swin_table`). Every key of the file is accounted for; if one is missing, too many or of another shape, no weight
+    changes. The features equal those of the other project if images are normalized as it did and the encoder is made as
+    its was: no weight tells a ViT's number of heads, how it interpolates positions, or how a ResNet pads.
 
     Args:
-        model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, a `ConvNeXt` or `RotaryViT` of the
-            file's sizes, or a `keras_ssl.encoders.ViT`, whose `image_size` is that which the file's positions are for.
-            Or an objective around one that has a projector and nothing else to load, such as `BarlowTwins` or `VICReg`:
-            then the file's projector is read too (`projector_table`). Or a `MAE`, `IJEPA`, `DINO` or `IBOT` around a
-            `ViT`: then the file is one of its authors' training runs, of which everything is read, the teacher and the
-            centers too, whatever `keys` and `prefixes` are.
+        model: a `keras_ssl.encoders.ResNet` of the file's depth, width and stem, a `ConvNeXt`, `RotaryViT` or
+            `Swin` of the file's sizes, or a `keras_ssl.encoders.ViT`, whose `image_size` is that which the file's
+            positions are for. Or an objective around one that has a projector and nothing else to load, such as
+            `BarlowTwins` or `VICReg`: then the file's projector is read too (`projector_table`). Or a `MAE`, `IJEPA`,
+            `DINO` or `IBOT` around a `ViT`: then the file is one of its authors' training runs, of which everything is
+            read, the teacher and the centers too, whatever `keys` and `prefixes` are.
         path: the file; of TensorFlow's variables their `.index` file, or what else `read_checkpoint` takes.
         keys: where in the file the weights are. Defaults to those of common projects (see
             `keras_ssl.checkpoints.state_dict`).
@@ -136,7 +137,7 @@ def mapped_checkpoint(
     if isinstance(encoder, RotaryViT) and "rope/periods" in variables:
         # Files of some copies leave them out, since they follow from the base.
         arrays.setdefault(PERIODS, np.asarray(keras.ops.convert_to_numpy(variables["rope/periods"])))
-    table = _table(encoder, variables, arrays if of_tensorflow else None)
+    table = _table(encoder, variables, arrays, of_tensorflow)
     if heads:
         table, variables = with_projector(table, heads), {**variables, **heads}
 
@@ -181,15 +182,19 @@ def _chosen(weights: Mapping[str, np.ndarray], prefixes: Sequence[str]) -> dict[
     return state_dict(chosen, (), prefixes)
 
 
-def _table(encoder: keras.Model, variables: Mapping[str, Any], of_tensorflow: Mapping[str, Any] | None) -> WeightTable:
+def _table(
+    encoder: keras.Model, variables: Mapping[str, Any], arrays: Mapping[str, Any], of_tensorflow: bool
+) -> WeightTable:
     """The table of the encoder's family, for PyTorch's names or for those of TensorFlow's variables."""
-    if of_tensorflow is not None:
+    if of_tensorflow:
         if isinstance(encoder, ResNet):
-            return simclr_table(variables, of_tensorflow)
+            return simclr_table(variables, arrays)
         kind = type(encoder).__name__
         raise ValueError(f"Of TensorFlow's files, SimCLR's ResNets can be read and no others. Received: model={kind}")
     if isinstance(encoder, ResNet):
         return resnet_table(variables, pooled=encoder.stem != "cifar")
     if isinstance(encoder, ConvNeXt):
         return conv_next_table(variables)
+    if isinstance(encoder, Swin):
+        return swin_table(variables, arrays)
     return rotary_vit_table(variables) if isinstance(encoder, RotaryViT) else vit_table(variables)

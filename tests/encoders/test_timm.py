@@ -21,7 +21,7 @@ def test_features_are_those_of_timm(tmp_path, case):
     write(tmp_path / "timm.pth", weights(golden, case))
     load_checkpoint(encoder, tmp_path / "timm.pth")
     for size in sides(case):
-        actual = keras.ops.convert_to_numpy(encoder(images(size), training=False))
+        actual = keras.ops.convert_to_numpy(encoder(images(case, size), training=False))
         expected = golden[f"{case}_{size[0]}x{size[1]}"]
         assert expected.std() > 0.5
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_ssl import hub, objectives
-from keras_ssl.encoders import ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, ViT
+from keras_ssl.encoders import ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, Swin, ViT
 from keras_ssl.hub import Card, CardFile
 from keras_ssl.hub.card_size import check_encoder_size, check_objective_size
 from keras_ssl.hub.signatures import default_arguments
@@ -34,6 +34,10 @@ BUILT = {
     "ScatteringNet": [
         {"widths": (8, 4), "scales": scales, "angles": 3, "order": order} for scales, order in ((1, 1), (2, 2), (2, 0))
     ],
+    "Swin": [
+        {"width": 4, "depths": (1, 2, 1, 1), "heads": (1, 1, 2, 2), "channels": 5, "mlp_ratio": 2.5},
+        {"width": 8, "depths": (1, 1, 1, 1), "heads": (2, 2, 2, 2), "window": (4, 4, 3, 2), "patch_size": 2},
+    ],
     "ViT": [
         {"variant": "Ti", "depth": 2, "image_size": 32, "channels": 5, "pooling": "attention", "mlp": "gelu_tanh"},
         {"variant": "Ti", "depth": 1, "image_size": 32, "class_token": False, "pooling": "attention", "mlp_ratio": 2.5},
@@ -43,7 +47,7 @@ BUILT = {
         {"width": 8, "depth": 1, "heads": 1, "mlp_ratio": 2.5, "input_shape": (None, None, 2)},
     ],
 }
-KINDS = {kind.__name__: kind for kind in (ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, ViT)}
+KINDS = {kind.__name__: kind for kind in (ConvNet, ConvNeXt, ResNet, RotaryViT, ScatteringNet, Swin, ViT)}
 
 
 @pytest.mark.parametrize("name, arguments", [(name, item) for name, items in BUILT.items() for item in items])
@@ -119,6 +123,11 @@ def card(**changes):
         ("ResNet", {"depth": [50]}),
         ("ResNet", {"depth": "50"}),
         ("ScatteringNet", {"scales": 40}),
+        ("Swin", {"width": 10**6}),
+        ("Swin", {"window": 10**6}),
+        ("Swin", {"depths": [1, 1, 10**6, 1]}),
+        ("Swin", {"heads": [1, 1, 1]}),
+        ("Swin", {"mlp_ratio": float("inf")}),
         ("ScatteringNet", {"angles": 10**6}),
         ("ViT", {"depth": 10**6, "width": 1, "heads": 1}),
         ("ViT", {"width": 10**6, "heads": 1}),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_ssl import hub
-from keras_ssl.encoders import ConvNet, ResNet, ViT
+from keras_ssl.encoders import ConvNet, ResNet, Swin, ViT
 from keras_ssl.hub.component_from_text import component_from_text
 from keras_ssl.hub.formats import FORMATS, check_format
 from keras_ssl.layers import ImagePreprocessing
@@ -14,6 +14,10 @@ FAMILIES = {
     "ConvNet": (lambda: ConvNet(widths=(4, 8)), True),
     "ResNet": (lambda: ResNet(18, stem="cifar"), True),
     "ViT": (lambda: ViT(input_shape=(32, 32, 3), patch_size=8, width=16, depth=2, heads=2), False),
+    "Swin": (
+        lambda: Swin(input_shape=(16, 16, 3), patch_size=1, window=2, width=8, depths=(1, 2, 1, 1), heads=(1, 1, 2, 2)),
+        False,
+    ),
     "MobileNetV2": (lambda: component_from_text("encoder", "keras.applications.MobileNetV2 alpha=0.35"), True),
 }
 pytestmark = pytest.mark.usefixtures("without_saved_model")

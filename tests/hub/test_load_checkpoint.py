@@ -123,7 +123,7 @@ def test_keys_and_prefixes_can_be_told(tmp_path):
 def test_an_encoder_without_a_table_is_refused(tmp_path):
     with pytest.raises(
         ValueError,
-        match="`model` must be .*names are known .ConvNeXt, ResNet, RotaryViT, ViT., or .*Received: model=ConvNet",
+        match="`model` must .*are known .ConvNeXt, ResNet, RotaryViT, Swin, ViT., or .*Received: model=ConvNet",
     ):
         load_checkpoint(ConvNet(widths=(4,)), tmp_path / "weights.pth")
 

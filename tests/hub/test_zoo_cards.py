@@ -9,7 +9,7 @@ import pytest
 
 from keras_ssl import encoders, hub
 from keras_ssl.checkpoints import resnet_table, vit_table
-from keras_ssl.encoders import conv_next
+from keras_ssl.encoders import conv_next, swin
 from keras_ssl.hub import Card, catalogue
 from keras_ssl.hub.card_file import FIRST_USE
 from keras_ssl.hub.card_size import _WEIGHTS, channels_of
@@ -164,6 +164,8 @@ RESNETS["50x4"] = 375.4e6
 # Millions, with a classifier of 1,000 classes.
 CONVNEXTS = {"atto": 3.7, "femto": 5.2, "pico": 9.1, "nano": 15.6, "tiny": 28.6, "base": 89, "large": 198, "huge": 660}
 
+SWINS = {"swint": 28.3, "swinb": 87.8}
+
 
 def vit_keys(depth, class_token, registers, scaled, gated):
     """The published keys, in no order."""
@@ -228,6 +230,13 @@ def test_an_encoder_is_of_the_published_size(name):
     if kind == "ConvNeXt":
         width = 8 * conv_next.CONVNEXTS[arguments["variant"]][0]
         assert (count + 1000 * (width + 1)) / 1e6 == pytest.approx(CONVNEXTS[name.split("_")[-1]], rel=0.015)
+    elif kind == "Swin":
+        size, window = re.search(r"_(swin[tsbl])(\d+)", name).groups()
+        width = 8 * swin.SWINS[arguments["variant"]][0]
+        assert (count + 1000 * (width + 1)) / 1e6 == pytest.approx(SWINS[size], rel=0.015)
+        usual = arguments.get("window", 7)
+        assert int(window) == (usual if isinstance(usual, int) else usual[0])
+        assert arguments["variant"] == size[-1].upper()
     elif kind in ("ViT", "RotaryViT"):
         size = re.match(r"(so400m|gopt|[sblhg])\d", name.split("_vit")[1])[1]
         assert count / 1e6 == pytest.approx(VITS[size][3], rel=0.1)

@@ -39,6 +39,7 @@ class Family:
             10,000 and clipped; or "bands", of which two deviations to either side of the mean are brought to [0, 1] and
             clipped.
         npz: whether the file is an archive of NumPy's, and not one of PyTorch's.
+        encoder: our class, of which `smaller` are all arguments, where the zoo has no entry of the family.
     """
 
     torch: tuple[str, dict]
@@ -50,6 +51,7 @@ class Family:
     count: int = 2
     values: str = "bytes"
     npz: bool = False
+    encoder: str | None = None
 
     @property
     def bands(self):
@@ -96,6 +98,16 @@ def _rotary(layout, kind="Dinov3ViT", **torch):
     """One with rotary positions, of the same sizes."""
     smaller = {"width": 24, "depth": 3, "heads": 3, "patch_size": 4}
     return Family((kind, torch), layout, ((32, 32), (48, 24)), smaller)
+
+
+def _swin(layout, window=3, smaller=3, encoder=None, **torch):
+    """A Swin of width 8 whose maps have sides of 24, 12, 6 and 3 at the first size; `smaller` are our windows."""
+    arguments = {"width": 8, "depths": [1, 2, 2, 2], "heads": [1, 2, 2, 4], "window": smaller, "patch_size": 2}
+    if encoder is not None and "bands" in torch:
+        arguments["channels"] = torch["bands"]
+    norms = {"normalization": PLAIN} if "bands" in torch else {}
+    torch = {"window": window} | torch
+    return Family(("Swin", torch), layout, ((48, 48), (96, 48)), arguments, encoder=encoder, **norms)
 
 
 _DINOV2 = {"scaled": True, "masked": True}
@@ -148,6 +160,22 @@ FAMILIES = {
         ((64, 64), (51, 66)),
         {"width": 4, "depths": [1, 1, 2, 1]},
     ),
+    "ibot_swint7": _swin("swin_ibot", epsilon=1e-6),
+    "ibot_swint14": _swin("swin_ibot", 6, [6, 6, 6, 3], epsilon=1e-6),
+    "moby_swint7": _swin("swin_moby"),
+    "openmmlab_simmim_swinb6": _swin("swin_openmmlab"),
+    # Layouts that the zoo has no entry of.
+    "swin_bands": _swin("plain", encoder="Swin", bands=5),
+    "eupe_vits16": Family(
+        ("EupeViT", {}),
+        "eupe",
+        ((32, 32), (48, 24)),
+        {"width": 24, "depth": 3, "heads": 3, "patch_size": 4, "layer_scale": 1.0},
+        encoder="RotaryViT",
+    ),
+    "eupe_convnext_tiny": Family(
+        ("EupeConvNeXt", {}), "eupe", ((64, 64), (51, 66)), {"width": 4, "depths": [1, 1, 2, 1]}, encoder="ConvNeXt"
+    ),
     # Arrays of NumPy's.
     "tips_vitb14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS),
     "tipsv2_vitg14": _vit("plain", options={"npz": True, "normalization": PLAIN}, **_TIPS, gated=True),
@@ -168,7 +196,8 @@ SMALLER = list(
     {
         repr(family.torch): name
         for name, family in reversed(FAMILIES.items())
-        if family.smaller and family.layout != "big_vision"  # whose names are not those of PyTorch's network
+        # Those of big_vision have other names than PyTorch's network, those of EUPE weights that are not drawn.
+        if family.smaller and family.layout not in ("big_vision", "eupe")
     }.values()
 )[::-1]
 

@@ -166,6 +166,56 @@ def fcmae(model, other):
     return {"model": model.state_dict() | decoder}
 
 
+def swin_buffers(state):
+    """The weights of a Swin beside what its authors keep of its sizes."""
+    made = dict(state)
+    for key in state:
+        if key.endswith("relative_position_bias_table"):
+            made[key.replace("bias_table", "index")] = torch.zeros(9, 9, dtype=torch.long)
+            if ".blocks.1." in key:
+                made[key.replace("attn.relative_position_bias_table", "attn_mask")] = torch.zeros(4, 9, 9)
+    return made
+
+
+def swin_ibot(model, other):
+    return {"state_dict": swin_buffers(model.state_dict()) | {"masked_embed": torch.ones(1, 8)}}
+
+
+def swin_moby(model, other):
+    state = prefixed("encoder.", swin_buffers(model.state_dict()))
+    state |= prefixed("encoder_k.", swin_buffers(other.state_dict()))
+    for head in ("projector", "projector_k", "predictor"):
+        state |= mlp(f"{head}.linear_hidden", 8, 6, 4)
+    state |= {"queue1": torch.ones(6, 4), "queue2": torch.ones(6, 4), "queue_ptr": torch.zeros(1, dtype=torch.long)}
+    return {"model": state, "epoch": 299, "max_accuracy": 0.0}
+
+
+def swin_openmmlab(model, other):
+    """The channels of four joined places: those of the first, each by place, then those of the next."""
+    state = {"mask_token": torch.ones(1, 1, 8)}
+    for key, value in swin_buffers(model.state_dict()).items():
+        if ".downsample." in key:
+            upper_left, lower_left, upper_right, lower_right = value.chunk(4, dim=-1)
+            value = torch.stack([upper_left, upper_right, lower_left, lower_right], dim=-1).flatten(-2)
+        for pattern, new in (
+            (r"patch_embed\.proj\.", "patch_embed.projection."),
+            (r"^layers\.", "stages."),
+            (r"\.attn\.", ".attn.w_msa."),
+            (r"\.mlp\.fc1\.", ".ffn.layers.0.0."),
+            (r"\.mlp\.fc2\.", ".ffn.layers.1."),
+            (r"^norm\.", "norm3."),
+        ):
+            key = re.sub(pattern, new, key)
+        state[key] = value
+    neck = {"neck.decoder.0.weight": torch.ones(4, 8, 1, 1), "data_preprocessor.mean": torch.ones(3, 1, 1)}
+    return {"meta": {"epoch": 100}, "state_dict": prefixed("backbone.", state) | neck}
+
+
+def eupe(model, other):
+    """The encoder beside what maps to its teachers."""
+    return model.state_dict() | prefixed("projectors.", mlp("teacher", 8, 6, 4))
+
+
 def big_vision(model, other):
     """Two towers of big_vision, the image's blocks stacked."""
     state = {key: value.numpy() for key, value in model.state_dict().items()}

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl import encoders, hub
 from keras_ssl.hub import Card, catalogue
 from tests.hub.faulty_server import FaultyServer
 from tests.parity.families import FAMILIES, file_name
@@ -15,7 +16,10 @@ from tests.parity.families import FAMILIES, file_name
 ZOO = catalogue.data_folder("zoo")
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+WITH_ENTRY = [name for name, family in FAMILIES.items() if family.encoder is None]
+
+
+@pytest.mark.parametrize("name", WITH_ENTRY)
 def test_features_are_pytorchs(published, tmp_path, monkeypatch, name):
     family = FAMILIES[name]
     card = Card.read(ZOO / f"{name}.toml")
@@ -40,9 +44,21 @@ def test_features_are_pytorchs(published, tmp_path, monkeypatch, name):
         accept = card.license if "NC" in card.license else None
         model = keras_ssl.load(name, accept_license=accept, **how)
         assert server.paths == [path]
-    arrays = np.load(published / f"{name}.npz")
-    assert len(family.sizes) >= 2
-    for height, width in family.sizes:
+    check_features(published, name, model)
+
+
+@pytest.mark.parametrize("name", sorted(set(FAMILIES) - set(WITH_ENTRY)))
+def test_features_of_layouts_without_an_entry_are_pytorchs(published, name):
+    family = FAMILIES[name]
+    encoder = getattr(encoders, family.encoder)(**family.smaller)
+    hub.load_checkpoint(encoder, published / file_name(name))
+    check_features(published, name, lambda pixels, training: encoder(family.normalize(pixels), training=training))
+
+
+def check_features(published, name, model):
+    arrays, sizes = np.load(published / f"{name}.npz"), FAMILIES[name].sizes
+    assert len(sizes) >= 2
+    for height, width in sizes:
         expected = arrays[f"features_{height}x{width}"]
         assert expected.std() > 0.1
         actual = keras.ops.convert_to_numpy(model(arrays[f"pixels_{height}x{width}"], training=False))

@@ -1,6 +1,7 @@
 """The published architectures in plain PyTorch, under the names that their files use.
 
-Written from the papers and the files' own keys, with nothing of keras_ssl in it: what the library is compared with.
+Written from the papers and the files' own keys, with nothing of keras_ssl in it, or timm's: what the library is
+compared with.
 """
 
 import math
@@ -9,6 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from tests.parity.timm_models import EupeConvNeXt as EupeConvNeXt
+from tests.parity.timm_models import EupeViT as EupeViT
+from tests.parity.timm_models import Swin as Swin
 from tests.parity.torch_conv_next import ConvNeXt as ConvNeXt
 from tests.parity.torch_rotary import CapiViT as CapiViT
 from tests.parity.torch_rotary import Dinov3ViT as Dinov3ViT

@@ -58,6 +58,7 @@ class MaskedTokenOptimization(SimMIM):
         Choi et al., "Emerging Property of Masked Token for Effective Pre-training", ECCV 2024.
     """
 
+    takes_maps: ClassVar[bool] = False  # it compares tokens before the first block with those after the last
     tiny: ClassVar[dict[str, Any] | None] = {"mask_ratio": 0.5}
 
     def __init__(

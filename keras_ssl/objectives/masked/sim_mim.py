@@ -29,9 +29,10 @@ class SimMIM(SSLModel):
     The loss is a mean over samples: nothing of it is gathered across replicas.
 
     Args:
-        encoder: a built `keras_ssl.encoders.ViT`.
+        encoder: a built `keras_ssl.encoders.ViT`, or a `Swin`, of which patches are here the places of the last map,
+            32 pixels a side; then images must have sides that are multiples of it.
         mask_ratio: share of hidden squares, in [0, 1). Defaults to 0.6, the paper's.
-        unit: side of a square in patches. Defaults to 2: the paper's 32 pixels with patches of 16.
+        unit: side of a square in patches. Defaults to 2: the paper's 32 pixels with patches of 16; a `Swin`'s are 1.
         **kwargs: `views` (default: a random crop of .67 to 1 of the image and a flip), `preprocessing`, `seed`, `name`,
             `dtype`, as for `SSLModel`.
 
@@ -54,20 +55,22 @@ class SimMIM(SSLModel):
     scope: ClassVar[str] = "sample"
     view_count: ClassVar[int] = 1
     monitor: ClassVar[str | None] = "features"
+    takes_maps: ClassVar[bool] = True
     tiny: ClassVar[dict[str, Any] | None] = {"mask_ratio": 0.5}
     stored_as: ClassVar[dict[str, str]] = {"mask_ratio": "mask.ratio", "unit": "mask.unit"}
 
     def __init__(self, encoder: keras.Model, mask_ratio: float = 0.6, unit: int = 2, **kwargs: Any) -> None:
-        check_mask_token_encoder(encoder, type(self).__name__)
+        check_mask_token_encoder(encoder, type(self).__name__, maps=self.takes_maps)
         super().__init__(encoder, **kwargs)
         self.mask = UnitMask(mask_ratio, unit)
-        width, channels = encoder.token_width, encoder.input_shape[-1]
-        self.mask_token = self.add_weight(name="mask_token", shape=(width,), initializer=SmallNormal())
-        self.output_layer = keras.layers.Dense(encoder.patch_size**2 * channels, name="output_layer")
-        self.output_layer.build((None, None, width))
+        side, channels = getattr(encoder, "place_size", None) or encoder.patch_size, encoder.input_shape[-1]
+        first = (encoder.get_layer("patch_embedding").output.shape[-1],)
+        self.mask_token = self.add_weight(name="mask_token", shape=first, initializer=SmallNormal())
+        self.output_layer = keras.layers.Dense(side**2 * channels, name="output_layer")
+        self.output_layer.build((None, None, encoder.token_width))
 
     def default_views(self) -> Callable[..., list[Tensor]]:
-        return crop_and_flip(self.encoder.image_size, 0.67)
+        return crop_and_flip(getattr(self.encoder, "usual_size", None) or self.encoder.image_size, 0.67)
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         return self.reconstruction(self.make_views(batch, step)[0], step)

@@ -54,6 +54,40 @@ def test_refuses(options, message):
         keras_ssl.SimMIM(tiny_vit(), **options)
 
 
+def tiny_swin(**options):
+    sizes = {"width": 8, "depths": (1, 2, 1, 1), "heads": (1, 1, 2, 2), "window": 2, "patch_size": 1}
+    return keras_ssl.encoders.Swin(**sizes | options)
+
+
+def test_a_swin_hides_whole_places_of_its_last_map():
+    encoder = tiny_swin()
+    model = keras_ssl.SimMIM(encoder, unit=1, preprocessing=None)
+    images = np.random.RandomState(1).rand(5, 16, 32, 3).astype("float32")
+    z = embedded(model, images)
+    hidden = numbers(z["hidden"])
+    assert hidden.shape == (5, 8) and (hidden.sum(axis=1) == 5).all()
+    assert z["prediction"].shape == z["target"].shape == (5, 8, 8 * 8 * 3)
+    np.testing.assert_array_equal(numbers(z["target"])[3, 5], images[3, 8:, 8:16].ravel().astype("float64"))
+    mask = hidden.reshape(5, 2, 4).repeat(8, axis=1).repeat(8, axis=2)[..., None].astype("float32")
+    other = embedded(model, images * (1 - mask) + 0.5 * mask)  # what is hidden is not seen
+    np.testing.assert_allclose(numbers(z["prediction"]), numbers(other["prediction"]), atol=1e-5)
+    assert np.abs(numbers(embedded(model, 1 - images)["prediction"]) - numbers(z["prediction"])).max() > 1e-3
+    bare = keras_ssl.SimMIM(encoder, mask_ratio=0.0, unit=1, preprocessing=None)
+    np.testing.assert_allclose(numbers(embedded(bare, images)["features"]), numbers(encoder(images)), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_swin_trains_with_its_mask_token():
+    model = keras_ssl.SimMIM(tiny_swin(drop_path=0.1), unit=1, seed=0)
+    token = numbers(model.mask_token)
+    assert token.shape == (8,) and model.default_views().views[0].ops[0].size == (16, 16)
+    model.compile(keras.optimizers.Adam(1e-2))
+    history = model.fit(IMAGES, batch_size=5, epochs=12, verbose=0).history["loss"]
+    assert history[-1] < 0.9 * history[0] and np.abs(numbers(model.mask_token) - token).max() > 1e-3
+
+
 def test_needs_a_vision_transformer():
-    with pytest.raises(ValueError, match="must be a vision transformer for SimMIM"):
+    with pytest.raises(ValueError, match="must be a vision transformer for SimMIM, such as .*ViT or Swin. Received"):
         keras_ssl.SimMIM(tiny_encoder())
+    with pytest.raises(ValueError, match="must be a vision transformer for MaskedTokenOptimization.* Received: Swin"):
+        keras_ssl.MaskedTokenOptimization(tiny_swin())
