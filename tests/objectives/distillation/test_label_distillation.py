@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl import losses
+from keras_ssl.objectives.distillation import taid_distiller
 from keras_ssl.objectives.distillation.taid_distiller import InterpolationTime, interpolated_kl_loss
 from keras_ssl.testing.tiny_model import cheap_views, tiny_encoder, tiny_model
 from keras_ssl.training import Step, engine
@@ -208,17 +209,13 @@ class TestTAID:
         clock.update(1.0, 1.0, updated=False)
         assert value(clock.time) == pytest.approx(time, rel=1e-5)
 
-    def test_rounding_leaves_no_loss_below_zero(self):
+    def test_rounding_leaves_no_loss_below_zero(self, monkeypatch):
         """The divergence of nearly equal logits is negative now and then; a clock takes that for no loss yet."""
-        model, rng, below = tiny_model("TAIDDistiller"), np.random.RandomState(0), 0
-        for _ in range(40):
-            logits = 3 * rng.normal(size=(3, 4)).astype("float32")
-            near = logits + 1e-4 * rng.normal(size=(3, 4)).astype("float32")
-            z = {"logits": keras.ops.convert_to_tensor(near), "teacher": keras.ops.convert_to_tensor(logits)}
-            below += value(keras.ops.mean(interpolated_kl_loss(z["logits"], z["teacher"], model.clock.time))) < 0.0
-            model.after_step(z, True, Step.at(3))
-            assert model.clock.get_weights()[0][2] >= 0.0
-        assert below  # or nothing is tested
+        model = tiny_model("TAIDDistiller")
+        monkeypatch.setattr(taid_distiller, "interpolated_kl_loss", lambda s, t, time: keras.ops.full((6,), -1e-8))
+        z = {"logits": keras.ops.convert_to_tensor(S), "teacher": keras.ops.convert_to_tensor(S)}
+        model.after_step(z, True, Step.at(6))
+        assert model.clock.get_weights()[0][2] == 0.0
 
     def test_without_the_rate_the_schedule_is_linear(self):
         clock = InterpolationTime(0.2, 0.8, rate=0.0)
