@@ -73,7 +73,7 @@ def draw_features(
         return
     heights = spectrum_heights(features)
     text = (
-        "The spectrum of the centerd features: bar k is the k-th largest singular value, in decades above a millionth "
+        "The spectrum of the centered features: bar k is the k-th largest singular value, in decades above a millionth "
         "of the largest. Where it falls to 0 early, few dimensions are used: dimensional collapse."
     )
     writer.histogram("spectrum/log10_singular_values", np.arange(len(heights) + 1), heights, step, text)
@@ -95,7 +95,7 @@ def draw_pseudo_labels(writer: EventWriter, logs: Mapping[str, float], step: int
 
 
 def spectrum_heights(features: np.ndarray) -> np.ndarray:
-    """`log10` of the centerd features' singular values over a millionth of the largest, `[min(N - 1, D)]` from 6 to 0.
+    """`log10` of the centered features' singular values over a millionth of the largest, `[min(N - 1, D)]` from 6 to 0.
 
     Bars can be no lower than 0, which stands for all that is a millionth of the largest or less.
     """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.spectrum import covariance_eigenvalues
+from keras_ssl.evaluation.spectrum import covariance_eigenvalues, in_range
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
@@ -46,7 +46,7 @@ def alpha_req(features: Tensor, first: int = 1, last: int | None = None) -> floa
     """
     first = check_integer("first", first, 1)
     last = None if last is None else check_integer("last", last, 1)
-    values = covariance_eigenvalues(as_features("features", features))
+    values = covariance_eigenvalues(in_range(as_features("features", features)))
     if len(values) < 2:
         return float("inf") if len(values) else float("nan")
     numbers = np.arange(1, len(values) + 1)[first - 1 : last]

@@ -1,14 +1,14 @@
-"""Centerd kernel alignment: how similar two representations of the same samples are."""
+"""Centered kernel alignment: how similar two representations of the same samples are."""
 
 import numpy as np
 
-from keras_ssl.evaluation.spectrum import blocks, column_means
+from keras_ssl.evaluation.spectrum import blocks, column_means, in_range
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.typing import Tensor
 
 
 def cka(features: Tensor, other_features: Tensor, debiased: bool = False) -> float:
-    r"""The linear centerd kernel alignment of two sets of features of the same samples.
+    r"""The linear centered kernel alignment of two sets of features of the same samples.
 
     .. math:: \frac{\lVert Y^\top X \rVert_F^2}{\lVert X^\top X \rVert_F \, \lVert Y^\top Y \rVert_F}
 
@@ -49,13 +49,14 @@ def cka(features: Tensor, other_features: Tensor, debiased: bool = False) -> flo
             "Arguments `features` and `other_features` must be of the same samples. Received: "
             f"features.shape={x.shape}, other_features.shape={y.shape}"
         )
+    x, y = in_range(x), in_range(y)
     inner = _unbiased if debiased else _biased
     xy, xx, yy = inner(x, y), inner(x, x), inner(y, y)
-    return float(xy / np.sqrt(xx * yy)) if xx > 0 and yy > 0 else float("nan")
+    return float(xy / (np.sqrt(xx) * np.sqrt(yy))) if xx > 0 and yy > 0 else float("nan")
 
 
 def _biased(x: np.ndarray, y: np.ndarray) -> float:
-    """The sum of squares of the cross-products, `tr(K L)` of the centerd Gram matrices K and L."""
+    """The sum of squares of the cross-products, `tr(K L)` of the centered Gram matrices K and L."""
     return float(np.sum(_products(x, y)[0] ** 2))
 
 
@@ -63,13 +64,13 @@ def _unbiased(x: np.ndarray, y: np.ndarray) -> float:
     """The unbiased estimate of the same, up to a factor of N alone, from Gram matrices whose diagonals are 0."""
     cross, x_square, y_square, row_sums = _products(x, y)
     n = len(x)
-    # The rows of a centerd Gram matrix sum to 0; without the diagonal, to minus its entry.
+    # The rows of a centered Gram matrix sum to 0; without the diagonal, to minus its entry.
     trace = np.sum(cross**2) - row_sums
     return float(trace + x_square * y_square / ((n - 1) * (n - 2)) - 2 / (n - 2) * row_sums)
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, float, float, float]:
-    """Of centerd features: `X^T Y`, the sums of the rows' squares in x and in y, and of the product of both."""
+    """Of centered features: `X^T Y`, the sums of the rows' squares in x and in y, and of the product of both."""
     x_mean, y_mean = column_means(x), column_means(y)
     cross, x_total, y_total, both = np.zeros((x.shape[1], y.shape[1])), 0.0, 0.0, 0.0
     columns = max(x.shape[1], y.shape[1])

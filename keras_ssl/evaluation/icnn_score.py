@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_ssl.evaluation.spectrum import in_range
 from keras_ssl.evaluation.validation import as_features, labeled_only
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
@@ -43,8 +44,9 @@ def icnn_score(features: Tensor, labels: Tensor, neighbors: int = 4) -> float:
     if len(np.unique(numbers)) < 2:
         raise ValueError("`labels` must hold at least two classes. Received: labels of one class")
     k = check_integer("neighbors", neighbors, 1, len(array) - 1)
-    z = array.astype(np.float64)
+    z = in_range(array).astype(np.float64)
     distances = np.sqrt(np.stack([np.sum((z - row) ** 2, axis=1) for row in z]))
+    distances /= distances.max() or 1.0  # the least distances below are shares of it, or the scale would count
     same = numbers[:, np.newaxis] == numbers
     ranked = distances.copy()
     np.fill_diagonal(ranked, np.inf)

@@ -66,10 +66,10 @@ def lidar(features: Tensor, groups: Tensor, delta: float = 1e-4) -> float:
         within += block.T @ block
         start += len(block)
     within = within / (len(array) - len(names)) + delta * np.eye(len(within))
-    centerd = (means - means.mean(axis=0)) / np.sqrt(len(names) - 1)
+    centered = (means - means.mean(axis=0)) / np.sqrt(len(names) - 1)
     with blas_threads(within.size):
         # Singular values of the whitened means, squared: the product of the matrices is never formed.
-        whitened = np.linalg.solve(np.linalg.cholesky(within), centerd.T)
+        whitened = np.linalg.solve(np.linalg.cholesky(within), centered.T)
         values = np.linalg.svd(whitened, compute_uv=False) ** 2
     values = values[: min(len(names) - 1, array.shape[1])]
     return effective_rank(np.where(values > 1e-12 * values.max(), values, 0), _EPSILON)

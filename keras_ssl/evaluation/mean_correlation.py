@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.spectrum import column_means, covariance
+from keras_ssl.evaluation.spectrum import column_means, covariance, in_range
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.typing import Tensor
 
@@ -13,7 +13,7 @@ def mean_correlation(features: Tensor) -> float:
     .. math:: \frac{1}{D (D - 1)} \sum_{i \neq j} \left\lvert \frac{C_{ij}}{\sqrt{C_{ii} C_{jj}}} \right\rvert
 
     with the covariance C. It is 0 where no two dimensions share anything, and 1 where all are one: collapse of
-    dimensions. Few samples have a floor above 0: once centerd, N of them span N - 1 directions at most, in which more
+    dimensions. Few samples have a floor above 0: once centered, N of them span N - 1 directions at most, in which more
     dimensions than that cannot all be uncorrelated. Independent normal dimensions come near `sqrt(2 / (pi N))`, two
     samples have 1. Compare at the same N.
 
@@ -38,7 +38,7 @@ def mean_correlation(features: Tensor) -> float:
         Zbontar et al., "Barlow Twins: Self-Supervised Learning via Redundancy Reduction", ICML 2021 (the
         quantity that its second term lowers); the mean of absolute values as one figure is ours.
     """
-    array = as_features("features", features)
+    array = in_range(as_features("features", features))
     matrix = covariance(array)
     variance = np.diag(matrix)
     # A dimension whose spread is rounding error would count as a full one.

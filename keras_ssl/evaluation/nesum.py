@@ -1,6 +1,6 @@
 """NESum: the total variance of features in units of their largest variance."""
 
-from keras_ssl.evaluation.spectrum import covariance_eigenvalues
+from keras_ssl.evaluation.spectrum import covariance_eigenvalues, in_range
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.typing import Tensor
 
@@ -32,5 +32,5 @@ def nesum(features: Tensor) -> float:
         He and Ozay, "Exploring the Gap between Collapsed & Whitened Features in Self-Supervised Learning",
         ICML 2022.
     """
-    values = covariance_eigenvalues(as_features("features", features))
+    values = covariance_eigenvalues(in_range(as_features("features", features)))
     return float(values.sum() / values[0]) if len(values) else 0.0

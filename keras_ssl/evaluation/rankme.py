@@ -14,7 +14,7 @@ def rankme(features: Tensor) -> float:
 
         \exp\Bigl(-\sum_k p_k \log p_k\Bigr), \qquad p_k = \frac{\sigma_k}{\lVert \sigma \rVert_1} + 10^{-7}
 
-    with the singular values of the features as given: neither centerd nor normalized. It lies between 1 (all
+    with the singular values of the features as given: neither centered nor normalized. It lies between 1 (all
     features on one line through the origin: collapse) and `min(N, D)` (all directions used alike), both up to
     the 1e-7. The ceiling grows with N until N reaches D, so compare values at the same number of samples,
     several times D. It needs no labels, and within one method and data set a higher value mostly means a

@@ -10,7 +10,7 @@ def singular_value_entropy(features: Tensor) -> float:
 
     .. math:: -\sum_k p_k \log p_k, \qquad p_k = \frac{\sigma_k}{\lVert \sigma \rVert_1}
 
-    with the singular values of the features as given: neither centerd nor normalized. It lies between 0 (all
+    with the singular values of the features as given: neither centered nor normalized. It lies between 0 (all
     features on one line through the origin) and `log min(N, D)` (all directions used alike). Its exponential
     is `rankme`, up to the 1e-7 that RankMe adds to each share. Noise among the labels of supervised
     pretraining raises it; the paper reads it beside transfer within and out of the domain.

@@ -7,6 +7,7 @@ import numpy as np
 from keras_ssl.evaluation.blas_threads import blas_threads
 
 _BLOCK = 2**22  # numbers in memory in float64 at a time, beside the features themselves
+_SMALL = 1e-30  # numbers whose eighth power is still in range
 _ROUNDING = 1e-12  # eigenvalues below this share of the largest are what is left of zero
 
 
@@ -15,6 +16,17 @@ def blocks(features: np.ndarray, columns: int | None = None) -> Iterator[np.ndar
     rows = max(1, _BLOCK // max(features.shape[1], columns or 1))
     for start in range(0, len(features), rows):
         yield features[start : start + rows].astype(np.float64)
+
+
+def in_range(features: np.ndarray) -> np.ndarray:
+    """The features, times a power of two where products of their squares would overflow or vanish.
+
+    Only for what a common factor of all features does not change. Rows of ordinary size are returned as they are.
+    """
+    largest = max(float(features.max()), -float(features.min()))
+    if largest == 0.0 or _SMALL <= largest <= 1.0 / _SMALL:
+        return features
+    return np.ldexp(features.astype(np.float64), -int(np.frexp(largest)[1]))
 
 
 def column_means(features: np.ndarray) -> np.ndarray:
@@ -46,8 +58,8 @@ def covariance_eigenvalues(features: np.ndarray) -> np.ndarray:
     if len(features) > features.shape[1]:
         matrix = covariance(features)
     else:  # the same eigenvalues from the smaller matrix of products of samples
-        centerd = features.astype(np.float64) - mean
-        matrix = centerd @ centerd.T / len(features)
+        centered = features.astype(np.float64) - mean
+        matrix = centered @ centered.T / len(features)
     with blas_threads(matrix.size):
         values = np.linalg.eigvalsh(matrix)[::-1]
     offset = (8 * np.finfo(np.float64).eps) ** 2 * float(mean @ mean)

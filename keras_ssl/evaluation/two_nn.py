@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_ssl.evaluation.spectrum import column_means
+from keras_ssl.evaluation.spectrum import column_means, in_range
 from keras_ssl.evaluation.validation import as_features
 from keras_ssl.typing import Tensor
 
@@ -44,7 +44,7 @@ def two_nn(features: Tensor) -> float:
         Scientific Reports 2017 (which fits a line to the ratios' distribution; the maximum likelihood of the
         same law is used here).
     """
-    distinct, counts = np.unique(as_features("features", features, least=3), axis=0, return_counts=True)
+    distinct, counts = np.unique(in_range(as_features("features", features, least=3)), axis=0, return_counts=True)
     single = counts == 1
     points = distinct - column_means(distinct)
     if len(points) < 3 or not single.any():

@@ -8,9 +8,9 @@ from keras_ssl.typing import Tensor
 
 def standardize(z: Tensor, epsilon: float = 1e-5) -> Tensor:
     """Columns of `z` with mean 0 and (biased) variance 1 over the batch."""
-    centerd = z - keras.ops.mean(z, axis=0, keepdims=True)
-    variance = keras.ops.mean(keras.ops.square(centerd), axis=0, keepdims=True)
-    return centerd * keras.ops.rsqrt(variance + epsilon)
+    centered = z - keras.ops.mean(z, axis=0, keepdims=True)
+    variance = keras.ops.mean(keras.ops.square(centered), axis=0, keepdims=True)
+    return centered * keras.ops.rsqrt(variance + epsilon)
 
 
 def cross_correlation(z1: Tensor, z2: Tensor, epsilon: float = 1e-5) -> Tensor:

@@ -15,9 +15,17 @@ def normalized_patches(patches: Tensor) -> Tensor:
 
     Args:
         patches: `[N, T, P]`, with P at least 2.
+
+    Raises:
+        ValueError: if a patch is one number, which has no variance.
     """
     ops = keras.ops
     x = as_float(patches)
+    if x.shape[-1] == 1:
+        raise ValueError(
+            "Patches of one number have no variance: `normalize_targets` must be False for them. "
+            f"Received: patches.shape={tuple(x.shape)}"
+        )
     centered = x - ops.mean(x, axis=-1, keepdims=True)
     variance = ops.sum(ops.square(centered), axis=-1, keepdims=True) / (x.shape[-1] - 1)
     return centered / ops.sqrt(variance + EPSILON)

@@ -7,7 +7,7 @@ from keras_ssl.typing import Tensor
 
 
 def second_moment(z: Tensor) -> Tensor:
-    """`1/N sum_i z_i z_i^T` of the L2-normalized rows of `z` `[N, D]`: `[D, D]`, not centerd."""
+    """`1/N sum_i z_i z_i^T` of the L2-normalized rows of `z` `[N, D]`: `[D, D]`, not centered."""
     z = l2_normalize(as_float(z))
     return keras.ops.matmul(keras.ops.transpose(z), z) / keras.ops.cast(keras.ops.shape(z)[0], z.dtype)
 

@@ -9,10 +9,10 @@ from keras_ssl.typing import Tensor
 def _variance_and_covariance(z: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
     """The hinge on the standard deviations, and the mean square covariance of a dimension with all others."""
     ops = keras.ops
-    centerd = z - ops.mean(z, axis=0, keepdims=True)
+    centered = z - ops.mean(z, axis=0, keepdims=True)
     freedom = ops.maximum(ops.cast(ops.shape(z)[0], z.dtype) - 1.0, 1.0)  # of one sample, variance 0 rather than NaN
-    deviation = ops.sqrt(ops.sum(ops.square(centerd), axis=0) / freedom + epsilon)
-    covariance = ops.matmul(ops.transpose(centerd), centerd) / freedom
+    deviation = ops.sqrt(ops.sum(ops.square(centered), axis=0) / freedom + epsilon)
+    covariance = ops.matmul(ops.transpose(centered), centered) / freedom
     return ops.mean(ops.relu(1.0 - deviation)), off_diagonal_square_sum(covariance) / z.shape[1]
 
 

@@ -23,10 +23,10 @@ def whiten(z: Tensor, epsilon: float = 0.0) -> Tensor:
     """
     ops = keras.ops
     z = as_float(z)
-    centerd = z - ops.mean(z, axis=-2, keepdims=True)
-    swapped = ops.swapaxes(centerd, -1, -2)
+    centered = z - ops.mean(z, axis=-2, keepdims=True)
+    swapped = ops.swapaxes(centered, -1, -2)
     freedom = ops.cast(ops.shape(z)[-2], z.dtype) - 1.0
-    covariance = ops.matmul(swapped, centerd) / freedom
+    covariance = ops.matmul(swapped, centered) / freedom
     identity = ops.eye(z.shape[-1], dtype=z.dtype)
     scale = ops.sum(covariance * identity, axis=(-2, -1), keepdims=True) / z.shape[-1]
     scale = ops.where(scale > 0.0, scale, ops.ones_like(scale))

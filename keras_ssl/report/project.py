@@ -24,10 +24,10 @@ def by_pca(features: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]
 
     places, shares = np.zeros((len(features), 2)), np.zeros(2)
     count = min(2, *features.shape)
-    centerd = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
-    if len(features) > 1 and centerd.std() > 1e-12 * np.abs(features).max():
+    centered = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    if len(features) > 1 and centered.std() > 1e-12 * np.abs(features).max():
         pca = PCA(count, random_state=seed)
-        places[:, :count] = pca.fit_transform(centerd)
+        places[:, :count] = pca.fit_transform(centered)
         shares[:count] = pca.explained_variance_ratio_
     return places, shares
 

@@ -24,7 +24,7 @@ _FLOOR = 1e-8  # of the picture: below this share of the largest there is nothin
 
 
 def spectrum_section(features: np.ndarray, results: Mapping[str, Any]) -> Markup:
-    """The singular values as given and centerd, as shares of the largest, beside the measures of rank.
+    """The singular values as given and centered, as shares of the largest, beside the measures of rank.
 
     Args:
         features: finite, `[N, D]`.
@@ -38,7 +38,7 @@ def spectrum_section(features: np.ndarray, results: Mapping[str, Any]) -> Markup
     count, dimension = features.shape
     spectra = {
         "as given": singular_values(features),
-        "centerd": np.sqrt(covariance_eigenvalues(features)) if count > 1 else np.zeros(0),
+        "centered": np.sqrt(covariance_eigenvalues(features)) if count > 1 else np.zeros(0),
     }
     picture = draw(
         "spectrum",

@@ -23,7 +23,7 @@ class BatchStylesStandardization(View):
     global batch, and is refused under a `tf.distribute` strategy of several replicas, which hold parts of it.
 
     Args:
-        ratio: area of the centerd window of frequencies that are replaced, as a fraction of all, in [0, 1]; or a range
+        ratio: area of the centered window of frequencies that are replaced, as a fraction of all, in [0, 1]; or a range
             `(low, high)` from which it is drawn for every batch. Defaults to `(0.02, 1.0)`.
 
     Raises:

@@ -68,7 +68,8 @@ class RandomResizedCrop(View):
 
     @property
     def is_random(self) -> bool:
-        return self.scale[0] < 1.0  # no two boxes of the whole image's area fit into it
+        # Of the whole area one box fits; where an image is not square, rounding lets one by a pixel narrower in.
+        return self.scale[0] < 1.0
 
     def boxes(self, stream: Stream, height: int, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Draws one box per sample of an image of `height` times `width` pixels.

@@ -53,7 +53,7 @@ def test_broken_features_are_left_out(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_spectrum_has_no_more_values_than_centerd_samples_allow():
+def test_the_spectrum_has_no_more_values_than_centered_samples_allow():
     features = np.random.default_rng(0).normal(size=(4, 10))
     heights = pictures.spectrum_heights(features)
     expected = np.linalg.svd(features - features.mean(axis=0), compute_uv=False)[:3]

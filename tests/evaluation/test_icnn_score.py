@@ -17,6 +17,12 @@ def test_does_not_see_isometries():
     assert icnn_score(Z @ turn + 3.0, LABELS) == pytest.approx(icnn_score(Z, LABELS))
 
 
+def test_does_not_see_the_scale():
+    expected = icnn_score(Z, LABELS, 4)
+    for power in (-550, -60, -30, 30, 550):
+        assert icnn_score(np.ldexp(np.asarray(Z, "float64"), power), LABELS, 4) == pytest.approx(expected, rel=1e-6)
+
+
 def test_separable_labels_score_higher_than_shuffled_ones():
     z = RNG.normal(size=(30, 4)) + 3 * np.repeat(np.eye(4)[:3], 10, axis=0)
     labels = np.repeat(["a", "b", "c"], 10)

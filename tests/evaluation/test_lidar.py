@@ -43,8 +43,8 @@ def test_equals_the_definition(dtype, delta):
 def test_without_noise_the_rank_of_the_means():
     """All views equal: `S_w = delta I`, so the eigenvalues are those of the means' covariance."""
     features, groups = views(noise=0)
-    centerd = features[::5] - features[::5].mean(axis=0)
-    values = np.linalg.svd(centerd, compute_uv=False) ** 2
+    centered = features[::5] - features[::5].mean(axis=0)
+    values = np.linalg.svd(centered, compute_uv=False) ** 2
     shares = values / values.sum()
     assert lidar(features, groups) == pytest.approx(np.exp(-np.sum(shares * np.log(shares))), abs=1e-4)
 

@@ -176,6 +176,19 @@ def test_features_of_zeros(name):
         assert np.isfinite(found).all()
 
 
+# What a common factor of all features does not change, by its definition.
+OF_DIRECTIONS = {"alignment", "feature_std", "find_neighbors", "pair_similarities", "tolerance", "uniformity"}
+VOTES = {"knn_accuracy", "knn_predict", "knn_probabilities", "label_propagation", "retrieval"}
+SPECTRA = {"alpha_req", "cka", "mean_correlation", "nesum", "rankme", "singular_value_entropy", "two_nn"}
+
+
+@pytest.mark.parametrize("name", sorted(OF_DIRECTIONS | VOTES | SPECTRA))
+@pytest.mark.parametrize("power", [-550, -200, 200, 550])
+def test_features_of_any_size(name, power):
+    x, y = features()
+    np.testing.assert_allclose(answer(name, np.ldexp(x, power), y), answer(name, x, y), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", sorted(USES_LABELS))
 @pytest.mark.parametrize("kind", ["U", "S", "O"])
 def test_labels_may_be_strings(name, kind):

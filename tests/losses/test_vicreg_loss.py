@@ -21,8 +21,8 @@ def reference(z1, z2, weights=(25.0, 25.0, 1.0), halve=True, epsilon=1e-4):
     invariance = sum((z1[i, j] - z2[i, j]) ** 2 for i in range(n) for j in range(d)) / (n * d)
     variance = covariance = 0.0
     for z in (z1, z2):
-        centerd = [[z[i, j] - sum(z[:, j]) / n for j in range(d)] for i in range(n)]
-        s = [[sum(row[j] * row[k] for row in centerd) / (n - 1) for k in range(d)] for j in range(d)]
+        centered = [[z[i, j] - sum(z[:, j]) / n for j in range(d)] for i in range(n)]
+        s = [[sum(row[j] * row[k] for row in centered) / (n - 1) for k in range(d)] for j in range(d)]
         variance += sum(max(0.0, 1 - (s[j][j] + epsilon) ** 0.5) for j in range(d)) / d / (2 if halve else 1)
         covariance += sum(s[j][k] ** 2 for j in range(d) for k in range(d) if j != k) / d
     return weights[0] * invariance + weights[1] * variance + weights[2] * covariance

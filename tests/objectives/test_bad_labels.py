@@ -10,6 +10,7 @@ from keras_ssl.objectives.distillation.label_distillation import LabelDistillati
 from keras_ssl.objectives.labels.semi_supervised import SemiSupervised
 from keras_ssl.registry import entries, find
 from keras_ssl.testing.tiny_model import tiny_model
+from keras_ssl.training import engine
 from keras_ssl.training.check_data import check_data
 from keras_ssl.training.fields import Field
 from keras_ssl.training.labelled_model import LabelledModel
@@ -108,6 +109,22 @@ def test_a_label_outside_the_range_is_named(name, label, models):
     refuse(models(name), Batches(wrong), f"Received: y={label}")
     with pytest.raises(ValueError, match=f"Received: y={label}"):
         models(name).check_batch({"x": IMAGES, "y": keras.ops.convert_to_tensor(wrong)})
+
+
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name not in NO_RANGE])
+@pytest.mark.parametrize("label", [4, -2])
+def test_a_label_that_is_no_class_shows_in_the_loss(name, label, models):
+    """In a batch after the first nothing can raise: a loss of numbers would look right."""
+    model, rows = models(name), np.arange(8)
+    batch = {"x": IMAGES[:8], "y": np.where(rows == 4, label, LABELS[:8])}
+    batch |= {field: rows for field in ("index", "group") if field in model.batch_fields}
+    try:
+        batch, step = engine.prepare(model, batch, training=True)
+        loss = float(engine.forward(model, batch, step).loss)
+    except ValueError as error:  # those that look where they can
+        assert "Received: " in str(error)
+    else:
+        assert np.isnan(loss)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -19,7 +19,7 @@ def test_measures_are_those_of_the_library_and_those_already_measured():
         assert float(shown[name]) == pytest.approx(getattr(evaluation, name)(features), rel=1e-12)
     assert "50 features of 8 dimensions" in page.text and "at most 8" in page.text
     texts = [node.text for node in page.all("text")]
-    assert "as given" in texts and "centerd" in texts and "100%" in texts
+    assert "as given" in texts and "centered" in texts and "100%" in texts
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,10 @@ def mean_iou(labels: Tensor, true_labels: Tensor) -> float:
     .. math:: \mathrm{IoU}_c = \frac{|P_c \cap T_c|}{|P_c \cup T_c|}
 
     Counted over the whole set, not image by image. The mean runs over the classes that occur, found or true. Pixels
-    whose true label is -1 count nowhere.
+    whose true label is -1 count nowhere; a pixel for which -1 was found is missed by its class, and -1 is no class.
 
     Args:
-        labels: what was found, integers of any shape, such as `[N, H, W]`.
+        labels: what was found, integers of any shape, such as `[N, H, W]`; -1 where nothing was.
         true_labels: integers of the same shape; -1 is not labeled.
 
     Returns:
@@ -37,7 +37,7 @@ def mean_iou(labels: Tensor, true_labels: Tensor) -> float:
         raise ValueError(f"`true_labels` must hold a label other than -1. Received: true_labels.shape={true.shape}")
     found, true = found[counted], true[counted]
     scores = []
-    for label in np.union1d(found, true):
+    for label in np.union1d(found[is_labeled(found)], true):
         here, there = found == label, true == label
         scores.append(np.count_nonzero(here & there) / np.count_nonzero(here | there))
     return float(np.mean(scores))

@@ -12,7 +12,7 @@ class Embedding:
         samples: number of images.
         width: dimensions of an embedding.
         spread: `sqrt(D)` times the mean standard deviation of the unit embeddings: 1 on the whole sphere, 0 in a point.
-        rank: effective rank of the centerd unit embeddings, at most `min(N - 1, D)`.
+        rank: effective rank of the centered unit embeddings, at most `min(N - 1, D)`.
         points: number of groups that the images fall into where cosines above 0.99 join a group.
     """
 

@@ -13,8 +13,9 @@ def align_distribution(probabilities: Tensor, target: Tensor, mean: Tensor) -> T
 
     Args:
         probabilities: p, `[N, K]`, rows that sum to 1.
-        target: the mean that predictions should have, `[K]`.
-        mean: the mean that they have, `[K]`; numbers below 1e-6 count as 1e-6.
+        target: the mean that predictions should have, `[K]`; numbers below 1e-6 count as 1e-6, as in `mean`: where the
+            target lacks a class, a prediction of that class alone would otherwise have nothing to scale.
+        mean: the mean that they have, `[K]`.
 
     Returns:
         Rows that sum to 1, float32 `[N, K]`.
@@ -36,6 +37,6 @@ def align_distribution(probabilities: Tensor, target: Tensor, mean: Tensor) -> T
     check_shape("mean", mean, probabilities.shape[-1:])
     ops = keras.ops
     probabilities = as_float(probabilities)
-    ratio = as_float(target, probabilities) / ops.maximum(as_float(mean, probabilities), 1e-6)
-    scaled = probabilities * ops.cast(ratio, probabilities.dtype)
-    return scaled / ops.maximum(ops.sum(scaled, axis=-1, keepdims=True), 1e-12)
+    target, mean = (ops.maximum(as_float(part, probabilities), 1e-6) for part in (target, mean))
+    scaled = probabilities * ops.cast(target / mean, probabilities.dtype)
+    return scaled / ops.sum(scaled, axis=-1, keepdims=True)

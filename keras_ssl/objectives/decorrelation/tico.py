@@ -22,7 +22,7 @@ class TiCo(TeacherStudent):
 
     `mean(1 - z1.t2) + contrast_weight * mean(z1^T C z1)` with rows L2-normalized, `z1` the student's embedding of
     view 1 and `t2` the momentum teacher's of view 2. `C = decay * C + (1 - decay) * z1^T z1 / N` is the running
-    second moment (not centerd), which includes the global batch at hand, with gradient: a bank of all past embeddings
+    second moment (not centered), which includes the global batch at hand, with gradient: a bank of all past embeddings
     in one matrix. It starts at zero. Logged: `loss`, `invariance`, `contrast` (unweighted; `1 / D` when the embeddings
     fill all directions evenly, 1 when collapsed), `momentum`, `embedding_std`.
 

@@ -23,6 +23,8 @@ from keras_ssl.views.functional.flip import flip
 
 _TERMS = ("invariance_weight", "variance_weight", "covariance_weight")
 
+_LARGEST_ROOT = 46000  # a little less than that of the largest int32
+
 
 @register("objective", family="dense", paper="https://arxiv.org/abs/2210.01571")
 class VICRegL(JointEmbedding):
@@ -133,7 +135,7 @@ class VICRegL(JointEmbedding):
 
     def embed(self, batch: dict[str, Tensor], step: Step) -> dict[str, Tensor]:
         ops, training, stream = keras.ops, step.training, step.stream()
-        embeddings, maps, places = [], [], []
+        embeddings, maps, places, reach = [], [], [], 1
         for view in self.used_views(batch, step):
             crop, box, mirrored = self._crop(view, stream)
             found, features = self._map(crop, training=training)
@@ -144,13 +146,14 @@ class VICRegL(JointEmbedding):
             flat = self.local_projector(ops.reshape(found, (-1, found.shape[2])), training=training)
             maps.append(ops.reshape(flat, (-1, found.shape[1], flat.shape[1])))
             places.append(place_positions(box, mirrored, side))
+            reach = max(reach, 2 * side * max(view.shape[1:3]))
         made = {"z1": embeddings[0], "z2": embeddings[1]}
         for kind, kinds in (("feature", maps), ("location", places)):
             for way, (one, two) in (("12", (0, 1)), ("21", (1, 0))):
                 if kind == "feature":
                     distances = square_distances(kinds[one], kinds[two])
                 else:
-                    distances = ops.sum(ops.square(kinds[one][:, :, None] - kinds[two][:, None]), axis=3)
+                    distances = place_distances(kinds[one], kinds[two], reach)
                 a, b = matched_places(maps[one], maps[two], distances, max(self.matches))
                 made |= {f"{kind}_{way}_a": a, f"{kind}_{way}_b": b}
         return made
@@ -213,3 +216,21 @@ def place_positions(box: tuple[Tensor, ...], mirrored: Tensor, side: int) -> Ten
     forth, back = (ops.convert_to_tensor(2 * each + 1, "int32")[None] for each in (column, side - 1 - column))
     column_middle = ops.where(ops.cast(mirrored, "bool")[:, None], back, forth)
     return ops.stack([2 * side * top + row_middle * height, 2 * side * left + column_middle * width], axis=2)
+
+
+def place_distances(a: Tensor, b: Tensor, reach: int) -> Tensor:
+    """Squared distances between the places of two crops, int32 `[N, S, R]`.
+
+    Where squares of such numbers would leave int32 (a map of 16 x 16 places in an image of more than 1024 pixels),
+    positions are rounded down to a coarser unit, still below a pixel.
+
+    Args:
+        a: of `place_positions`, `[N, S, 2]`.
+        b: of the other crop, `[N, R, 2]`.
+        reach: more than any position, `2 side` times the larger side of the images.
+    """
+    ops = keras.ops
+    coarse = -(-math.isqrt(2 * reach**2) // _LARGEST_ROOT)
+    if coarse > 1:
+        a, b = ops.floor_divide(a, coarse), ops.floor_divide(b, coarse)
+    return ops.sum(ops.square(a[:, :, None] - b[:, None]), axis=3)

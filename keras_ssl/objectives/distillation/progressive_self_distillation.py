@@ -10,7 +10,7 @@ from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.objectives.distillation.crop_model import CropModel
 from keras_ssl.registry import register
 from keras_ssl.training.fields import Field
-from keras_ssl.training.labelled_model import accuracy_term
+from keras_ssl.training.labelled_model import accuracy_term, label_losses
 from keras_ssl.training.step import Step
 from keras_ssl.training.terms import Term
 from keras_ssl.typing import Logs, Tensor
@@ -78,15 +78,15 @@ class ProgressiveSelfDistillation(CropModel):
 
     def sample_terms(self, embeddings: dict[str, Tensor], step: Step) -> dict[str, Term]:
         ops, labels = keras.ops, embeddings["y"]
+        of_labels, labeled = label_losses(embeddings["logits"], labels)
         log_p = ops.log_softmax(as_float(embeddings["logits"]), axis=1)
         past = self.past.gather(embeddings["index"])
         seen = ops.cast(ops.not_equal(ops.sum(past, axis=1), 0.0), "float32")
-        labeled = ops.cast(ops.not_equal(labels, -1), "float32")
-        weight = (self.final_weight * step.progress * seen)[:, None]
-        one_hot = ops.one_hot(ops.maximum(ops.cast(labels, "int32"), 0), self.classes, dtype=log_p.dtype)
-        target = (1.0 - weight) * one_hot + weight * past
+        weight = self.final_weight * step.progress * seen
+        # A sample without a past has a row of zeros. Of a label that is no class the cross-entropy is NaN.
+        of_past = -ops.sum(ops.stop_gradient(past) * log_p, axis=1)
         return {
-            "supervised": Term(-ops.sum(ops.stop_gradient(target) * log_p, axis=1), labeled),
+            "supervised": Term((1.0 - weight) * of_labels + weight * of_past, labeled),
             "past": Term(seen, None, 0.0),
             "accuracy": accuracy_term(embeddings["logits"], labels),
         }

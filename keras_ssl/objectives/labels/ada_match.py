@@ -35,7 +35,9 @@ class AdaMatch(SemiSupervised):
     statistics are those of the global batch.
 
     Random logit interpolation, by which the paper makes logits with and without the other domain's batch statistics
-    agree, is left out: it needs a pass of the labeled samples alone. Where a batch has no labeled sample, no unlabeled
+    agree, is left out: it needs a pass of the labeled samples alone. The loss is the paper's; the authors' code for
+    semi-supervised learning halves the supervised sum, takes `CE(argmax q, p(strong))`, and aligns to means over many
+    batches. Where a batch has no labeled sample, no unlabeled
     one is used. Logged: `loss`, `supervised` (of the weak views), `supervised_strong`, `unsupervised`, `accuracy` of
     the labeled samples, `confident`: the share of unlabeled samples that are used, `precision`: the share of right
     ones among the pseudo-labels that labeled samples would get, `threshold`: `threshold * c`. A batch mixes labeled

@@ -32,7 +32,8 @@ class MeanTeacher(TeacherClassifier):
     Args:
         encoder: a built `keras.Model` that maps images to features `[N, F]`; it must be rebuildable from its config.
         classes: number of classes.
-        momentum: of the teacher, in [0, 1]. Defaults to 0.999, the paper's; short runs want less.
+        momentum: of the teacher, in [0, 1]. Defaults to 0.999, the paper's; short runs want less. The authors' code
+            begins with `1 - 1 / (t + 1)` after update t, until that reaches it.
         final_momentum: at the planned end, along a cosine. Defaults to None: `momentum`.
         warmup_steps: number of updates in which the weight rises. Defaults to 0: it is whole from the start; the
             authors take 40000 of 150000.

@@ -140,7 +140,7 @@ class SimMatchV2(TeacherClassifier):
         self.edge_weight = check_weight("edge_weight", edge_weight)
         self.node_edge_weight = check_weight("node_edge_weight", node_edge_weight)
         check_share("alignment_momentum", alignment_momentum)
-        self.norm = keras.layers.LayerNormalization(name="norm")
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
         self.norm.build((None, self.feature_dim))
         widths = (self.feature_dim, 128) if projector is None else tuple(int(width) for width in projector)
         self.projector = MLPHead(widths, batch_norm=False, output_bias=True, name="projector")

@@ -33,8 +33,9 @@ class SoftMatch(SemiSupervised):
     `normalize(p(weak) / mean p)` (uniform alignment); the pseudo-labels are those of `p(weak)` as it is.
 
     The running means of the predictions (at first 1/K each), of the confidence (at first 1/K) and its variance (at
-    first 1; of a batch with the factor `B / (B - 1)`) are over the unlabeled samples of the global batch. As in the
-    authors' code they take in a batch before its own loss is computed. An evaluation changes none.
+    first 1; of a batch with the factor `B / (B - 1)`, and 0 of a single sample) are over the unlabeled samples of the
+    global batch. As in the authors' code they take in a batch before its own loss is computed. An evaluation changes
+    none.
 
     Logged: `loss`, `supervised`, `unsupervised`, `accuracy` of the labeled samples, `confident`: the mean weight of
     unlabeled samples, `precision`: the share of right ones among the pseudo-labels of labeled samples, weighted

@@ -51,7 +51,7 @@ class CAPI(SSLModel):
         mask_ratio: share of hidden patches, in (0, 1). Defaults to 0.65. The visible ones are a block, which may leave
             the image on one side and come in on the other (`InverseBlockMask`).
         prediction_ratio: share of all patches that is predicted, greater than 0 and at most `mask_ratio`. Defaults to
-            0.05.
+            0.05 (in the authors' code of the hidden ones).
         predictor_depth: blocks of the predictor. Defaults to 12.
         predictor_heads: heads of the predictor, which must divide the encoder's width. Defaults to 16.
         target_temperature: of the assignments, greater than 0. Defaults to 0.06.

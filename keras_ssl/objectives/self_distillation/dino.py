@@ -30,7 +30,7 @@ class DINO(TeacherStudent):
 
     The loss is the mean, over each global crop t and each *other* crop s, of the cross-entropy between
     `softmax((teacher_t - center) / T_t)` and `softmax(student_s / T_s)`. The teacher, an exponential moving average of
-    encoder, projector and last layer, sees the global crops alone. Its outputs are centerd by their running mean over
+    encoder, projector and last layer, sees the global crops alone. Its outputs are centered by their running mean over
     the global batch, moved once for each optimizer step, and sharpened by a low temperature: either alone collapses.
 
     The projector is a perceptron with GELU and no batch norm that ends in a bottleneck; the last layer takes cosines
@@ -240,7 +240,7 @@ class DINO(TeacherStudent):
 
         - at chance `log K + log E exp(cos / T)`, with last layers that point in all directions, as at the start:
           teacher and student have nothing in common;
-        - collapsed the same: one embedding for all leaves, once it is centerd, an even target, `1 / K` each; training
+        - collapsed the same: one embedding for all leaves, once it is centered, an even target, `1 / K` each; training
           may then move the last layer until it is `log K`. (The other collapse, in which one output takes all, ends
           near the floor: `teacher_entropy` tells it.)
         - never below `log(1 + (K - 1) exp(-2 / T))`: the least that any one output costs.

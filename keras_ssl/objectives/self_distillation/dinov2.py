@@ -16,8 +16,8 @@ class DINOv2(IBOT):
     `DINO + patch + koleo_weight * sum over global crops of KoLeo`, as in `IBOT`: the parts are the same, the defaults
     are those of DINOv2. KoLeo (`koleo_loss`) keeps the pooled features of the student, normalized, away from their
     nearest neighbors in the global batch; a crop is never compared with another crop of its own image. The teacher's
-    distributions are shared out evenly by Sinkhorn-Knopp: those of the pooled features over each crop's batch, those of
-    the patches over all masked patches.
+    distributions are shared out evenly by Sinkhorn-Knopp: those of the pooled features over each crop's batch (in the
+    authors' code over both crops' together), those of the patches over all masked patches.
 
     Logged: as for `IBOT`.
 

@@ -18,7 +18,7 @@ class DirectPred(BYOL):
     """DirectPred: BYOL with a linear predictor that is computed from the statistics of its inputs, not learned.
 
     With `F = U diag(s) U^T` the running correlation matrix of the student's projections (both views of the global
-    batch, not centerd), the predictor is `W = U diag(p) U^T` with `p_j = sqrt(s_j) + eps max_j s_j`. No gradient
+    batch, not centered), the predictor is `W = U diag(p) U^T` with `p_j = sqrt(s_j) + eps max_j s_j`. No gradient
     passes through F. F and W change after each update, so that a step predicts with what the steps before it saw; in
     the first step W is the identity. The loss is BYOL's, in [0, 8]. Logged: `loss`, `momentum`, `embedding_std` (of
     the student's projection).

@@ -45,7 +45,7 @@ class MSN(TeacherStudent):
             code.
         entropy_weight: not negative. Defaults to 1.
         momentum: of the teacher, at the start. Defaults to 0.996; short runs want less.
-        final_momentum: at the planned end, along a cosine. Defaults to 1.
+        final_momentum: at the planned end, along a cosine (the authors' rises linearly). Defaults to 1.
         **kwargs: `views` (default: two global crops and ten focal ones of 3/7 of the side, with SwAV's colors),
             `preprocessing`, `seed`, `name`, `dtype`, as for `SSLModel`.
 

@@ -45,6 +45,11 @@ def test_mean_iou_limits():
     assert mean_iou(half, np.zeros_like(half)) == pytest.approx(0.25)  # 1/2 for 0, 0 for 1
 
 
+def test_mean_iou_takes_a_pixel_without_an_answer_for_a_missed_one():
+    assert mean_iou([[-1, 0, 1, 1]], [[0, 0, 1, 1]]) == pytest.approx(0.75)  # 1/2 for 0, 1 for 1
+    assert mean_iou([[-1, -1]], [[0, 1]]) == 0.0
+
+
 def slow_patch_labels(masks, rows, columns):
     height, width = masks.shape[1] // rows, masks.shape[2] // columns
     found = np.full((len(masks), rows, columns), -1)

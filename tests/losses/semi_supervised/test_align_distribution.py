@@ -20,3 +20,12 @@ def test_an_equal_mean_changes_nothing_and_a_missing_class_stays_finite():
     mean = P.mean(axis=0)
     np.testing.assert_allclose(align_distribution(P, mean, mean), P, rtol=1e-5)
     assert np.isfinite(np.asarray(align_distribution(P, mean, np.zeros(3, "float32")))).all()
+
+
+def test_rows_sum_to_1_where_the_target_lacks_the_class_that_is_predicted():
+    """As in a batch whose labeled samples are all of one class: the target has nothing for the predictions."""
+    sure = np.array([[0.0, 1.0, 0.0], [1e-30, 1.0, 1e-30], [1.0, 0.0, 0.0]], "float32")
+    for target in ([1.0, 0.0, 0.0], [1.0, 1e-38, 1e-38]):
+        found = np.asarray(align_distribution(sure, np.array(target, "float32"), sure.mean(axis=0)))
+        np.testing.assert_allclose(found.sum(axis=1), 1.0, rtol=1e-6)
+        assert found[0].argmax() == 1 and found[2].argmax() == 0

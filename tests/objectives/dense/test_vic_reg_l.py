@@ -6,7 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl.losses.vicreg_loss import vicreg_loss
-from keras_ssl.objectives.dense.vic_reg_l import place_positions
+from keras_ssl.objectives.dense.vic_reg_l import place_distances, place_positions
 from keras_ssl.testing.tiny_model import tiny_encoder, tiny_model, tiny_vit
 from keras_ssl.training import Step, engine
 from tests.losses.test_vicregl_loss import slow_matches, slow_terms
@@ -80,6 +80,20 @@ def test_positions_are_those_of_the_middles_of_places_in_the_image():
     found = numbers(place_positions(box, np.array([False, True]), 2)) / 4
     np.testing.assert_allclose(found[0], [[2.5, 3.0], [2.5, 5.0], [5.5, 3.0], [5.5, 5.0]])
     np.testing.assert_allclose(found[1], [[2.5, 5.0], [2.5, 3.0], [5.5, 5.0], [5.5, 3.0]])
+
+
+@pytest.mark.parametrize(("size", "side"), [(96, 3), (512, 32), (1024, 32), (3000, 16), (20000, 14)])
+def test_the_nearest_place_is_found_in_images_of_any_size(size, side):
+    """Squares of positions leave int32 from images of about 1000 pixels on: then a far place would look near."""
+    rng, kept = np.random.default_rng(size), size // 5
+    boxes = [tuple(np.array(part, "int32") for part in ([t], [u], [kept], [kept])) for t, u in ((0, 3), (7, size // 2))]
+    far = tuple(np.array([part], "int32") for part in (size - kept, size - kept, kept, kept))
+    for one, two in (boxes, (boxes[0], far)):
+        a, b = (place_positions(box, np.array([rng.random() < 0.5]), side) for box in (one, two))
+        found = numbers(place_distances(a, b, 2 * side * size))[0].argmin(axis=1)
+        exact = np.square(numbers(a)[0][:, None] - numbers(b)[0][None]).sum(axis=2)
+        pixels = np.sqrt(exact) / (2 * side)
+        assert np.all(pixels[np.arange(side**2), found] <= pixels.min(axis=1) + 1.0)
 
 
 def test_what_is_matched_by_location_is_the_same_part_of_the_image():

@@ -6,6 +6,7 @@ import pytest
 
 import keras_ssl
 from keras_ssl import losses
+from keras_ssl.objectives.distillation import taid_distiller
 from keras_ssl.objectives.distillation.taid_distiller import InterpolationTime, interpolated_kl_loss
 from keras_ssl.testing.tiny_model import cheap_views, tiny_encoder, tiny_model
 from keras_ssl.training import Step, engine
@@ -207,6 +208,14 @@ class TestTAID:
             assert value(clock.time) == pytest.approx(time, rel=1e-5)
         clock.update(1.0, 1.0, updated=False)
         assert value(clock.time) == pytest.approx(time, rel=1e-5)
+
+    def test_rounding_leaves_no_loss_below_zero(self, monkeypatch):
+        """The divergence of nearly equal logits is negative now and then; a clock takes that for no loss yet."""
+        model = tiny_model("TAIDDistiller")
+        monkeypatch.setattr(taid_distiller, "interpolated_kl_loss", lambda s, t, time: keras.ops.full((6,), -1e-8))
+        z = {"logits": keras.ops.convert_to_tensor(S), "teacher": keras.ops.convert_to_tensor(S)}
+        model.after_step(z, True, Step.at(6))
+        assert model.clock.get_weights()[0][2] == 0.0
 
     def test_without_the_rate_the_schedule_is_linear(self):
         clock = InterpolationTime(0.2, 0.8, rate=0.0)

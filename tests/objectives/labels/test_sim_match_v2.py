@@ -96,6 +96,11 @@ def test_layer_norm_takes_the_scale_out_of_features():
     model = model_of(NAME, **OPTIONS)
     features = 10 * draws(4, 16)
     np.testing.assert_allclose(array(model.classify(features)), array(model.classify(3 * features)), atol=1e-3)
+    small = 0.01 * draws(4, 16).astype("float64")  # where what is added to the variance, 1e-5, shows
+    scaled = small - small.mean(axis=1, keepdims=True)
+    scaled /= np.sqrt(np.mean(scaled**2, axis=1, keepdims=True) + 1e-5)
+    expected = scaled @ array(model.classifier.kernel) + array(model.classifier.bias)
+    np.testing.assert_allclose(array(model.classify(small.astype("float32"))), expected, atol=1e-4)
 
 
 def test_learns_from_streams():

@@ -49,6 +49,11 @@ def test_the_model_s_loss_is_that_of_its_embeddings():
     assert value(engine.reduce(model, local, Step.at(6)).loss) == pytest.approx(expected.mean(), rel=1e-5)
 
 
+def test_patches_of_one_number_are_not_normalized():
+    with pytest.raises(ValueError, match=r"`normalize_targets` must be False .* Received: patches.shape=\(3, 4, 1\)"):
+        normalized_patches(draws(3, 4, 1))
+
+
 def test_predicting_the_mean_of_normalized_patches_costs_almost_one():
     """Closed form: zero against mean 0 and unbiased variance 1 is (P - 1) / P."""
     target = normalized_patches(draws(3, 4, 48))
