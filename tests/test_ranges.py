@@ -1,0 +1,167 @@
+"""A number is taken up to the ends of its range and not beyond: the range that the docstring states, and the message
+for a number that is far outside.
+
+The test finds functions and their numbers by signatures, and calls them as the example of their docstring does.
+"""
+
+import doctest
+import importlib
+import inspect
+import math
+import pkgutil
+import re
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+
+from tests.test_documented_defaults import documented
+
+pytestmark = pytest.mark.once
+
+PACKAGES = ("losses", "attacks", "layers", "views")
+NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+INTERVAL = re.compile(rf"\b(?:in|lie in) ([\[(]){NUMBER}, {NUMBER}([\])])")
+LOWEST = (  # of what kind an end is: whether it is taken itself
+    (re.compile(rf"\bat least {NUMBER}"), True),
+    (re.compile(rf"{NUMBER} or more"), True),
+    (re.compile(r"\bnot (?:be )?negative()"), True),
+    (re.compile(rf"\b(?:greater than|above) {NUMBER}"), False),
+    (re.compile(rf"(?:^|\w )> {NUMBER}"), False),
+    (re.compile(r"\bpositive()"), False),
+)
+HIGHEST = (
+    (re.compile(rf"\bat most {NUMBER}"), True),
+    (re.compile(rf"\b(?:less than|below) {NUMBER}"), False),
+)
+# Numbers that have no range of their own, with the reason.
+FREE = {
+    "log_baseline": "any finite number",
+    "margin": "any finite number",
+    "power": "any finite number",
+    "log_zero": "any negative number",
+    "axis": "any axis",
+    "seed": "any integer",
+    "low": "less than `high`",
+    "high": "more than `low`",
+    "options": "numbers of another function, by name",
+}
+# Ends that another argument of the example rules out.
+ENDS = {
+    ("adaptive_temperatures", "temperature"): "0 is that of `alpha=None`, and the example gives one",
+    ("UniversalPerturbation", "epsilon"): "0 is too small for the example's `delta`",
+}
+
+
+class _Called(Exception):
+    """The example has come to the call."""
+
+
+def first_call(target, module):
+    """The arguments that the docstring's example gives first, by name; None where there is no example."""
+    given = []
+
+    def record(*arguments, **named):
+        given.append(inspect.signature(target).bind(*arguments, **named).arguments)
+        raise _Called
+
+    names = {**vars(module), "np": np, "keras": keras, target.__name__: record}
+    for example in doctest.DocTestParser().get_examples(inspect.getdoc(target) or ""):
+        try:
+            exec(compile(example.source, target.__name__, "exec"), names)  # noqa: S102
+        except _Called:
+            return given[0]
+    return None
+
+
+def kind_of(parameter):
+    """int, float, or None for what is no number."""
+    parts = {part.strip() for part in inspect.formatannotation(parameter.annotation).split("|")}
+    return float if "float" in parts else int if "int" in parts else None
+
+
+@cache
+def public():
+    """Every public function and class by its name, with its module."""
+    found = {}
+    for package in PACKAGES:
+        root = importlib.import_module(f"keras_ssl.{package}")
+        for info in pkgutil.walk_packages(root.__path__, f"{root.__name__}."):
+            module = importlib.import_module(info.name)
+            for name in getattr(module, "__all__", ()):
+                if callable(target := getattr(module, name)) and ">>>" in (inspect.getdoc(target) or ""):
+                    found[name] = target, module
+    return found
+
+
+def numbers():
+    for name, (target, _) in sorted(public().items()):
+        for parameter in inspect.signature(target).parameters.values():
+            if kind_of(parameter) and parameter.name not in FREE:
+                yield name, parameter.name
+
+
+def ends(text):
+    """((lowest, taken) or None, (highest, taken) or None) of the range in a sentence."""
+    if found := INTERVAL.search(text):
+        return (float(found[2]), found[1] == "["), (float(found[3]), found[4] == "]")
+    low, high = (
+        next(((float(found[1] or 0), taken) for form, taken in forms if (found := form.search(text))), None)
+        for forms in (LOWEST, HIGHEST)
+    )
+    return low, high
+
+
+def refusal(target, given, argument, value):
+    """The message of the error about an argument; "" where it is taken."""
+    try:
+        target(**{**given, argument: value})
+    except ValueError as error:
+        if f"Received: {argument}=" in str(error):
+            return str(error)
+        raise
+    return ""
+
+
+def test_what_counts_as_a_range():
+    assert ends("`x` must lie in [0, 1). Received: x=2") == ((0, True), (1, False))
+    assert ends("must be a finite number greater than 0.5") == ((0.5, False), None)
+    assert ends("T > 0. Defaults to 0.1.") == ((0, False), None)
+    assert ends("must be an integer of at least 2") == ((2, True), None)
+    assert ends("must be positive and at most 8") == ((0, False), (8, True))
+    assert ends("any number") == (None, None)
+
+
+def test_most_numbers_are_asked():
+    assert len(list(numbers())) > 160
+
+
+@pytest.mark.parametrize(("name", "argument"), list(numbers()))
+def test_a_number_is_taken_to_the_ends_of_its_range(name, argument):
+    target, module = public()[name]
+    given = first_call(target, module)
+    kind = kind_of(inspect.signature(target).parameters[argument])
+    message = refusal(target, given, argument, kind(-1e6))
+    assert message, f"{name} takes {argument}=-1e6"
+    low, high = ends(message)
+    stated = ends(documented(target).get(argument, "").partition("efaults")[0])
+    for told, held in zip(stated, (low, high), strict=True):
+        assert told is None or held is None or edge(told, held, kind) == edge(held, held, kind), message
+    assert low is not None, message
+    for end, outward in ((low, -1), (high, 1)):
+        if end is None:
+            continue
+        value, taken = kind(end[0]), end[1]
+        beyond = kind(value + outward * (1 if kind is int else 1e-6)) if taken else value
+        assert refusal(target, given, argument, beyond), f"{name} takes {argument}={beyond}: {message}"
+        inside = value if taken else value - outward if kind is int else value - outward * 1e-6
+        if (name, argument) not in ENDS:
+            assert not refusal(target, given, argument, inside)
+    if kind is float:
+        assert refusal(target, given, argument, math.nan)
+
+
+def edge(end, _, kind):
+    """An end in one way: of integers the last that is taken."""
+    return (end[0] + 1, True) if kind is int and not end[1] else end
