@@ -54,7 +54,13 @@ TRIVIAL = (
     "UnaryOperator_Not",
     "Delete_Not",
 )  # they stop at once, or compare singletons
-DEFAULTS = "tests/test_documented_defaults.py"  # of every public function and class
+SHARED = {  # tests that ask the same of everything below a folder
+    "keras_ssl/": ["tests/test_documented_defaults.py"],
+    "keras_ssl/attacks/": ["tests/test_ranges.py"],
+    "keras_ssl/layers/": ["tests/test_ranges.py"],
+    "keras_ssl/losses/": ["tests/test_ranges.py"],
+    "keras_ssl/objectives/": ["tests/objectives/test_structure.py"],
+}
 FORKED = multiprocessing.get_context("forkserver")  # to import Keras takes longer than most tests do
 FORKED.set_forkserver_preload(["keras", "pytest", "scipy.stats"])
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.json"
@@ -128,7 +134,8 @@ def draw(graph: ImportGraph, count: int, seed: int, only: str) -> Iterator[tuple
             drawn = chance.choice(sorted({kind(name) for name, _ in found}))
             name, number = chance.choice([each for each in found if kind(each[0]) == drawn])
             given += 1
-            yield path, name, number, [*tests, DEFAULTS]
+            shared = [each for folder, names in SHARED.items() if path.startswith(folder) for each in names]
+            yield path, name, number, [*tests, *shared]
 
 
 def _pytest_in(folder: str, arguments: list[str], environment: dict[str, str]) -> None:
@@ -150,8 +157,8 @@ def _pytest_in(folder: str, arguments: list[str], environment: dict[str, str]) -
 
 def run_tests(folder: Path, tests: list[str], seconds: float) -> str:
     """ "survived", "killed" or "too long", of the tests in a copy of the source."""
-    arguments = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
-    arguments += ["-m", "not long and not slow and not parity"]
+    arguments = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    arguments += ["-m", "not long and not slow and not parity", *tests]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     process = FORKED.Process(target=_pytest_in, args=(str(folder), arguments, environment))
     process.start()
