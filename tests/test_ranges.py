@@ -23,6 +23,7 @@ pytestmark = pytest.mark.once
 PACKAGES = ("losses", "attacks", "layers")
 NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
 INTERVAL = re.compile(rf"\b(?:in|lie in) ([\[(]){NUMBER}, {NUMBER}([\])])")
+FROM_TO = re.compile(rf"\bfrom {NUMBER} to {NUMBER}")
 LOWEST = (  # of what kind an end is: whether it is taken itself
     (re.compile(rf"\bat least {NUMBER}"), True),
     (re.compile(rf"{NUMBER} or more"), True),
@@ -45,11 +46,13 @@ FREE = {
     "seed": "any integer",
     "low": "less than `high`",
     "high": "more than `low`",
+    "unused": "below 0 is as 0",
+    "global_count": "at least the samples of the batch",
     "options": "numbers of another function, by name",
 }
 # Ends that another argument of the example rules out.
 ENDS = {
-    ("adaptive_temperatures", "temperature"): "0 is that of `alpha=None`, and the example gives one",
+    ("joint_labels", "count"): "1 is too few for the example's classes",
     ("UniversalPerturbation", "epsilon"): "0 is too small for the example's `delta`",
 }
 
@@ -59,10 +62,12 @@ PAIR = {"z1": Z[0], "z2": Z[1]}
 # Calls of functions whose docstring has no example.
 CALLS = {
     **dict.fromkeys(("dcl_loss", "hard_contrastive_loss", "image_pair_loss", "nt_xent_loss", "sog_clr_loss"), PAIR),
-    **dict.fromkeys(("multi_view_dhel_loss", "multi_view_info_nce_loss", "groco_loss"), {"views": list(Z)}),
+    **dict.fromkeys(("multi_view_dhel_loss", "multi_view_info_nce_loss"), {"views": list(Z)}),
+    "groco_loss": {"views": list(Z), "negatives": 2},
+    "label_distributionally_robust_loss": {"logits": Z[0], "labels": np.arange(8) % 4},
     "distillation_loss": {"student": Z[0], "teacher": Z[1]},
     "info_nce_loss": {"queries": Z[0], "keys": Z[1]},
-    "isr_loss": {**PAIR, "matching": np.eye(8, dtype="float32")},
+    "isr_loss": {**PAIR, "matching": np.arange(8)},
     "nnclr_loss": {"embeddings": Z[0], "predictions": Z[1], "bank": Z[2]},
     "pseudo_label_loss": {"weak": Z[0], "strong": Z[1]},
     "ressl_loss": {"student": Z[0], "teacher": Z[1], "bank": Z[2]},
@@ -124,6 +129,8 @@ def ends(text):
     """((lowest, taken) or None, (highest, taken) or None) of the range in a sentence."""
     if found := INTERVAL.search(text):
         return (float(found[2]), found[1] == "["), (float(found[3]), found[4] == "]")
+    if found := FROM_TO.search(text):
+        return (float(found[1]), True), (float(found[2]), True)
     low, high = (
         next(((float(found[1] or 0), taken) for form, taken in forms if (found := form.search(text))), None)
         for forms in (LOWEST, HIGHEST)
@@ -153,6 +160,7 @@ def test_what_counts_as_a_range():
     assert ends("T > 0. Defaults to 0.1.") == ((0, False), None)
     assert ends("must be an integer of at least 2") == ((2, True), None)
     assert ends("must be positive and at most 8") == ((0, False), (8, True))
+    assert ends("must be an integer from 1 to 3") == ((1, True), (3, True))
     assert ends("any number") == (None, None)
 
 

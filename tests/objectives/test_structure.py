@@ -1,8 +1,10 @@
 """How objectives are built, as the papers and the authors' code have it: what no number of a loss shows."""
 
+import numpy as np
 import pytest
 
 from keras_ssl.registry import find, list_methods
+from keras_ssl.training import Step, engine
 from tests.objectives.tiny import OBJECTIVES
 
 pytestmark = pytest.mark.once
@@ -59,7 +61,7 @@ HEADS = {
     **{name: {"projector": {}} for name in ("barlow_twins", "image_pair_contrastive", "metrix", "mmcr", "tico")},
     **{name: {"projector": BIASED} for name in ("fro_ssl", "le_jepa", "msn", "vis_reg", "w_mse")},
     **{name: {"projector": {"hidden_bias": True}} for name in ("vicreg", "vic_reg_l")},
-    **{name: {"projector": {"output_norm": "scale"}} for name in ("multi_task_pretraining", "simclr", "sup_con")},
+    **{name: {"projector": {"output_norm": "scale"}} for name in ("multi_task_pretraining", "simclr")},
     "byol": {"projector": {"hidden_bias": True}, "predictor": {"hidden_bias": True}},
     "groco": {"projector": {"output_norm": "plain"}},
     "nnclr": {"projector": {"output_norm": "affine"}, "predictor": {"output_bias": True}},
@@ -76,3 +78,20 @@ def test_heads_are_those_of_the_paper(name):
     for head, differs in HEADS[name].items():
         config = getattr(model, head).get_config()
         assert {key: config[key] for key in usual} == {**usual, **differs}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["barlow_twins", "byol", "dino", "moco", "mocov3", "nnclr", "random_teacher", "ressl", "simclr", "simsiam"]
+    + ["tico", "vicreg"],
+)
+def test_whether_the_loss_compares_samples(name):
+    """Where it does not, the loss of a batch is the mean of the losses of its halves, and only there."""
+    model = OBJECTIVES[name]()
+    images = np.random.default_rng(0).integers(0, 256, (model.number_of_views, 8, 16, 16, 3)).astype("uint8")
+    made = engine.embed(model, {"x": tuple(images)}, Step.at(8, training=False, seed=1))
+    whole, first, last = (
+        float(model.objective({key: z[rows] for key, z in made.items()}, Step.at(8, training=False))[0])
+        for rows in (slice(None), slice(4), slice(4, None))
+    )
+    assert (whole != pytest.approx((first + last) / 2, rel=1e-5, abs=1e-6)) == model.compares_samples
