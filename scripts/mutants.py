@@ -10,11 +10,12 @@ all are written as JSON: whoever finds a survivor that changes nothing says so i
 import argparse
 import difflib
 import json
+import multiprocessing
 import os
 import random
 import re
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
@@ -25,9 +26,23 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.selection.import_graph import ImportGraph  # noqa: E402
+from tests.selection.import_graph import ImportGraph, names_defined  # noqa: E402
 
-PACKAGES = ("losses", "objectives", "layers", "views", "optimizers", "evaluation", "schedules", "checkpoints")
+PACKAGES = (
+    "losses",
+    "objectives",
+    "layers",
+    "views",
+    "optimizers",
+    "evaluation",
+    "schedules",
+    "checkpoints",
+    "adaptation",
+    "attacks",
+    "callbacks",
+    "data",
+    "encoders",
+)
 # Of cosmic-ray's operators the kinds that change a computation.
 KINDS = ("BinaryOperator", "ComparisonOperator", "UnaryOperator", "AndWithOr", "OrWithAnd", "TrueWithFalse",
          "FalseWithTrue", "NumberReplacer", "AddNot")  # fmt: skip
@@ -39,7 +54,15 @@ TRIVIAL = (
     "UnaryOperator_Not",
     "Delete_Not",
 )  # they stop at once, or compare singletons
-DEFAULTS = "tests/test_documented_defaults.py"  # of every public function and class
+SHARED = {  # tests that ask the same of everything below a folder
+    "keras_ssl/": ["tests/test_documented_defaults.py"],
+    "keras_ssl/attacks/": ["tests/test_ranges.py"],
+    "keras_ssl/layers/": ["tests/test_ranges.py"],
+    "keras_ssl/losses/": ["tests/test_ranges.py"],
+    "keras_ssl/objectives/": ["tests/objectives/test_structure.py"],
+}
+FORKED = multiprocessing.get_context("forkserver")  # to import Keras takes longer than most tests do
+FORKED.set_forkserver_preload(["keras", "pytest", "scipy.stats"])
 EQUIVALENT = ROOT / "tests" / "equivalent_mutants.json"
 
 
@@ -76,14 +99,19 @@ def places(source: str, chosen: dict[str, Any]) -> list[tuple[str, int]]:
 
 
 def own_tests(graph: ImportGraph, path: str) -> list[str]:
-    """The tests of a module: the file of its name, else those that need it in the folder that mirrors its own."""
+    """The tests of a module: the file of its name, else those that name what it defines in the folder that mirrors its
+    own, else the two that do so most elsewhere, else those beside that need it."""
     stem = Path(path).stem
     named = [each for each in graph.by_name.get(f"test_{stem}.py", ()) if each.startswith("tests/")]
     if named:
         return named
     mirror = "tests" + path.removeprefix("keras_ssl").rpartition("/")[0]
-    beside = [each for each in graph.files if each.rpartition("/")[0] == mirror and "/test_" in each]
-    return [each for each in beside if path in graph.closure(each)]
+    tests = [each for each in graph.files if each.startswith("tests/") and "/test_" in each and each.endswith(".py")]
+    beside = [each for each in tests if each.rpartition("/")[0] == mirror and path in graph.closure(each)]
+    names = re.compile(rf"\b({'|'.join([stem, *sorted(names_defined(graph.tree(path)))])})\b")
+    naming = [each for each in tests if names.search(graph.source(each)) and path in graph.closure(each)]
+    elsewhere = sorted(naming, key=lambda each: -len(names.findall(graph.source(each))))[:2]
+    return [each for each in beside if each in naming] or elsewhere or beside
 
 
 def draw(graph: ImportGraph, count: int, seed: int, only: str) -> Iterator[tuple[str, str, int, list[str]]]:
@@ -106,21 +134,42 @@ def draw(graph: ImportGraph, count: int, seed: int, only: str) -> Iterator[tuple
             drawn = chance.choice(sorted({kind(name) for name, _ in found}))
             name, number = chance.choice([each for each in found if kind(each[0]) == drawn])
             given += 1
-            yield path, name, number, [*tests, DEFAULTS]
+            shared = [each for folder, names in SHARED.items() if path.startswith(folder) for each in names]
+            yield path, name, number, [*tests, *shared]
+
+
+def _pytest_in(folder: str, arguments: list[str], environment: dict[str, str]) -> None:
+    """What a process does that was forked with Keras imported, and nothing of the library."""
+    import pytest
+
+    os.setsid()
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    for name in [each for each in sys.modules if each.partition(".")[0] in ("keras_ssl", "scripts", "tests")]:
+        del sys.modules[name]
+    sys.path[:] = [folder, *(each for each in sys.path if each and Path(each).resolve() != ROOT)]
+    os._exit(int(pytest.main(arguments)))  # threads of the tests are not waited for
 
 
 def run_tests(folder: Path, tests: list[str], seconds: float) -> str:
     """ "survived", "killed" or "too long", of the tests in a copy of the source."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *tests]
-    command += ["-m", "not long and not slow and not parity"]
+    arguments = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    arguments += ["-m", "not long and not slow and not parity", *tests]
     environment = os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=seconds)
-    except subprocess.TimeoutExpired:
+    process = FORKED.Process(target=_pytest_in, args=(str(folder), arguments, environment))
+    process.start()
+    process.join(seconds)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)  # what the tests started too
+        process.join()
         return "too long"
-    if done.returncode == 5:  # pytest's code for no test at all
+    if process.exitcode == 5:  # pytest's code for no test at all
         return "no tests"
-    return "survived" if done.returncode == 0 else "killed"
+    return "survived" if process.exitcode == 0 else "killed"
 
 
 def try_one(folder: Path, path: str, name: str, number: int, tests: list[str], seconds: float) -> dict[str, Any]:

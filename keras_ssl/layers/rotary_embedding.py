@@ -6,7 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.losses.numeric import check_integer, check_positive
+from keras_ssl.check_number import check_number
+from keras_ssl.losses.numeric import check_integer
 from keras_ssl.typing import Tensor
 
 __all__ = ["RotaryEmbedding"]
@@ -70,9 +71,7 @@ class RotaryEmbedding(keras.layers.Layer):
         if convention not in CONVENTIONS:
             raise ValueError(f"`convention` must be one of {CONVENTIONS}. Received: convention={convention!r}")
         self.convention = convention
-        if check_positive("base", base) < 1.0:
-            raise ValueError(f"`base` must be at least 1. Received: base={base}")
-        self.base = float(base)
+        self.base = check_number("base", base, 1.0)
 
     def build(self, input_shape: Any) -> None:
         width = input_shape[0][-1]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_ssl.check_number import check_number
 from keras_ssl.losses.numeric import as_float
 from keras_ssl.typing import Tensor
 
@@ -19,13 +20,13 @@ def layer_average_targets(layers: Sequence[Tensor], epsilon: float = 1e-5) -> Te
 
     Args:
         layers: tokens `[N, T, D]` of one or more layers.
-        epsilon: defaults to 1e-5.
+        epsilon: at least 0. Defaults to 1e-5.
 
     Returns:
         float32 `[N, T, D]`. No gradient flows through it.
 
     Raises:
-        ValueError: if there is no layer, or one is not `[N, T, D]`.
+        ValueError: if there is no layer, or one is not `[N, T, D]`, or `epsilon` is negative or not finite.
 
     Example:
 
@@ -41,6 +42,7 @@ def layer_average_targets(layers: Sequence[Tensor], epsilon: float = 1e-5) -> Te
             "`layers` must be one or more of tokens [N, T, D]. "
             f"Received: layers of shapes {[tuple(layer.shape) for layer in layers]}"
         )
+    check_number("epsilon", epsilon, 0.0)
     ops = keras.ops
     mean = sum(_standardized(as_float(layer), 1, epsilon) for layer in layers) / len(layers)
     return ops.stop_gradient(_standardized(mean, 2, epsilon))

@@ -8,9 +8,17 @@ from keras_ssl.typing import Tensor
 
 
 def nearest_neighbors(embeddings: Tensor, bank: Tensor, unit_bank: bool = False) -> Tensor:
-    """For each row of `embeddings` `[N, D]` the row of `bank` `[K, D]` of the highest cosine, L2-normalized.
+    """For each row of the embeddings the row of the bank of the highest cosine, L2-normalized, without gradient.
 
-    Without gradient; of equals, the first. With `unit_bank` the rows of the bank are taken to have length 1.
+    Of equals, the first.
+
+    Args:
+        embeddings: `[N, D]`.
+        bank: `[K, D]`.
+        unit_bank: whether the rows of `bank` have length 1 as they come. Defaults to False.
+
+    Returns:
+        `[N, D]`.
     """
     embeddings, bank = (keras.ops.stop_gradient(as_float(x, embeddings)) for x in (embeddings, bank))
     embeddings, bank = l2_normalize(embeddings), bank if unit_bank else l2_normalize(bank)

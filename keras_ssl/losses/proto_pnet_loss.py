@@ -24,7 +24,7 @@ def proto_pnet_loss(scores: Tensor, labels: Tensor, prototypes_per_class: int) -
         scores: of all prototypes, `[N, K * m]`, such as `ProtoPNetHead.scores`; those of class k in the columns
             `k * m` to `k * m + m - 1`.
         labels: class numbers, `[N]`.
-        prototypes_per_class: m, which divides the number of columns and leaves at least 2 classes.
+        prototypes_per_class: m, a divisor of the number of columns that leaves 2 classes or more.
 
     Returns:
         The cluster and the separation cost, two scalars in float32.

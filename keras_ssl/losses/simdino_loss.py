@@ -28,8 +28,8 @@ def simdino_terms(
         students: the student's embeddings of all views, `[N, D]`, global views first, of the whole global batch.
         teachers: the teacher's embeddings of the global views, in the same order, `[N, D]`.
         epsilon: of the coding rate. Defaults to 0.5.
-        with_teacher: whether the coding rate is that of the mean of student and teacher (default), or of the student
-            alone; the authors' code knows both.
+        with_teacher: whether the coding rate is that of the mean of student and teacher, or of the student alone;
+            the authors' code knows both. Defaults to True.
 
     Returns:
         `(agreement, expansion)`, scalars.

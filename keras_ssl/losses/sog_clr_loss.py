@@ -100,7 +100,8 @@ def sog_clr_loss(
     """SogCLR: a contrastive loss whose normalizer is a moving average of each sample; see `sog_clr_terms`.
 
     Args:
-        z1, z2, temperature, log_mean, seen, gamma: as for `sog_clr_terms`.
+        z1, z2, log_mean, seen: as for `sog_clr_terms`.
+        temperature, gamma: as for `sog_clr_terms`. Default to 0.1 and 0.9.
 
     Returns:
         A scalar.

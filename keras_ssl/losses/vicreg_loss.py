@@ -51,7 +51,8 @@ def vicreg_loss(
         invariance_weight: defaults to 25.
         variance_weight: defaults to 25.
         covariance_weight: defaults to 1.
-        halve_variance: whether V is the mean of both views' (default, the authors' code) or their sum (the paper).
+        halve_variance: whether V is the mean of both views', as in the authors' code, or their sum, as in
+            the paper. Defaults to True.
         epsilon: added to each variance under the root. Defaults to `1e-4`.
 
     Returns:

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_ssl.check_number import check_number
 from keras_ssl.losses.numeric import as_float
 from keras_ssl.losses.sigreg_loss import check_directions
 from keras_ssl.typing import Tensor
@@ -27,13 +28,13 @@ def visreg_terms(z: Tensor, directions: Tensor, epsilon: float = 1e-4) -> tuple[
     Args:
         z: embeddings of one view, `[N, D]`.
         directions: unit vectors, `[K, D]`, drawn anew for each step (`random_directions`). Not normalized here.
-        epsilon: added to the standard deviation in the shape. Defaults to 1e-4.
+        epsilon: added to the standard deviation in the shape, at least 0. Defaults to 1e-4.
 
     Returns:
         `(scale, shape, center)`, scalars.
 
     Raises:
-        ValueError: if `z` and `directions` are not matrices of one width.
+        ValueError: if `z` and `directions` are not matrices of one width, or `epsilon` is negative or not finite.
 
     Example:
 
@@ -43,6 +44,7 @@ def visreg_terms(z: Tensor, directions: Tensor, epsilon: float = 1e-4) -> tuple[
 
     Reference: Wu et al., "VISReg", 2026, https://arxiv.org/abs/2606.02572.
     """
+    check_number("epsilon", epsilon, 0.0)
     ops = keras.ops
     z, directions = as_float(z), as_float(directions, z)
     check_directions(z, directions)

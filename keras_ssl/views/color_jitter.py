@@ -45,8 +45,8 @@ class ColorJitter(View):
 
     Args:
         brightness: a number `v` for factors in `[max(0, 1 - v), 1 + v]`, or the pair of them itself; default 0.
-        contrast: likewise.
-        saturation: likewise.
+        contrast: likewise. Defaults to 0.
+        saturation: likewise. Defaults to 0.
         hue: a number `v <= 0.5` for turns in `[-v, v]`, or a pair in [-0.5, 0.5]; default 0.
 
     Raises:

@@ -67,6 +67,12 @@ def test_a_small_step_does_not_raise_the_reconstruction_error(model):
     assert all(late <= early for early, late in zip(errors, errors[1:], strict=False)) and errors[-1] < errors[0]
 
 
+def test_the_usual_optimizer_is_that_of_the_authors_code(model):
+    adapter = SlotTTA(model)
+    assert isinstance(adapter.optimizer, keras.optimizers.Adam) and adapter.steps == 150
+    assert float(adapter.optimizer.learning_rate) == pytest.approx(5e-4)
+
+
 def test_the_encoder_alone_may_adapt(model):
     adapter = SlotTTA(model, keras.optimizers.SGD(0.01), steps=1, part="encoder")
     before = {variable.path: numbers(variable) for variable in model.variables}

@@ -51,6 +51,12 @@ def test_one_step_of_sgd_equals_finite_differences():
         np.testing.assert_allclose(model.get_weights()[number], start - 0.5 * slopes, atol=1e-4)
 
 
+def test_the_usual_optimizer_is_the_paper_s():
+    adapter = Tent(classifier())
+    assert isinstance(adapter.optimizer, keras.optimizers.Adam) and adapter.steps == 1
+    assert float(adapter.optimizer.learning_rate) == pytest.approx(0.001)
+
+
 def test_entropy_falls_and_nothing_but_scales_and_shifts_changes():
     model = classifier()
     before = [weight.copy() for weight in model.get_weights()]

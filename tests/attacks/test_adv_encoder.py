@@ -112,6 +112,11 @@ def test_loss_of_a_patch_equals_loops():
     assert float(attack.loss(IMAGES, patch)) == pytest.approx(total, rel=1e-4)
 
 
+def test_the_usual_rate_is_of_the_perturbation_or_of_the_generator():
+    assert AdvEncoder(encoder()).learning_rate == 0.1
+    assert AdvEncoder(encoder(), generator=generator()).learning_rate == 2e-4
+
+
 def test_the_usual_place_and_size_of_a_patch():
     attack = AdvEncoder(encoder(), patch_share=0.03)
     found = attack.fit(IMAGES, epochs=1)

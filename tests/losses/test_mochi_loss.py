@@ -116,5 +116,10 @@ def test_errors():
     q, bank, draws = arrays()
     with pytest.raises(ValueError, match="Received: draws of shape"):
         hard_negative_mixes(q, bank, draws, 4, 2)
-    with pytest.raises(ValueError, match="Received: hardest=10"):
-        hard_negative_mixes(q, bank, draws, 10, 3)
+    for mixes in (-1, 5):  # an even number of draws is left, or lacks
+        with pytest.raises(ValueError, match=f"Received: draws of shape .*, mixes={mixes}"):
+            hard_negative_mixes(q, bank, draws, 4, mixes)
+    for hardest in (0, 10):
+        with pytest.raises(ValueError, match=f"Received: hardest={hardest}"):
+            hard_negative_mixes(q, bank, draws, hardest, 3)
+    assert hard_negative_mixes(q, bank, draws, len(bank), 3).shape == hard_negative_mixes(q, bank, draws, 1, 3).shape

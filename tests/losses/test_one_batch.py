@@ -49,6 +49,13 @@ def test_a_batch_of_one_is_not_compared_with_a_larger_one(name):
         PAIRS[name](ONE[:1], OTHER)
 
 
+def test_patches_without_or_with_more_than_one_axis_of_classes_are_refused():
+    for axes in ((3, 4), (3, 4, 5, 1)):
+        scores = np.ones(axes, "float32")
+        with pytest.raises(ValueError, match="must have one shape .* Received: students.shape="):
+            losses.masked_patch_loss(scores, scores, HIDDEN)
+
+
 @pytest.mark.parametrize("name", MASKED)
 def test_a_mask_has_the_shape_of_what_it_masks(name):
     for mask in (HIDDEN[:1], HIDDEN[:, :1], HIDDEN[..., None]):

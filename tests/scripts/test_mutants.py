@@ -46,5 +46,8 @@ def test_a_module_has_tests_of_its_own_and_draws_repeat():
     assert mutants.own_tests(graph, "keras_ssl/losses/info_nce_loss.py") == ["tests/losses/test_info_nce_loss.py"]
     assert mutants.own_tests(graph, "keras_ssl/losses/distillation/decoupled_kl_loss.py")
     first, second = (list(mutants.draw(graph, 3, 1, "losses/")) for _ in range(2))
-    assert first == second and len(first) == 3 and all(mutants.DEFAULTS in tests for *_, tests in first)
+    assert first == second and len(first) == 3
+    shared = ["tests/test_documented_defaults.py", "tests/test_ranges.py"]
+    assert all(tests[-2:] == shared for *_, tests in first)
+    assert all((ROOT / name).is_file() for names in mutants.SHARED.values() for name in names)
     assert "cosmic_ray" in sys.modules

@@ -46,6 +46,12 @@ def test_the_learned_response_of_a_ridge_regression():
     assert learned == pytest.approx(slope, rel=0.15) and slope < -0.05
 
 
+def test_the_usual_optimizer_of_hyperparameters():
+    tuner, _ = ridge()
+    assert isinstance(tuner.hyper_optimizer, keras.optimizers.Adam)
+    assert float(tuner.hyper_optimizer.learning_rate) == pytest.approx(0.01)
+
+
 def test_the_hyperparameter_finds_the_grid_s_optimum():
     tuner, _ = ridge(0.3, hyper_optimizer=keras.optimizers.Adam(0.02), sigma=0.3, tune_sigma=False)
     history = tuner.fit((X, Y), (X_VAL, Y_VAL), rounds=500, warm_up=200)

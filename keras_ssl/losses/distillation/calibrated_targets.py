@@ -44,8 +44,7 @@ def calibrated_targets(teacher: Tensor, labels: Tensor, threshold: float = 0.3, 
     its code; the default is ours.
     """
     check_number("threshold", threshold, 0.0, 1.0)
-    if check_number("smoothing", smoothing, 0.0, 1.0) == 1.0:
-        raise ValueError(f"`smoothing` must lie in [0, 1). Received: smoothing={smoothing}")
+    check_number("smoothing", smoothing, 0.0, 1.0, below=True)
     if len(teacher.shape) != 2 or teacher.shape[1] is None or teacher.shape[1] < 2:
         raise ValueError(f"`teacher` must be logits [N, K], K > 1. Received: teacher.shape={tuple(teacher.shape)}")
     ops, classes = keras.ops, teacher.shape[1]

@@ -6,7 +6,7 @@ import keras
 
 from keras_ssl.losses.dino_loss import teacher_distributions
 from keras_ssl.losses.metric.checks import check_finite_positive, check_labels
-from keras_ssl.losses.numeric import as_float
+from keras_ssl.losses.numeric import as_float, check_integer
 from keras_ssl.losses.view_similarities import equal_pairs
 from keras_ssl.typing import Tensor
 
@@ -45,7 +45,8 @@ def identity_distillation_loss(
         A scalar.
 
     Raises:
-        ValueError: if a temperature is not positive, labels do not fit, or there are too few views.
+        ValueError: if a temperature is not positive, `sinkhorn_iterations` is no integer of at least 0, labels do not
+            fit, or there are too few views.
 
     Example:
 
@@ -57,6 +58,7 @@ def identity_distillation_loss(
         Zuo et al., "Cross-video Identity Correlating for Person Re-identification Pre-training", NeurIPS 2024.
     """
     check_finite_positive("student_temperature", student_temperature)
+    check_integer("sinkhorn_iterations", sinkhorn_iterations, 0)
     ops = keras.ops
     pairs = [(t, s) for t in range(len(teachers)) for s in range(len(students)) if s != t]
     if not pairs:

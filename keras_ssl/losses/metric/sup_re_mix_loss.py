@@ -108,6 +108,8 @@ def sup_re_mix_loss(
         Wu et al., "Mixup Your Own Pairs", 2023.
     """
     check_finite_positive("temperature", temperature)
+    if window is not None:
+        check_finite_positive("window", window)
     ops = keras.ops
     pairs = view_similarities(z1, z2)
     s = pairs.cosines

@@ -26,7 +26,7 @@ def _check_margin(margin: Any) -> None:
 
 
 def _check(temperature: float, alpha: float | None, steps: int) -> None:
-    if not temperature >= 0.0:
+    if alpha is None and not temperature >= 0.0:
         raise ValueError(f"`temperature` must be 0 or more (inf is taken). Received: temperature={temperature}")
     if alpha is not None:
         if not alpha > 1.0:

@@ -34,8 +34,8 @@ class VICReg(JointEmbedding):
         invariance_weight: not negative. Defaults to 25.
         variance_weight: not negative. Defaults to 25.
         covariance_weight: not negative. Defaults to 1.
-        halve_variance: whether the variance term is the mean of both views' (default) or, as the paper has it, their
-            sum.
+        halve_variance: whether the variance term is the mean of both views' or, as the paper has it, their sum.
+            Defaults to True.
         **kwargs: `views` (default: `keras_ssl.views.vicreg()`, the paper's; the authors' code runs
             `keras_ssl.views.byol()`), `preprocessing`, `seed`, `name`, `dtype`, as for `SSLModel`.
 

@@ -73,9 +73,7 @@ class FerKD(LabelDistillation):
         kwargs.pop("temperature", None)
         super().__init__(encoder, classes, teacher, 1.0, **kwargs)
         self.threshold = check_number("threshold", threshold, 0.0, 1.0)
-        self.smoothing = check_number("smoothing", smoothing, 0.0, 1.0)
-        if self.smoothing == 1.0:
-            raise ValueError(f"`smoothing` must lie in [0, 1). Received: smoothing={smoothing}")
+        self.smoothing = check_number("smoothing", smoothing, 0.0, 1.0, below=True)
         self.drop_below = check_number("drop_below", drop_below, 0.0, 1.0)
         self.drop_above = check_number("drop_above", drop_above, 0.0, 1.0)
         if self.drop_below >= self.drop_above:

@@ -35,8 +35,8 @@ class SimDINO(TeacherStudent):
         global_crops: number of first views that the teacher sees. Defaults to 2.
         epsilon: squared distortion of the coding rate, greater than 0. Defaults to 0.5, the authors'.
         agreement_weight: not negative. Defaults to 1, the authors'.
-        expansion_with_teacher: whether the coding rate is that of the mean of student and teacher (default), or of the
-            student alone.
+        expansion_with_teacher: whether the coding rate is that of the mean of student and teacher, or of the student
+            alone. Defaults to True.
         batch_norm: batch norm in the projector, after each hidden Dense. Defaults to False.
         momentum: of the teacher, at the start. Defaults to 0.996; short runs want less.
         final_momentum: at the planned end, along a cosine. Defaults to 1.

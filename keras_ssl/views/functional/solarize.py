@@ -12,7 +12,7 @@ def solarize(images: Tensor, threshold: float = 0.5) -> Tensor:
 
     Args:
         images: float tensor `[N, H, W, C]`, values in [0, 1].
-        threshold: the smallest value that is inverted.
+        threshold: the smallest value that is inverted. Defaults to 0.5.
 
     Returns:
         Tensor of the shape of `images`.

@@ -30,6 +30,14 @@ class TestTiCo:
         assert value(loss) == pytest.approx(reference(z1.astype("float64"), z2, covariance, 3.0), rel=1e-5)
         assert value(loss) == pytest.approx(value(logs["invariance"] + 3.0 * logs["contrast"]), rel=1e-6)
 
+    def test_the_loss_that_is_told_at_chance_is_the_mean_over_random_directions(self):
+        model = self.model(contrast_weight=3.0, decay=0.7)
+        u = np.random.default_rng(0).normal(size=(20_000, 8, 6))
+        u /= np.linalg.norm(u, axis=2, keepdims=True)
+        covariance = 0.7 * np.eye(6) / 6 + 0.3 * np.einsum("bni,bnj->bij", u, u) / 8
+        contrast = np.einsum("bni,bij,bnj->bn", u, covariance, u).mean()
+        assert model.expected_range(8).initial == pytest.approx(1.0 + 3.0 * contrast, rel=3e-3)
+
     def test_the_state_follows_the_student_and_stands_still_without_an_update(self):
         model = self.model(decay=0.7)
         model.compile("sgd", run_eagerly=EAGERLY)

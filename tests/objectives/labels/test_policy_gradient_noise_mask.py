@@ -98,6 +98,16 @@ def test_masks_are_drawn_in_training_only():
     np.testing.assert_allclose(model.predict(X, verbose=0), np.asarray(model(X)), atol=1e-5)
 
 
+def test_a_given_policy_with_batch_norm_proposes_by_the_statistics_of_its_batch():
+    layers = keras.layers
+    norm = layers.BatchNormalization(center=False, scale=False)
+    policy = keras.Sequential([keras.Input((None, None, 3)), layers.GlobalAveragePooling2D(), layers.Dense(8), norm])
+    model = tiny_model(NAME, policy=policy)
+    proposed = np.asarray(model.embed(batch(model), Step.at(8))["proposed"])
+    np.testing.assert_allclose(proposed.mean(axis=0), 0.0, atol=1e-4)
+    assert np.abs(proposed).max() > 0.1
+
+
 def test_amplitude_0_is_plain_training():
     """From the same weights, step by step: RankMixup without its ranking, which is cross-entropy."""
     ours, plain = tiny_model(NAME, amplitude=0.0), tiny_model("RankMixup", weight=0.0)
