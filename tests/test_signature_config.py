@@ -1,5 +1,6 @@
 """Configurations that are collected from signatures."""
 
+import inspect
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import pytest
 import keras_ssl
 from keras_ssl.signature_config import plain, signature_config
 from keras_ssl.testing.tiny_model import tiny_encoder, tiny_model
+from keras_ssl.views import View
 
 
 class Root:
@@ -108,3 +110,33 @@ def test_a_given_teacher_outlives_a_file(tmp_path):
     again.before_first_step()
     for mine, its in zip(teacher.get_weights(), again.teacher.modules[0].get_weights(), strict=True):
         assert np.array_equal(mine, its)
+
+
+def _configured(kind, base):
+    """Whether a class below Keras' or our base writes its arguments, or has none."""
+    own = [part for part in kind.__mro__[: kind.__mro__.index(base)] if not part.__module__.startswith("keras.")]
+    arguments = {
+        parameter.name
+        for part in own
+        if "__init__" in vars(part)
+        for parameter in list(inspect.signature(vars(part)["__init__"]).parameters.values())[1:]
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    return not arguments or any("get_config" in vars(part) for part in (*own, *([View] if base is View else [])))
+
+
+@pytest.mark.once
+def test_every_layer_loss_and_view_writes_its_arguments():
+    def found():
+        for package in (keras_ssl.layers, keras_ssl.losses, keras_ssl.views, keras_ssl.views.masks, keras_ssl.encoders):
+            for name in package.__all__:
+                kind = getattr(package, name)
+                for base in (keras.layers.Layer, keras.losses.Loss, View):
+                    if isinstance(kind, type) and issubclass(kind, base) and kind is not base:
+                        yield kind, base
+
+    kinds = list(found())
+    assert len(kinds) > 70
+    assert [kind.__name__ for kind, base in kinds if not _configured(kind, base)] == []
+    with_none = type("Forgetful", (keras.layers.Layer,), {"__init__": lambda self, size, **kwargs: None})
+    assert not _configured(with_none, keras.layers.Layer)

@@ -134,6 +134,9 @@ def test_equal_objects_are_not_taken_for_one():
         def apply(self, images, stream):
             return images * self.by
 
+        def get_config(self):
+            return {}
+
     view = MultiView([Careless(0.5), Careless(0.25)])
     assert view.views[0] == view.views[1]
     assert_equal(programs_of(view)(images_of(2)), direct(view, images_of(2)))

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_ssl.losses.numeric import as_float, concrete
+from keras_ssl.signature_config import Configured
 from keras_ssl.typing import Tensor
 
 
@@ -76,7 +77,7 @@ def rival_margin(logits: Tensor, labels: Tensor) -> Tensor:
     return ops.logsumexp(rivals, axis=1) - own
 
 
-class LabelLoss(keras.losses.Loss):
+class LabelLoss(Configured, keras.losses.Loss):
     """Base of the classes for `compile(loss=...)` over a function of logits and class numbers.
 
     Keras gives a loss its labels as floats, `[N]` or `[N, 1]`; they are made class numbers again here.
