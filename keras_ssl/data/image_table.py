@@ -89,7 +89,7 @@ def read_table(
     try:
         known = parquet.read_schema(Path(path)).names
         name = next((name for name in PATH_COLUMNS if name in known), None) if column is None else column
-        if name not in known:
+        if name is None or name not in known:
             wanted = " or ".join(PATH_COLUMNS) if column is None else column
             raise ValueError(
                 f"`column` must name the column of the paths, {wanted}. "

@@ -66,3 +66,16 @@ def test_a_name_in_other_letters_is_offered():
         with pytest.raises(AttributeError) as caught:
             getattr(module, name)
         assert caught.value.name == name and close in dir(caught.value.obj)
+
+
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("projectr", "SimCLR has no such argument. Closest: projector. Received: projectr"),
+        ("channels", "It knows .*views"),
+    ],
+)
+def test_an_argument_that_is_none(argument, text):
+    with pytest.raises(ValueError, match=text):
+        keras_ssl.SimCLR(keras_ssl.encoders.ConvNet(widths=(4,)), **{argument: 1})
+    assert keras_ssl.SimCLR(keras_ssl.encoders.ConvNet(widths=(4,)), projector=(8, 4), name="mine").name == "mine"
