@@ -13,6 +13,7 @@ import keras_ssl.quiet_start  # noqa: F401  # before anything imports Keras
 # isort: split
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from keras_ssl import (
@@ -92,7 +93,8 @@ def __getattr__(name: str) -> Any:
         return getattr(importlib.import_module("keras_ssl.hub"), name)
     if name in _WORKFLOWS_WHEN_ASKED:
         return getattr(importlib.import_module("keras_ssl.workflows"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # With the module, so that Python offers the closest of its names.
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=sys.modules[__name__])
 
 
 def __dir__() -> list[str]:

@@ -68,7 +68,7 @@ def lazy_exports(package: str, file: str) -> tuple[Callable[[str], Any], list[st
 
     def find(name: str) -> Any:
         if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+            raise AttributeError(f"module {package!r} has no attribute {name!r}", name=name, obj=here)
         return getattr(importlib.import_module(names[name]), name)
 
     return find, sorted(names)

@@ -1,5 +1,7 @@
 """Imports Keras and its backend without their start-up messages, where the library runs as a command.
 
+A call for help is answered here, before Keras is imported: that takes ten seconds and more on a small machine.
+
 TensorFlow tells of CUDA, oneDNN and processor instructions whatever its log level is. A program that imports the
 library sees what it saw before.
 """
@@ -11,13 +13,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from keras_ssl.command_list import HELP, help_text
+from keras_ssl.keras_backend import check_backend
+
+
+def is_keras_ssl() -> bool:
+    """Whether this process is `keras-ssl` or `python -m keras_ssl`."""
+    if ["-m", "keras_ssl"] in [sys.orig_argv[place : place + 2] for place in range(1, len(sys.orig_argv))]:
+        return True
+    return Path(sys.argv[0] if sys.argv else "").name == "keras-ssl"
+
 
 def is_command() -> bool:
     """Whether this process is `keras-ssl`, `python -m keras_ssl`, or a file of scripts/."""
-    if ["-m", "keras_ssl"] in [sys.orig_argv[place : place + 2] for place in range(1, len(sys.orig_argv))]:
-        return True
     path = Path(sys.argv[0] if sys.argv else "")
-    return path.name == "keras-ssl" or path.absolute().parent == Path(__file__).parents[1] / "scripts"
+    return is_keras_ssl() or path.absolute().parent == Path(__file__).parents[1] / "scripts"
+
+
+def asks_for_help() -> bool:
+    """Whether this process is `keras-ssl` without a command, or one that shall name the commands."""
+    return is_keras_ssl() and (len(sys.argv) < 2 or sys.argv[1] in HELP)
 
 
 @contextmanager
@@ -43,6 +58,16 @@ def without_messages() -> Iterator[None]:
             os.close(saved)
 
 
+if asks_for_help():
+    print(help_text())
+    raise SystemExit(0)
+if "keras" not in sys.modules:
+    try:
+        check_backend()
+    except ImportError as error:
+        if is_command():
+            sys.exit(f"keras-ssl: error: {error}")
+        raise
 if is_command():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with without_messages():

@@ -1,6 +1,8 @@
 """The configuration of an object, collected from the signature of its class."""
 
+import difflib
 import inspect
+from collections.abc import Iterable
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -51,6 +53,34 @@ class Configured:
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **signature_config(self, Configured)}  # type: ignore[misc]  # Keras' base has it
+
+
+_OF_KERAS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
+
+
+def refuse_unknown(kind: type, given: Iterable[str]) -> None:
+    """Raises for arguments that no signature of a class and its bases has, with the closest that there is.
+
+    Args:
+        kind: the class.
+        given: names that are left for `keras.Model`.
+
+    Raises:
+        ValueError: naming the first of them.
+    """
+    unknown = [name for name in given if name not in _OF_KERAS]
+    if not unknown:
+        return
+    known = {
+        name: None
+        for base in kind.__mro__
+        if base.__module__.split(".")[0] != "keras" and "__init__" in vars(base)
+        for name, parameter in inspect.signature(vars(base)["__init__"]).parameters.items()
+        if name != "self" and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    close = difflib.get_close_matches(unknown[0], known, n=1)
+    offer = f"Closest: {close[0]}." if close else f"It knows {', '.join(known)}."
+    raise ValueError(f"{kind.__name__} has no such argument. {offer} Received: {unknown[0]}")
 
 
 @cache

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent / "keras_ssl"
 LAYERS = (
+    {"command_list", "keras_backend"},
     {"typing", "messages", "paths", "exports", "quiet_start", "check_number"},
     {"regular_file", "registry"},
     {"random", "precision", "checkpoints"},

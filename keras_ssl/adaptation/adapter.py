@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
+from keras_ssl.layers.pixel_scale import check_batched, check_not_cast
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.backends import backend
 from keras_ssl.typing import Tensor
@@ -77,9 +78,14 @@ class Adapter(ABC):
             x: inputs `[N, ...]`, N at least 1.
 
         Raises:
-            ValueError: if the batch is empty, or its loss is not finite; the model is then as it was.
+            ValueError: if the batch is empty or a single sample, holds floats where the model's `Input` is one of
+                integers, or its loss is not finite; the model is then as it was.
         """
         inputs = keras.ops.convert_to_tensor(x)
+        check_not_cast("x", inputs, self.model)
+        shape = getattr(self.model, "input_shape", None) if getattr(self.model, "inputs", None) else None
+        if isinstance(shape, tuple):
+            check_batched("x", inputs, len(shape))
         if not inputs.shape or not inputs.shape[0]:
             raise ValueError(f"`x` must hold at least one sample. Received: x.shape={tuple(inputs.shape)}")
         for _ in range(self.steps):

@@ -24,6 +24,9 @@ DATA_HELP = (
 )
 
 
+MAX_DAMAGED_HELP = "Share of the image files that may be damaged, 0 to 1; they are left out. Default: 0.01."
+
+
 def program() -> str:
     """What the user has called, for messages: "keras-ssl pretrain", or the script."""
     name = Path(sys.argv[0]).name
@@ -40,8 +43,24 @@ def user_errors() -> Iterator[None]:
         yield
     except (ValueError, OSError, ImportError) as error:
         known = flags.FLAGS.flag_values_dict()
-        text = re.sub(r"`(\w+)`", lambda found: f"--{found[1]}" if found[1] in known else found[0], str(error))
+        text = re.sub(
+            r"`(\w+)(=[^`]*)?`",
+            lambda found: f"--{found[1]}{found[2] or ''}" if found[1] in known else found[0],
+            str(error),
+        )
         sys.exit(f"{program()}: error: {text}")
+
+
+@contextmanager
+def training_errors() -> Iterator[None]:
+    """Ends the program with one line where a training cannot begin or go on: what the user can mend."""
+    try:
+        with user_errors():
+            yield
+    except FloatingPointError as error:
+        sys.exit(f"{program()}: error: {error} (the last good checkpoint is kept)")
+    except MemoryError as error:
+        sys.exit(f"{program()}: error: {str(error).replace('`batch_size=', '`--batch_size=')}")
 
 
 def no_arguments(argv: list[str]) -> None:
@@ -63,10 +82,22 @@ def one_name(argv: Sequence[str], flag: str | None, what: str) -> str:
     Raises:
         UsageError: for none, or more than one.
     """
+    given = optional_name(argv, flag, what)
+    if given is None:
+        raise app.UsageError(f"One {what} is taken. Received: none")
+    return given
+
+
+def optional_name(argv: Sequence[str], flag: str | None, what: str) -> str | None:
+    """What a command works on, its one argument or the flag, or None where neither is given.
+
+    Raises:
+        UsageError: for more than one.
+    """
     given = [*argv[1:], *([] if flag is None else [flag])]
-    if len(given) != 1:
-        raise app.UsageError(f"One {what} is taken. Received: {' '.join(given) or 'none'}")
-    return given[0]
+    if len(given) > 1:
+        raise app.UsageError(f"One {what} is taken. Received: {' '.join(given)}")
+    return given[0] if given else None
 
 
 def numbers(flag: Any) -> list[float] | None:

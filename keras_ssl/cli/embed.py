@@ -14,16 +14,17 @@ decoded are named and left out.
 import re
 import time
 
-from absl import app, flags
+from absl import flags
 
-from keras_ssl.cli.common import DATA_HELP, numbers, user_errors
+from keras_ssl.cli.common import DATA_HELP, MAX_DAMAGED_HELP, numbers, one_name, user_errors
 from keras_ssl.messages import guarded_output, say
 from keras_ssl.workflows.embed import embed
 
 _DATA = flags.DEFINE_string("data", None, DATA_HELP)
 _MODEL = flags.DEFINE_string("model", None, "A name of the zoo, or the folder of a run or an export.", required=True)
-_OUT = flags.DEFINE_string("out", None, "File for the features, .npz or .csv, or a folder.", required=True)
+_OUT = flags.DEFINE_string("out", None, "File for the features, .npz, .csv or .parquet, or a folder.", required=True)
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of images from files. Default: that of training.")
+_MAX_DAMAGED = flags.DEFINE_float("max_damaged", None, MAX_DAMAGED_HELP, lower_bound=0.0, upper_bound=1.0)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
 _VALUE_RANGE = flags.DEFINE_list(
     "value_range", None, "Values of .npy or TIFF stacks that become 0 and 1, as in 0,10000. Default: that of training."
@@ -35,18 +36,17 @@ _ACCEPT_LICENSE = flags.DEFINE_string("accept_license", None, "License of weight
 
 @guarded_output()
 def main(argv: list[str]) -> None:
-    given = [*argv[1:], *([] if _DATA.value is None else [_DATA.value])]
-    if len(given) != 1:
-        raise app.UsageError(f"One data set is taken. Received: {' '.join(given) or 'none'}")
+    data = one_name(argv, _DATA.value, "data set")
     start = time.perf_counter()
     with user_errors():
         rows = embed(
             _MODEL.value,
-            given[0],
+            data,
             out=_OUT.value,
             image_size=_IMAGE_SIZE.value,
             batch_size=_BATCH_SIZE.value,
             value_range=numbers(_VALUE_RANGE),
+            max_damaged=_MAX_DAMAGED.value,
             accept_license=_ACCEPT_LICENSE.value,
             shard_size=_SHARD_SIZE.value,
             shard=part(_SHARD.value),

@@ -36,7 +36,7 @@ import keras_ssl
 from keras_ssl import evaluation
 from keras_ssl.callbacks.online_evaluation import labelled_split
 from keras_ssl.callbacks.write_guard import WriteGuard
-from keras_ssl.cli.common import DATA_HELP, markdown_table, no_arguments, user_errors
+from keras_ssl.cli.common import DATA_HELP, MAX_DAMAGED_HELP, markdown_table, optional_name, program, user_errors
 from keras_ssl.data.load_masks import load_masks
 from keras_ssl.evaluation.compare_encoders import (
     BASELINES,
@@ -69,10 +69,12 @@ _DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: what the model 
 _SIZE = flags.DEFINE_integer(
     "size", None, "Image size, for data that is made or resized. Default: that of training.", lower_bound=1
 )
+flags.DEFINE_alias("image_size", "size")
 _MASKS = flags.DEFINE_string(
     "masks", None, "Folder of masks of the images in the folder --data, of equal stems. Default: none."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "JSON file for the results. Default: none.")
+flags.DEFINE_alias("out", "output")
 _REPORT = flags.DEFINE_string("report", None, "HTML file for a report; needs matplotlib. Default: none.")
 _LOGDIR = flags.DEFINE_string("logdir", None, "Folder of the run, for the report's curves. Default: none.")
 _QUERY = flags.DEFINE_multi_integer(
@@ -82,6 +84,7 @@ _QUERY = flags.DEFINE_multi_integer(
     "Default: some are drawn.",
     lower_bound=0,
 )
+_MAX_DAMAGED = flags.DEFINE_float("max_damaged", None, MAX_DAMAGED_HELP, lower_bound=0.0, upper_bound=1.0)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
 _K = flags.DEFINE_integer("k", 20, "Number of neighbors.", lower_bound=1)
 _TEMPERATURE = flags.DEFINE_float("temperature", 0.07, "Of the neighbors' weights.", lower_bound=0.0)
@@ -138,7 +141,7 @@ _PROTOCOLS_FLAG = flags.DEFINE_list("protocols", ["knn", "linear"], f"Any of {',
 
 
 def main(argv: list[str]) -> None:
-    no_arguments(argv)
+    data = optional_name(argv, _DATA.value, "data set")
     with user_errors():
         unknown = sorted(set(_PROTOCOLS_FLAG.value) - set(_PROTOCOLS))
         if unknown or not _PROTOCOLS_FLAG.value:
@@ -150,7 +153,7 @@ def main(argv: list[str]) -> None:
         history = prepare_report()
         card = find(_MODEL.value).read_card()
         model = keras_ssl.load(_MODEL.value, trainable=False, accept_license=_ACCEPT_LICENSE.value)
-        name, images = read_data(card)
+        name, images = read_data(card, data)
         check_against(images)
         results, parts = evaluate(model, images)
         comparison = compared(model, images)
@@ -160,7 +163,9 @@ def main(argv: list[str]) -> None:
         **results,
         "seed": _SEED.value,
         "protocols": ",".join(_PROTOCOLS_FLAG.value),
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(
+            ["python", *sys.argv] if program().endswith(".py") else [*program().split(), *sys.argv[1:]]
+        ),
         "versions": {**versions(), **_scikit_learn()},
     }
     say(markdown_table([report]))
@@ -201,10 +206,10 @@ def prepare_report() -> dict[str, list[float | None]] | None:
     return None if _LOGDIR.value is None else read_history(_LOGDIR.value)
 
 
-def read_data(card: Card) -> tuple[str, LabelledImages]:
-    """The data of the flags, made or resized as in training where the card tells how."""
+def read_data(card: Card, data: str | None) -> tuple[str, LabelledImages]:
+    """The data that are named, else those of training, made or resized as in training where the card tells how."""
     trained_on = dict(card.recipe.get("data", {}))
-    name = trained_on.get("name", "colored_digits") if _DATA.value is None else _DATA.value
+    name = trained_on.get("name", "colored_digits") if data is None else data
     if _MASKS.value is not None:
         x, masks, _ = load_masks(name, _MASKS.value, _SIZE.value)
         return name, LabelledImages(x, masks=masks)
@@ -217,6 +222,8 @@ def read_data(card: Card) -> tuple[str, LabelledImages]:
         if size is None:
             raise ValueError("The card does not say the image size of training. Received: --size=None")
         arguments["size"] = size
+    if _MAX_DAMAGED.value is not None and "max_damaged" in source.known:
+        arguments["max_damaged"] = _MAX_DAMAGED.value
     return name, source.read(**arguments)
 
 

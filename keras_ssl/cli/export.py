@@ -28,6 +28,7 @@ _FORMAT = flags.DEFINE_list(
 )
 _SIZE = flags.DEFINE_integer("image_size", None, "Side of the images by which other formats are compared.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.", required=True)
+flags.DEFINE_alias("out", "output")
 _NAME = flags.DEFINE_string("name", None, "The entry's name. Default: that of the folder.")
 _DESCRIPTION = flags.DEFINE_string("description", "", "A sentence or two for the card.")
 _DATA = flags.DEFINE_string("data", None, "What it was trained on, for the card. Default: the recipe's.")

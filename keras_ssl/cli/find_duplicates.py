@@ -17,6 +17,7 @@ from absl import flags
 
 from keras_ssl.cli.common import (
     DATA_HELP,
+    MAX_DAMAGED_HELP,
     check_outputs,
     markdown_table,
     no_arguments,
@@ -42,6 +43,7 @@ _THRESHOLD = flags.DEFINE_float(
 _OUT = flags.DEFINE_string("out", None, "CSV file for the table. Default: none.")
 _REPORT = flags.DEFINE_string("report", None, "HTML file that shows the groups. Default: none.")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of images from files. Default: that of training.")
+_MAX_DAMAGED = flags.DEFINE_float("max_damaged", None, MAX_DAMAGED_HELP, lower_bound=0.0, upper_bound=1.0)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 256, "Images in a batch.", lower_bound=1)
 _ACCEPT_LICENSE = flags.DEFINE_string("accept_license", None, "License of weights not for commercial use.")
 
@@ -53,7 +55,7 @@ def main(argv: list[str]) -> None:
     with user_errors():
         check_outputs(out=_OUT.value, report=_REPORT.value)
         if _FEATURES.value is None:
-            pictures = PictureSet(one_name(argv, _DATA.value, "data set"))
+            pictures = PictureSet(one_name(argv, _DATA.value, "data set"), _MAX_DAMAGED.value)
             total, read = len(pictures), pictures.pictures
             found = duplicates_of(
                 pictures, _MODEL.value, _THRESHOLD.value, _IMAGE_SIZE.value, _BATCH_SIZE.value, _ACCEPT_LICENSE.value
@@ -80,7 +82,7 @@ def main(argv: list[str]) -> None:
 
 def _pictures(images: str, found: list[Duplicate]) -> Callable[..., np.ndarray]:
     """What reads the pictures of features, by their numbers in the data that they are of."""
-    pictures = PictureSet(images)
+    pictures = PictureSet(images, _MAX_DAMAGED.value)
     other = [item.name for item in found if item.row >= len(pictures) or pictures.names[item.row] != item.name]
     if other:
         raise ValueError(f"`images` must be the data of the features. Received: no image {other[0]!r} at its place")

@@ -4,8 +4,10 @@ keras-ssl methods
 keras-ssl methods --family=labels
 """
 
-from absl import app, flags
+from absl import flags
 
+from keras_ssl.cli.common import no_arguments, user_errors
+from keras_ssl.hub.suggestion import suggestion
 from keras_ssl.messages import guarded_output, say
 from keras_ssl.registry import entries
 
@@ -15,8 +17,12 @@ _MODALITY = flags.DEFINE_string("modality", None, "Only those for a kind of inpu
 
 @guarded_output()
 def main(argv: list[str]) -> None:
-    if len(argv) > 1:
-        raise app.UsageError(f"Only flags are taken. Received: {' '.join(argv[1:])}")
+    no_arguments(argv)
+    with user_errors():
+        for flag, kind in ((_FAMILY, "family"), (_MODALITY, "modality")):
+            known = {getattr(entry, kind) for entry in entries("objective")}
+            if flag.value not in (None, *known):
+                raise ValueError(f"No method has it. {suggestion(flag.value, known)} Received: --{kind}={flag.value}")
     rows = [("name", "family", "inputs", "needs", "what it is")]
     for entry in entries("objective"):
         if _FAMILY.value not in (None, entry.family) or _MODALITY.value not in (None, entry.modality):

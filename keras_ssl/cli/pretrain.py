@@ -27,15 +27,17 @@ import signal
 import sys
 from collections.abc import Callable
 
-from absl import app, flags
+from absl import flags
 
 import keras_ssl
-from keras_ssl.cli.common import DATA_HELP, numbers, program, user_errors
+from keras_ssl.cli.common import DATA_HELP, MAX_DAMAGED_HELP, numbers, optional_name, program, user_errors
 from keras_ssl.hub import list_recipes
+from keras_ssl.hub.recipe_data import data_source
 from keras_ssl.messages import guarded_output, say
 from keras_ssl.workflows.choices import Choice, DataFacts, choose, facts_of
 from keras_ssl.workflows.fitting_batch import settled_batch, train_what_fits
 from keras_ssl.workflows.pretrain import SMOKE_BATCHES, folder_of
+from keras_ssl.workflows.training_length import chosen_warmup
 from keras_ssl.workflows.training_run import TrainingRun
 
 _RECIPE = flags.DEFINE_string(
@@ -49,6 +51,7 @@ _START = flags.DEFINE_string(
 )
 flags.DEFINE_alias("from", "start")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", None, "Side of the views. Default: the recipe's, or chosen.")
+_MAX_DAMAGED = flags.DEFINE_float("max_damaged", None, MAX_DAMAGED_HELP, lower_bound=0.0, upper_bound=1.0)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a batch. Default: the recipe's, or chosen.")
 _EPOCHS = flags.DEFINE_integer("epochs", None, "Number of epochs. Default: the recipe's, or chosen.", lower_bound=1)
 _BANDS = flags.DEFINE_integer("bands", None, "Number of bands of a folder of .npy or TIFF stacks. Default: counted.")
@@ -84,7 +87,7 @@ _VERBOSE = flags.DEFINE_enum("verbose", "1", ["0", "1", "2"], "0: silent, 1: pro
 @guarded_output()
 def main(argv: list[str]) -> None:
     with user_errors():
-        data = data_of(argv[1:])
+        data = optional_name(argv, _DATA.value, "data set")
         facts = None if _RECIPE.value is not None else facts_of_flags(data)
         planned = planner(data, facts)
         logdir = folder(facts)
@@ -137,18 +140,6 @@ def main(argv: list[str]) -> None:
         say(f"The encoder: keras-ssl export --logdir={logdir} --output=saved_models/NAME")
 
 
-def data_of(names: list[str]) -> str | None:
-    """The data: by its flag, or as the one argument.
-
-    Raises:
-        UsageError: for more than one.
-    """
-    given = [*names, *([] if _DATA.value is None else [_DATA.value])]
-    if len(given) > 1:
-        raise app.UsageError(f"One data set is taken. Received: {' '.join(given)}")
-    return given[0] if given else None
-
-
 def facts_of_flags(data: str | None) -> DataFacts:
     """What is known of the data.
 
@@ -157,7 +148,7 @@ def facts_of_flags(data: str | None) -> DataFacts:
     """
     if data is None:
         raise ValueError("`data` or `recipe` must be given. Received: neither")
-    return facts_of(data, _BANDS.value, numbers(_VALUE_RANGE))
+    return facts_of(data, _BANDS.value, numbers(_VALUE_RANGE), _MAX_DAMAGED.value)
 
 
 def folder(facts: DataFacts | None) -> str:
@@ -202,6 +193,14 @@ def _sets_batch() -> bool:
     return any(setting.split("=")[0].strip() == "training.batch_size" for setting in _SET.value)
 
 
+def _sizes(recipe: keras_ssl.Recipe, data: str | None) -> list[str]:
+    """The settings of a recipe that hold the side of the images: of its views, and of data in files."""
+    views = recipe.sections.get("views", {})
+    of_files = data is not None and data_source(data).train is not None
+    found = ["data.size"] if of_files else []
+    return [*found, "views.size"] if "size" in views or not found else found
+
+
 def from_recipe(name: str, data: str | None) -> keras_ssl.Recipe:
     """A recipe by name or file, with what the flags change."""
     for flag in (_METHOD, _ENCODER, _START, _BANDS, _VALUE_RANGE):
@@ -213,14 +212,19 @@ def from_recipe(name: str, data: str | None) -> keras_ssl.Recipe:
     if data is not None:
         settings.append(f"data.name={json.dumps(data, ensure_ascii=False)}")
     epochs = 1 if _SMOKE.value else _EPOCHS.value
+    recipe = keras_ssl.Recipe.read(name)
+    warmup = recipe.sections.get("schedule", {}).get("warmup_epochs")
+    if epochs is not None and isinstance(warmup, int | float) and warmup >= epochs:
+        shorter = chosen_warmup(epochs) if epochs > 1 else 0
+        settings.append(f"schedule.warmup_epochs={shorter}")
+        say(f"schedule.warmup_epochs = {shorter}: the recipe's {warmup} do not fit into --epochs={epochs}")
     for setting, value in (
         ("training.epochs", epochs),
         ("training.batch_size", _BATCH_SIZE.value),
         ("training.seed", _SEED.value),
-        ("views.size", _IMAGE_SIZE.value),
+        *((setting, _IMAGE_SIZE.value) for setting in _sizes(recipe, data)),
+        ("data.max_damaged", _MAX_DAMAGED.value),
     ):
         if value is not None:
             settings.append(f"{setting}={value}")
-    if _SMOKE.value:
-        settings.append("schedule.warmup_epochs=0")
-    return keras_ssl.Recipe.read(name).override(*settings, *_SET.value)
+    return recipe.override(*settings, *_SET.value)

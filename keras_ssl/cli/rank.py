@@ -22,6 +22,7 @@ _LOGDIR = flags.DEFINE_string(
 _BY = flags.DEFINE_enum("by", "rankme", ["rankme", "lidar"], "What orders the table.")
 _DATA = flags.DEFINE_string("data", None, f"{DATA_HELP} Default: what the first run was trained on.")
 _SIZE = flags.DEFINE_integer("size", None, "Image size, for --data that is made or resized.", lower_bound=1)
+flags.DEFINE_alias("image_size", "size")
 _SAMPLES = flags.DEFINE_integer("samples", 2000, "Images for RankMe and alpha-ReQ.", lower_bound=2)
 _LIDAR_SAMPLES = flags.DEFINE_integer("lidar_samples", 1000, "Images for LiDAR; 0 leaves it out.", lower_bound=0)
 _LIDAR_VIEWS = flags.DEFINE_integer("lidar_views", 10, "Views of each image for LiDAR.", lower_bound=2)

@@ -53,7 +53,7 @@ def page(query: str, found: list[Found]) -> str:
     """The results as a page, with pictures where --images names them."""
     read, numbers = None, {item.name: item.row for item in found}
     if _IMAGES.value is not None:
-        pictures = PictureSet(_IMAGES.value)
+        pictures = PictureSet(_IMAGES.value, 1.0)
         numbers = {name: number for number, name in enumerate(pictures.names)}
         missing = [item.name for item in found if item.name not in numbers]
         if missing:

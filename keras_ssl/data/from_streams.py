@@ -137,6 +137,11 @@ class StreamBatches(EpochBatches):
 
 
 def _columns(name: str, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    if not isinstance(arrays, Mapping):
+        raise ValueError(
+            'Each stream must be a dict of arrays, {"x": images} or {"x": images, "y": labels}. '
+            f"Received: stream {name!r} of type {type(arrays).__name__}"
+        )
     if "x" not in arrays:
         raise ValueError(f"Each stream must hold `x`. Received: stream {name!r} with keys {sorted(arrays)}")
     others = {key: value for key, value in arrays.items() if key not in ("x", "y", "group", "index")}

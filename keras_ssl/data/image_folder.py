@@ -44,7 +44,8 @@ class ImageFolder(ImageSource):
         size: height and width of the images, in pixels: the center square of an image is resized, bilinear
             and antialiased. Gray and transparent images become RGB.
         labelled: `True` for a class per folder directly in `path` (its images at any depth), `False` for no
-            labels, `"auto"` for classes where `path` holds at least two folders and no images.
+            labels, `"auto"` for classes where `path` holds at least two folders, each with images, and no images
+            beside them.
         max_damaged: the largest share of damaged files, 0 to 1. Defaults to 0.01.
         exif_orientation: whether images are turned upright as their EXIF data say. Defaults to True.
 
@@ -179,6 +180,13 @@ class ImageFolder(ImageSource):
                 f"Received: path={self.path!r} with image {loose!r}"
             )
         empty = sorted(set(listing.folders()) - set(names))
+        if empty and labelled == "auto":
+            warn(
+                f"The folders of {self.path!r} are not taken for classes, since {empty[0]!r} holds no images: there "
+                "are no labels. Remove it if the others are classes.",
+                stacklevel=4,
+            )
+            return None
         if empty:
             raise ValueError(
                 "Every class folder must hold images, or the numbers of the classes would depend on it "
@@ -209,7 +217,8 @@ class ImageFolder(ImageSource):
         with ThreadPoolExecutor(_THREADS) as pool:  # the reads wait for the disk, not for a core
             return np.concatenate(list(pool.map(verify, range(0, len(self.files), _VERIFIED))))
 
-    def _code(self, path: bytes) -> int:
+    def _code(self, path: bytes, strict: bool = False) -> int:
+        """What is known of a file; with `strict`, an error tells why it cannot be decoded."""
         try:
             kind, whole, orientation = read_header(path, self.exif_orientation)
             if kind == "other":
@@ -217,7 +226,9 @@ class ImageFolder(ImageSource):
                 return OTHER
             if not whole:
                 self._tf.io.decode_image(self._tf.io.read_file(path), channels=3, expand_animations=False)
-        except (OSError, self._tf.errors.OpError):
+        except (OSError, self._tf.errors.OpError) as error:
+            if strict:
+                raise OSError(getattr(error, "message", None) or error.strerror or str(error)) from error
             return DAMAGED
         return orientation
 

@@ -1,5 +1,6 @@
 """Numbered images in files: read, decoded to one size by tf.data, and those that cannot be decoded counted."""
 
+import math
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -139,9 +140,10 @@ class ImageSource(ABC):
         shown = ", ".join(repr(name) for name in new[:_NAMED]) + (", ..." if len(new) > _NAMED else "")
         count = f"{len(self.skipped)} of {self.total} image files"
         if len(self.skipped) > self.max_damaged * self.total:
+            needed = min(1.0, math.ceil(100 * len(self.skipped) / self.total) / 100)
             raise DamagedImagesError(
-                f"More than {100 * self.max_damaged:g} % of the image files cannot be decoded: {count}. Remove them "
-                "(the attribute `damaged` of this error names all), or raise `max_damaged`. "
+                f"More than {100 * self.max_damaged:g} % of the image files cannot be decoded: {count}. Remove them, "
+                f"or leave them out by `max_damaged={needed:g}`; the attribute `damaged` of this error names all. "
                 f"Received: path={self.path!r} with damaged {shown}, max_damaged={self.max_damaged:g}",
                 list(self.skipped),
             )

@@ -1,5 +1,6 @@
 """Many paths in little memory."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
@@ -21,11 +22,11 @@ class PathList(Sequence[str]):
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
-        text, ends = bytearray(), [0]
+        text, ends = bytearray(), array("q", [0])  # a list would hold every end as an object of 32 bytes
         for path in paths:
             text += path.encode(*_ENCODING)
             ends.append(len(text))
-        self._text, self._ends = bytes(text), np.array(ends, np.int64)
+        self._text, self._ends = text, np.frombuffer(ends, np.int64)
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -43,7 +44,7 @@ class PathList(Sequence[str]):
 
     def encoded(self, index: int) -> bytes:
         """Path number `index` (not negative), as the file system has it."""
-        return self._text[self._ends[index] : self._ends[index + 1]]
+        return bytes(self._text[self._ends[index] : self._ends[index + 1]])
 
     def __eq__(self, other: Any) -> bool:
         return isinstance(other, Sequence) and list(self) == list(other)

@@ -10,6 +10,7 @@ from keras_ssl.data.from_arrays import from_arrays
 from keras_ssl.data.ordered_inputs import OrderedInputs
 from keras_ssl.evaluation.predict_alone import predict_alone
 from keras_ssl.evaluation.validation import as_images
+from keras_ssl.layers.pixel_scale import check_not_cast
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.training.processes import Processes
 from keras_ssl.typing import Tensor
@@ -37,8 +38,8 @@ def extract_features(
         float32 `[N, D]`. Of a data set, a row is NaN where the image cannot be decoded; a warning names its file.
 
     Raises:
-        ValueError: if there are no images, one holds NaN or infinity (its number is named), `batch_size` is not
-            positive, or the output is not one `[N, D]` array.
+        ValueError: if there are no images, one holds NaN or infinity (its number is named), they are floats where the
+            model's `Input` is one of integers, `batch_size` is not positive, or the output is not one `[N, D]` array.
 
     Example:
 
@@ -55,6 +56,7 @@ def extract_features(
     if isinstance(images, OrderedInputs):
         return _of_data(model, images, alone)
     array = as_images("images", images)
+    check_not_cast("images", array, model)
     full = len(array) // batch_size * batch_size
     parts = [array[:full]] if full else []
     if full < len(array):

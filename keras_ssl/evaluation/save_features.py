@@ -1,6 +1,7 @@
 """Features in a file, with the names of what they are features of."""
 
 import csv
+import importlib.util
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.hub.atomic import atomic_file
+from keras_ssl.paths import user_path
 
 
 def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochBatches, batch_size: int = 256) -> int:
@@ -23,8 +25,8 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
 
     Args:
         path: a file that ends in `.npz` (arrays `features`, float32 `[N, D]`, `names` and, where there are labels,
-            `labels`, both `[N]`) or in `.csv` (columns name, label, 0, 1, ...). What is there is replaced, once the
-            new file is whole.
+            `labels`, both `[N]`), in `.csv` (columns name, label, 0, 1, ...) or in `.parquet` (columns name, label, and
+            features, lists of float32; needs pyarrow). What is there is replaced, once the new file is whole.
         model: any Keras model that maps a batch of images to features `[N, D]`.
         data: of `from_folder`, `from_arrays` or `from_tfrecords`.
         batch_size: images in a batch. Defaults to 256.
@@ -35,6 +37,7 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
     Raises:
         ValueError: if `path` ends otherwise, `data` is no data set of this library, or as `extract_features`.
         OSError: if the file cannot be written.
+        ImportError: for `.parquet`, without pyarrow.
 
     Example:
 
@@ -47,16 +50,12 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
     ...     print(open(f"{folder}/features.csv").read().splitlines()[1])
     0,4,0.0,0.0,0.0,0.0
     """
-    kind = Path(path).suffix.lower()
-    if kind not in (".npz", ".csv"):
-        raise ValueError(f"Argument `path` must end in .npz or .csv. Received: path={os.fspath(path)!r}")
+    kind = check_features_path("path", path)
     if not isinstance(data, EpochBatches):
         raise ValueError(
             "Argument `data` must be a data set of keras_ssl.data; for arrays use "
             f"`keras_ssl.data.from_arrays`. Received: data of type {type(data).__name__}"
         )
-    if not Path(path).absolute().parent.is_dir():  # before the work is done
-        raise ValueError(f"The folder of `path` must exist. Received: path={os.fspath(path)!r}")
     inputs = data.inputs(batch_size)
     features = extract_features(model, inputs, batch_size)
     rows = np.delete(np.arange(len(features)), sorted(inputs.undecoded))
@@ -69,6 +68,8 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
                 arrays["labels"] = labels[rows]
             with open(staging, "wb") as binary:
                 np.savez(binary, **arrays)
+        elif kind == ".parquet":
+            _write_parquet(staging, names, None if labels is None else labels[rows], features[rows])
         else:
             with open(staging, "w", encoding="utf-8", newline="") as text:
                 writer = csv.writer(text)
@@ -78,6 +79,35 @@ def save_features(path: str | os.PathLike[str], model: keras.Model, data: EpochB
                     label = [] if labels is None else [labels[row]]
                     writer.writerow([name, *label, *features[row].tolist()])
     return len(rows)
+
+
+def check_features_path(argument: str, path: str | os.PathLike[str]) -> str:
+    """The ending of a file for features; an error that names the argument where it cannot be written.
+
+    Raises:
+        ValueError: if it ends otherwise than `save_features` knows, or its folder is missing.
+        ImportError: for `.parquet`, without pyarrow.
+    """
+    place = Path(user_path(path))
+    kind = place.suffix.lower()
+    received = f"Received: {argument}={os.fspath(path)!r}"
+    if kind not in (".npz", ".csv", ".parquet"):
+        raise ValueError(f"Argument `{argument}` must end in .npz, .csv or .parquet. {received}")
+    if kind == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise ImportError(f"Parquet files are written by pyarrow: pip install pyarrow. {received}")
+    if not place.absolute().parent.is_dir():
+        raise ValueError(f"The folder of `{argument}` must exist. {received}")
+    return kind
+
+
+def _write_parquet(path: Path, names: list[str], labels: np.ndarray | None, features: np.ndarray) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {"name": pyarrow.array(names)} | ({} if labels is None else {"label": pyarrow.array(labels.tolist())})
+    values = pyarrow.array(np.asarray(features, np.float32).ravel())
+    columns["features"] = pyarrow.FixedSizeListArray.from_arrays(values, features.shape[1])
+    parquet.write_table(pyarrow.table(columns), path)
 
 
 def labels_by_name(data: EpochBatches) -> np.ndarray | None:

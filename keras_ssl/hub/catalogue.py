@@ -226,7 +226,10 @@ def find(
     if os.path.isfile(folder / CARD_NAME):  # unlike `Path.is_file`, it is false for names that no file can have
         return Entry(folder.resolve().name, folder / CARD_NAME)
     if os.path.exists(folder):
-        raise ValueError(f"The path is not an entry: it has no {CARD_NAME}. {received}")
+        advice = ""
+        if os.path.isfile(folder / "recipe.toml"):  # as a run of `pretrain` calls it
+            advice = " It is a run: `keras-ssl export --logdir=... --output=saved_models/NAME` makes an entry of it."
+        raise ValueError(f"The path is not an entry: it has no {CARD_NAME}.{advice} {received}")
     if is_path(text):
         raise ValueError(f"There is no such folder. {received}")
     advice = why_not_shipped(text) or suggestion(text, entries())

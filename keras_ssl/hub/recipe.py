@@ -225,6 +225,11 @@ class Recipe:
         arguments = {key: value for key, value in table.items() if key != "name"}
         if "size" in source.known and source.train is not None and "size" in self.sections.get("views", {}):
             arguments.setdefault("size", self.sections["views"]["size"])
+        if source.train is not None and "size" not in arguments and not table["name"].startswith("tfds:"):
+            raise ValueError(
+                "`data.size` must say the side of images from files, in pixels, where the views do not. "
+                f"Received: data.name={table['name']!r}, no data.size"
+            )
         training = self.sections["training"]
         return _call(
             "data",

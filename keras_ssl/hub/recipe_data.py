@@ -32,6 +32,7 @@ _TABLES = ("breast_cancer", "digits", "iris", "wine")  # of scikit-learn, which 
 _NAMES = ("colored_digits", "digit_scenes", "cifar10", "cifar100")
 _KERAS = ("cifar10", "cifar100", "fashion_mnist", "mnist")  # keras.datasets has texts and tables, too
 _TEST_FOLDERS = ("test", "val")
+_DAMAGE = ("max_damaged",)  # the share of files that may be damaged: of all that is read from files
 _LABELLED_BYTES = 2**31  # labelled images beyond this are not read into memory to watch the training
 
 
@@ -112,8 +113,9 @@ def data_source(name: str) -> DataSource:
     - a folder of TFRecord shards, as scripts/make_tfrecords.py makes them, or two of them in the same way; takes
       `size`.
 
-    Of files that are streamed (the last three) a recipe may also say `crops = "full"`: random crops are cut from the
-    images at full resolution. By default ("square") they are cut from the center squares of `size` pixels.
+    Of files that are streamed (the last three) a recipe may also say `max_damaged`, the share of them that may be
+    damaged, by default 0.01; and `crops = "full"`: random crops are cut from the images at full resolution. By default
+    ("square") they are cut from the center squares of `size` pixels.
 
     Nothing is read or downloaded yet.
 
@@ -146,17 +148,17 @@ def data_source(name: str) -> DataSource:
     if path.suffix == ".npz" and os.path.isfile(path):
         return DataSource((), lambda: _npz(path))
     if path.suffix == ".parquet" and os.path.isfile(path):
-        return DataSource(("size", "labelled", "column"), train=partial(ImageTable, path))
+        return DataSource(("size", "labelled", "column", *_DAMAGE), train=partial(ImageTable, path))
     if os.path.isdir(path):
         train, test = _parts(path)
         if any(train.glob(f"*{SUFFIX}*")):
             return DataSource(
-                ("size",),
-                train=lambda size: ImageRecords(train, size),
-                test=lambda size: None if test is None else ImageRecords(test, size),
+                ("size", *_DAMAGE),
+                train=partial(ImageRecords, train),
+                test=lambda **arguments: None if test is None else ImageRecords(test, **arguments),
             )
         return DataSource(
-            ("size", "labelled", "bands", "value_range"),
+            ("size", "labelled", "bands", "value_range", *_DAMAGE),
             train=partial(open_folder, train),
             test=lambda **arguments: None if test is None else open_folder(test, **arguments),
         )

@@ -16,11 +16,30 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     'Closest: simclr.'
     """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    close = closest(name, names)
     if close:
         return f"Closest: {', '.join(close)}."
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"Known: {', '.join(names[:_NAMED])}{more}." if names else "None is known."
+
+
+def closest(name: str, known: Iterable[str]) -> list[str]:
+    """At most three names that are much like `name`, the closest first; case, hyphens and underscores do not count.
+
+    Example:
+
+    >>> closest("simclr", ["SimCLR", "BYOL"]), closest("barlow-twins", ["BarlowTwins", "BYOL"])
+    (['SimCLR'], ['BarlowTwins'])
+    """
+    plain: dict[str, list[str]] = {}
+    for full in sorted(known):
+        plain.setdefault(_plain(full), []).append(full)
+    found = difflib.get_close_matches(_plain(name), plain, n=3, cutoff=0.5)
+    return [full for key in found for full in plain[key]][:3]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def is_path(text: str) -> bool:

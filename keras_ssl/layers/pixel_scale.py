@@ -195,3 +195,24 @@ def _extremes(images: Any) -> tuple[np.ndarray, np.ndarray]:
     # Tensors are reduced where they are.
     least, most = ops.min(images, axis=axes), ops.max(images, axis=axes)
     return keras.ops.convert_to_numpy(least), keras.ops.convert_to_numpy(most)
+
+
+def check_not_cast(name: str, inputs: Any, model: keras.Model) -> None:
+    """Raises for floats where a model's `Input` is one of integers: Keras would cast them without a word, and images in
+    [0, 1] would be black.
+
+    Args:
+        name: the argument's name, for messages.
+        inputs: array or tensor `[N, ...]`.
+        model: any Keras model; of one without a single `Input` nothing is known.
+
+    Raises:
+        ValueError: naming both types.
+    """
+    expected = getattr(model, "inputs", None) or []
+    dtype = keras.backend.standardize_dtype(inputs.dtype)
+    if len(expected) == 1 and "int" in expected[0].dtype and "float" in dtype:
+        raise ValueError(
+            f"`{name}` must be {expected[0].dtype}, as the model's Input is: Keras casts floats, and [0, 1] becomes "
+            f"black. Received: {name}.dtype={dtype}"
+        )

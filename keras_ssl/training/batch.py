@@ -129,8 +129,10 @@ def check_inputs(x: Any, expected: tuple[int | None, ...], finished: bool = True
         if "float" not in dtype and "int" not in dtype and dtype != "bool":
             raise ValueError(f"`x` must hold integers or floating numbers. Received: dtype={dtype}")
         if len(shape) != len(expected):
+            single = is_views(x) and len(shape) == len(expected) - 1
+            advice = " (`np.stack` makes one array of a list of images)" if single else ""
             raise ValueError(
-                f"`x` must have {len(expected)} dimensions, as the encoder's input {expected} has. "
+                f"`x` must have {len(expected)} dimensions, as the encoder's input {expected} has{advice}. "
                 f"Received: x.shape={shape}"
             )
         for place, (have, want) in enumerate(zip(shape[1:], expected[1:], strict=True), start=1):

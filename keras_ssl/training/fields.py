@@ -45,6 +45,12 @@ class Field:
         Raises:
             ValueError: naming the field and what was found.
         """
+        kind = getattr(value.dtype, "name", value.dtype)  # TensorFlow's and NumPy's; Keras' are texts
+        if getattr(value.dtype, "kind", None) in ("O", "S", "U") or kind in ("string", "object"):
+            raise ValueError(
+                f"The field `{name}` must hold numbers: `names, {name} = np.unique(labels, return_inverse=True)` "
+                f"numbers labels that are texts, and -1 stands for none. Received: {name}.dtype={kind}"
+            )
         shape = tuple(value.shape)
         fits = len(shape) == 1 + len(self.shape) and all(
             want is None or have is None or want == have for want, have in zip(self.shape, shape[1:], strict=True)

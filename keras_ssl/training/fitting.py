@@ -1,5 +1,6 @@
 """What `SSLModel` adds to Keras' `fit`: data in a fixed order, checks before any training, runs that go on."""
 
+import os
 from contextlib import ExitStack
 from typing import Any
 
@@ -44,6 +45,9 @@ class Fitting(keras.Model):
     _fit_full_batches = False  # whether `fit` has checked the size that all of its batches have
     _followed: EpochBatches | None = None  # arrays whose order goes on with the model's steps
     _cropped: EpochBatches | None = None  # data whose random crops are those of the model's steps
+    _data_shapes: tuple[Any, ...] = ()  # of a sample of the data at hand, where the backend traces steps for a shape
+    _train_shapes: tuple[Any, ...] = ()  # of those that the traced step of training is for
+    _test_shapes: tuple[Any, ...] = ()
 
     def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
         """Configures training. Takes what `keras.Model.compile` takes, except losses and metrics.
@@ -60,6 +64,19 @@ class Fitting(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         if not self.optimizer.built:
             self.backend.build_optimizer(self)
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """As Keras makes it; anew where samples have another shape than before.
+
+        TensorFlow would trace the step once more for images of unknown size, and views need to know it.
+        """
+        changed, self._train_shapes = self._train_shapes != self._data_shapes, self._data_shapes
+        return super().make_train_function(force or changed)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """As `make_train_function`."""
+        changed, self._test_shapes = self._test_shapes != self._data_shapes, self._data_shapes
+        return super().make_test_function(force or changed)
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -141,6 +158,11 @@ class Fitting(keras.Model):
         warn_of_accumulation(self)
         warn_of_local_statistics(self)
         epochs = check_integer("epochs", epochs, 1)
+        if isinstance(x, str | os.PathLike):
+            raise ValueError(
+                "`x` must be arrays or a data set: `keras_ssl.data.from_folder(path, size=..., batch_size=...)` reads "
+                f"a folder, and `keras_ssl.pretrain` takes its name. Received: x={x!r}"
+            )
         x = in_tuples(x)
         if total_epochs is not None:
             check_integer("total_epochs", total_epochs, epochs)

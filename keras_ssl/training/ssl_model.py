@@ -12,7 +12,7 @@ from keras_ssl.layers.pixel_scale import check_value_range
 from keras_ssl.layers.state_layer import Plan
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.messages import warn
-from keras_ssl.signature_config import signature_config
+from keras_ssl.signature_config import refuse_unknown, signature_config
 from keras_ssl.training import engine
 from keras_ssl.training.accumulation import accumulation_differences
 from keras_ssl.training.advice import layers_advice
@@ -134,6 +134,7 @@ class SSLModel(Makers, PixelInput, Fitting):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        refuse_unknown(type(self), kwargs)
         # Images are scaled before they are rounded to half precision.
         super().__init__(**{"autocast": False, **kwargs})
         if not isinstance(encoder, keras.layers.Layer) or not encoder.built:

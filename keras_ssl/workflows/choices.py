@@ -14,10 +14,11 @@ from keras_ssl.data.epoch_batches import EpochBatches
 from keras_ssl.data.image_listing import ImageListing
 from keras_ssl.data.image_table import read_table
 from keras_ssl.data.other_image import image_sides
+from keras_ssl.data.path_list import PathList
 from keras_ssl.data.record_format import SUFFIX
 from keras_ssl.hub import catalogue
 from keras_ssl.hub.components import component
-from keras_ssl.hub.recipe import Recipe
+from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.recipe_data import data_source
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.paths import user_path
@@ -43,6 +44,11 @@ LEAST = 16
 """Fewer images teach an encoder nothing."""
 _SIZES = (16, 32, 48, 64, 96, 128, 160, 224)
 _LEAST_FULL = 96  # pixels from which on crops are cut from the files as they are
+_WHAT = {
+    "bands": "folders of stacks of bands",
+    "value_range": "folders of stacks of bands",
+    "max_damaged": "images in files",
+}
 _LOOKED_AT = 64  # files whose sizes are read
 
 
@@ -56,7 +62,8 @@ class DataFacts:
         side: the median of their shorter sides in pixels; None where that is not known.
         streamed: whether they are read from files, resized to a `size`.
         channels: of an image. Defaults to 3.
-        settings: what a recipe says of the data besides name and size: `bands` and `value_range` of stacks of bands.
+        settings: what a recipe says of the data besides name and size: `bands` and `value_range` of stacks of bands,
+            `max_damaged` of files.
     """
 
     name: str | None
@@ -76,24 +83,34 @@ class Choice:
     reason: str
 
 
-def facts_of(data: Any, bands: int | None = None, value_range: Sequence[float] | None = None) -> DataFacts:
+def facts_of(
+    data: Any,
+    bands: int | None = None,
+    value_range: Sequence[float] | None = None,
+    max_damaged: float | None = None,
+) -> DataFacts:
     """Looks at the data of `pretrain`: a name or path as in a recipe, an array of images, or a data set.
 
     Args:
         data: as for `pretrain`.
         bands, value_range: of a folder of stacks of bands, as for `keras_ssl.data.from_folder`. Default to None.
+        max_damaged: of images in files, the share of them that may be damaged. Defaults to None: one in a hundred.
 
     Raises:
         ValueError: if `data` is none of these, or its images cannot be told apart from other things; for `bands` or
-            `value_range` of other data than a folder.
+            `value_range` of other data than a folder, and `max_damaged` of others than files.
     """
-    given = {"bands": bands, "value_range": None if value_range is None else list(value_range)}
+    given = {
+        "bands": bands,
+        "value_range": None if value_range is None else list(value_range),
+        "max_damaged": max_damaged,
+    }
     settings = {name: value for name, value in given.items() if value is not None}
     if isinstance(data, str | os.PathLike):
         return _facts_of_name(os.fspath(data), settings)
     if settings:
         name, value = next(iter(settings.items()))
-        raise ValueError(f"`{name}` is for folders of stacks of bands. Received: {name}={value!r}, data in memory")
+        raise ValueError(f"`{name}` is for {_WHAT[name]}. Received: {name}={value!r}, data in memory")
     first = data.whole(0)["x"] if isinstance(data, EpochBatches) else data
     if not hasattr(first, "shape") or len(first.shape) != 4:
         raise ValueError(
@@ -109,7 +126,7 @@ def _facts_of_name(name: str, settings: dict[str, Any]) -> DataFacts:
     source = data_source(name)
     for key, value in settings.items():
         if key not in source.known:
-            raise ValueError(f"`{key}` is for folders of stacks of bands. Received: {key}={value!r}, data={name!r}")
+            raise ValueError(f"`{key}` is for {_WHAT[key]}. Received: {key}={value!r}, data={name!r}")
     if source.train is None:
         images = source.read().x
         if isinstance(images, dict):
@@ -118,20 +135,20 @@ def _facts_of_name(name: str, settings: dict[str, Any]) -> DataFacts:
     folder = Path(user_path(name))
     if folder.suffix == ".parquet":
         paths, _ = read_table(folder, labels=False)
-        return DataFacts(name, len(paths), _median_side(folder.parent, paths), True)
+        return DataFacts(name, len(paths), _median_side(folder.parent, paths), True, settings=settings)
     train = folder / "train" if (folder / "train").is_dir() else folder
     if not train.is_dir() or any(train.glob(f"*{SUFFIX}*")):
-        return DataFacts(name, None, None, True)
+        return DataFacts(name, None, None, True, settings=settings)
     if "bands" in settings or holds_stacks(train):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the reader of the data says what is left out
             stacks = BandFolder(train, 1, **settings)
         sides = _median_side(train, stacks.files)
         return DataFacts(name, len(stacks), sides, True, stacks.channels, {"bands": stacks.channels} | settings)
-    files = list(ImageListing(str(train)).paths())
-    if not files:
+    files = PathList(ImageListing(str(train)).paths())
+    if not len(files):
         raise ValueError(f"`data` must hold images. Received: data={name!r}, a folder without any")
-    return DataFacts(name, len(files), _median_side(train, files), True)
+    return DataFacts(name, len(files), _median_side(train, files), True, settings=settings)
 
 
 def _median_side(folder: Path, files: Sequence[str]) -> int | None:
@@ -299,7 +316,9 @@ def choose(
         sections["data"] = {"name": facts.name, **facts.settings}
         if facts.streamed:
             sections["data"]["size"] = image_size
-            if image_size >= _LEAST_FULL and automatic and not facts.settings:  # whose views begin with random crops
+            if (
+                image_size >= _LEAST_FULL and automatic and "bands" not in facts.settings
+            ):  # whose views begin with random crops
                 sections["data"]["crops"] = "full"
                 chosen.append(
                     Choice("data.crops", "full", f"from {_LEAST_FULL} pixels on crops come from the files as they are")
@@ -319,9 +338,16 @@ def check_method(kind: type[SSLModel], given: Mapping[str, Any]) -> None:
     if needs:
         free = ", ".join(name for name in names("objective") if name in ("BarlowTwins", "DCLW", "SimCLR", "VICReg"))
         raise ValueError(
-            f"`method` must need images alone, such as {free}; write a recipe for others. "
+            f"`method` must need images alone, such as {free}. {_recipes(kind)} "
             f"Received: method={kind.__name__!r}, which needs {', '.join(needs)}"
         )
+
+
+def _recipes(kind: type[SSLModel]) -> str:
+    """A sentence that names the recipes of a method that needs more than images."""
+    mine = [name for name in list_recipes() if name.replace("_", "").startswith(kind.__name__.lower())]
+    known = f" Its own: {', '.join(mine)}." if mine else ""
+    return f"Others take a recipe: `keras-ssl pretrain --recipe=NAME`.{known}"
 
 
 def _chosen_encoder(entry: Entry | None, cpu: bool) -> tuple[str, str]:

@@ -50,6 +50,7 @@ def choose_labels(
     image_size: int | None = None,
     batch_size: int = 256,
     seed: int = 0,
+    max_damaged: float | None = None,
     accept_license: str | None = None,
 ) -> list[ChosenImage]:
     """Chooses images to label, by the features of an encoder.
@@ -72,6 +73,7 @@ def choose_labels(
         image_size: as for `keras_ssl.embed`. Defaults to None.
         batch_size: images in a batch. Defaults to 256.
         seed: of the clusters. Defaults to 0.
+        max_damaged: as for `keras_ssl.embed`. Defaults to None: 0.01.
         accept_license: as for `keras_ssl.load`. Defaults to None.
 
     Returns:
@@ -87,7 +89,7 @@ def choose_labels(
     >>> len(choose_labels(images, "barlow_digits", count=5))
     5
     """
-    pictures = PictureSet(data)
+    pictures = PictureSet(data, max_damaged)
     return chosen_of(pictures, model, count, by, labels, image_size, batch_size, seed, accept_license)
 
 
@@ -152,15 +154,19 @@ def chosen_of(
 def read_labels(path: str | os.PathLike[str]) -> dict[str, str]:
     """Labels by name, of a .csv file with the columns name and label; rows without a label are left out.
 
+    Columns may be separated by commas, semicolons or tabs, as spreadsheets of different countries write them.
+
     Raises:
         ValueError: if it is none.
     """
     try:
-        with open(Path(user_path(path)), encoding="utf-8", newline="") as file:
-            reader = csv.DictReader(file)
+        with open(Path(user_path(path)), encoding="utf-8-sig", newline="") as file:  # spreadsheets write a mark first
+            head = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=head.count))
             if not {"name", "label"} <= set(reader.fieldnames or ()):
                 raise ValueError(f"it has the columns {', '.join(reader.fieldnames or ()) or 'none'}")
-            return {row["name"]: row["label"] for row in reader if row["label"]}
+            return {row["name"]: row["label"].strip() for row in reader if (row["label"] or "").strip()}
     except (OSError, ValueError, csv.Error) as error:
         raise ValueError(
             f"`labels` must be a .csv file with the columns name and label ({error}). "

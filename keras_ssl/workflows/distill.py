@@ -5,9 +5,10 @@ from typing import Any
 
 import keras
 
+from keras_ssl.data.from_tf_data import from_tf_data, is_tf_data
 from keras_ssl.training import SSLModel
 from keras_ssl.workflows.choices import facts_of
-from keras_ssl.workflows.pretrain import train_chosen
+from keras_ssl.workflows.pretrain import folder_of, train_chosen
 
 __all__ = ["distill"]
 
@@ -23,6 +24,7 @@ def distill(
     image_size: int | None = None,
     batch_size: int | None = None,
     epochs: int | None = None,
+    max_damaged: float | None = None,
     seed: int = 0,
     smoke: bool = False,
     overwrite: bool = False,
@@ -38,10 +40,12 @@ def distill(
         student: a built `keras.Model` that maps images to features `[N, F]`, which is trained itself; or the name of an
             encoder of the library.
         data: as for `keras_ssl.pretrain`.
-        out: folder of the run. Defaults to None: `runs/` and the name of the data; data in memory need a folder.
+        out: folder of the run. Defaults to None: `runs/` and the name of the data with `_distilled` behind it; data in
+            memory need a folder.
         image_size: side of the images, in pixels. Defaults to None: chosen.
         batch_size: images in a batch. Defaults to None: chosen.
         epochs: Defaults to None: chosen.
+        max_damaged: as for `keras_ssl.pretrain`. Defaults to None: 0.01.
         seed: of initial weights, order and views. Defaults to 0.
         smoke: whether to train for two batches only. Defaults to False.
         overwrite: whether to replace a finished run. Defaults to False: it is loaded.
@@ -59,17 +63,26 @@ def distill(
     model = keras_ssl.distill("dinov2_vits14", my_cnn, "photos/", out="runs/student")
     ```
     """
-    count = facts_of(data).count
+    if not isinstance(teacher, str | os.PathLike):
+        raise ValueError(
+            "`teacher` must be a name of `keras_ssl.list_models()`, or the folder of an export, which "
+            f"`keras_ssl.export(model, folder)` writes of any model. Received: teacher={teacher!r}"
+        )
+    if is_tf_data(data):
+        data = from_tf_data(data)
+    facts = facts_of(data)
+    count = facts.count
     rows = _MOST_ROWS if count is None else min(_MOST_ROWS, max(count // 3, 16))
     batch = batch_size or 128
     method = {"name": "SimilarityDistillation", "teacher": os.fspath(teacher), "queue_size": max(rows, batch)}
     return train_chosen(
         data,
-        out,
+        folder_of(facts, out, smoke, "_distilled"),
         student,
         overwrite=overwrite,
         verbose=verbose,
         smoke=smoke,
+        max_damaged=max_damaged,
         method=method,
         image_size=image_size,
         batch_size=batch_size,

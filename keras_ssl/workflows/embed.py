@@ -16,7 +16,7 @@ from keras_ssl.data.image_batches import ImageBatches
 from keras_ssl.data.image_folder import ImageFolder
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.save_feature_shards import check_part, save_feature_shards
-from keras_ssl.evaluation.save_features import save_features
+from keras_ssl.evaluation.save_features import check_features_path, save_features
 from keras_ssl.hub.catalogue import find
 from keras_ssl.hub.load import load
 from keras_ssl.hub.read_run import RUN_WEIGHTS_NAME, read_run
@@ -36,6 +36,7 @@ def embed(
     image_size: int | None = None,
     batch_size: int = 256,
     value_range: Sequence[float] | None = None,
+    max_damaged: float | None = None,
     accept_license: str | None = None,
     shard_size: int = 8192,
     shard: Sequence[int] = (0, 1),
@@ -52,13 +53,15 @@ def embed(
             name of `keras_ssl.list_models()`; or the folder of a run or of an exported encoder.
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images
             `[N, H, W, C]`; a data set of `keras_ssl.data`; or a `tf.data.Dataset` of images of one size.
-        out: file for the features, `.npz` or `.csv`, as `keras_ssl.evaluation.save_features` writes it; or a folder,
-            a name without an ending. Defaults to None: they are returned.
+        out: file for the features, `.npz`, `.csv` or `.parquet`, as `keras_ssl.evaluation.save_features` writes it; or
+            a folder, a name without an ending. Defaults to None: they are returned.
         image_size: side in pixels to which images from files are resized. Defaults to None: that of the model's
             training where it is known, else 224.
         batch_size: images in a batch. Defaults to 256.
         value_range: of a folder of .npy or TIFF stacks of bands, as for `keras_ssl.data.from_folder`. Defaults to None:
             that of the model's training where it is known, else the type of the files decides.
+        max_damaged: of images in files, the share of them that may be damaged, 0 to 1; they are left out. Defaults to
+            None: that of the model's training where it is known, else 0.01.
         accept_license: as for `keras_ssl.load`. Defaults to None.
         shard_size: images of a shard, where `out` is a folder. Defaults to 8192.
         shard: `(i, n)`, which of `n` processes or machines this is, from 0, where `out` is a folder: each writes every
@@ -81,8 +84,10 @@ def embed(
     to_folder = out is not None and _is_folder(out)
     if check_part(shard)[1] > 1 and not to_folder:
         raise ValueError(f"`shard` needs a folder as `out`. Received: shard={shard!r}, out={out!r}")
+    if out is not None and not to_folder:
+        check_features_path("out", out)  # before the work is done
     encoder, settings = encoder_of(model, accept_license)
-    images = images_to_embed(data, settings.given(image_size, value_range), batch_size)
+    images = images_to_embed(data, settings.given(image_size, value_range, max_damaged), batch_size)
     if out is None:
         return extract_features(encoder, images, batch_size)
     batches = (

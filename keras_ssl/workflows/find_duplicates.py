@@ -11,6 +11,7 @@ from keras_ssl.check_number import check_number
 from keras_ssl.data.selection.first_near import first_near
 from keras_ssl.data.selection.redundancy_reduction import RedundancyReduction
 from keras_ssl.evaluation.open_features import FeatureSet, open_features
+from keras_ssl.workflows.coarse_pictures import alike, coarse
 from keras_ssl.workflows.picture_set import PictureSet, whole_rows
 
 __all__ = ["Duplicate", "find_duplicates"]
@@ -18,6 +19,7 @@ __all__ = ["Duplicate", "find_duplicates"]
 _BITS = 1.0
 """Default distance of hashes, in bits of 64: near-copies in the sense of compression and size, not of content."""
 _COSINE = 0.01
+_LOOSENESS = 0.1  # of the correlation of the images, by bit of the threshold
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,16 @@ def find_duplicates(
     threshold: float | None = None,
     image_size: int | None = None,
     batch_size: int = 256,
+    max_damaged: float | None = None,
     accept_license: str | None = None,
 ) -> list[Duplicate]:
     """Finds groups of images that are near-copies of their first, as `keras_ssl.data.RedundancyReduction` does.
 
     Without a model, difference hashes of 64 bits are compared, which changes of size, compression and brightness leave
-    nearly as they are. With one, features are compared, which see the same thing in two pictures. The features of a
-    million images are best computed once, by `keras_ssl.embed(model, data, out=...)`, and compared from there.
+    nearly as they are; and since images that are mostly of one color have few bits, the images themselves, averaged to
+    8 x 8 places, must correlate: by 0.9 for a threshold of 1 bit, and a tenth less for each bit more. With a model,
+    features are compared, which see the same thing in two pictures. The features of a million images are best computed
+    once, by `keras_ssl.embed(model, data, out=...)`, and compared from there.
 
     Args:
         data: a folder of images, or another name that `data.name` of a recipe takes; an array of images; or a
@@ -65,6 +70,7 @@ def find_duplicates(
             None: 1 bit, or 0.01.
         image_size: as for `keras_ssl.embed`. Defaults to None.
         batch_size: images in a batch. Defaults to 256.
+        max_damaged: as for `keras_ssl.embed`. Defaults to None: 0.01.
         accept_license: as for `keras_ssl.load`. Defaults to None.
 
     Returns:
@@ -88,7 +94,7 @@ def find_duplicates(
                 f"{'data' if model is None else 'model'}"
             )
         return duplicates_among(open_features(features), threshold)
-    pictures = PictureSet(data)
+    pictures = PictureSet(data, max_damaged)
     return duplicates_of(pictures, model, threshold, image_size, batch_size, accept_license)
 
 
@@ -103,15 +109,41 @@ def duplicates_of(
     """As `find_duplicates`, of opened images."""
     if model is None:
         compared = RedundancyReduction("hash", _BITS if threshold is None else threshold)
-        parts, decoded = zip(*pictures.batches(), strict=True)
+        # The pictures themselves are not kept: of many files they would not fit into memory.
+        parts, small, decoded = zip(
+            *((compared.describe(part), coarse(part), whole) for part, whole in pictures.batches()), strict=True
+        )
         rows = np.flatnonzero(np.concatenate(decoded))
-        described = np.concatenate([compared.describe(part) for part in parts])[rows]
-        return _groups(*compared.originals(described), rows, lambda place: pictures.names[rows[place]])
+        described, seen = np.concatenate(parts)[rows], np.concatenate(small)[rows]
+        least = 1.0 - _LOOSENESS * max(compared.threshold, 1.0)
+        near = _confirmed(compared, described, lambda ones, other: alike(seen[ones], seen[other]) >= least)
+        return _groups(*near, rows, lambda place: pictures.names[rows[place]])
     features = pictures.features(model, image_size, batch_size, accept_license)
     rows = whole_rows(features)
     whole = features if len(rows) == len(features) else features[rows]
     near = first_near(whole, _cosine(threshold))
     return _groups(*near, rows, lambda place: pictures.names[rows[place]])
+
+
+def _confirmed(
+    compared: RedundancyReduction, described: np.ndarray, confirms: Callable[[list[int], int], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first images and the distances to them by hashes, of which a look at both images confirms each.
+
+    What is no copy of the first of its group is compared with the others of the group, in their order.
+    """
+    originals, distances = compared.originals(described)
+    kept: dict[int, list[int]] = {}  # of each group, the images that are no copies
+    for place, first in enumerate(originals.tolist()):
+        others = kept.setdefault(first, [])
+        apart = compared.distances(described[place], described[others])
+        near = np.flatnonzero((apart <= compared.threshold) & confirms(others, place)) if others else []
+        if len(near):
+            originals[place], distances[place] = others[near[0]], apart[near[0]]
+        else:
+            others.append(place)
+            originals[place], distances[place] = place, 0.0
+    return originals, distances
 
 
 def duplicates_among(features: FeatureSet, threshold: float | None) -> list[Duplicate]:

@@ -14,6 +14,7 @@ from keras_ssl.data.utf8_name import utf8_name
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.hub.recipe_data import data_source
 from keras_ssl.workflows.embed import encoder_of, images_to_embed
+from keras_ssl.workflows.file_settings import FileSettings
 
 PICTURE_SIZE = 64
 """Side in pixels to which images of files are resized where they are shown or hashed."""
@@ -26,6 +27,7 @@ class PictureSet:
     Args:
         data: a folder of images, or another name that `data.name` of a recipe takes; an array `[N, H, W, C]`; or a
             `tf.data.Dataset` of images.
+        max_damaged: of images in files, the share of them that may be damaged, 0 to 1. Defaults to None: 0.01.
 
     Attributes:
         names: of the images: of files, their paths relative to the folder; of others, their numbers.
@@ -34,7 +36,8 @@ class PictureSet:
         ValueError: if there are no such data, or they are no images.
     """
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, max_damaged: float | None = None) -> None:
+        self._max_damaged = max_damaged
         self._data = from_tf_data(data) if is_tf_data(data) else data
         self._source: ImageSource | None = None
         if isinstance(data, EpochBatches):
@@ -44,7 +47,7 @@ class PictureSet:
         if isinstance(data, str | os.PathLike):
             source = data_source(os.fspath(data))
             if source.train is not None:
-                self._source = source.train(size=PICTURE_SIZE)
+                self._source = source.train(**FileSettings(PICTURE_SIZE, max_damaged=max_damaged).arguments(source))
             else:
                 self._data = source.read().x
         if self._source is not None:
@@ -89,7 +92,7 @@ class PictureSet:
         encoder, settings = encoder_of(model, accept_license)
         images = self._data
         if self._source is not None:
-            images = images_to_embed(self._data, settings.given(image_size), batch_size)
+            images = images_to_embed(self._data, settings.given(image_size, max_damaged=self._max_damaged), batch_size)
         return extract_features(encoder, images, batch_size)
 
     def _parts(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

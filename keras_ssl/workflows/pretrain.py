@@ -40,6 +40,7 @@ def pretrain(
     epochs: int | None = None,
     bands: int | None = None,
     value_range: Sequence[float] | None = None,
+    max_damaged: float | None = None,
     seed: int = 0,
     smoke: bool = False,
     overwrite: bool = False,
@@ -67,6 +68,7 @@ def pretrain(
         epochs: Defaults to None: chosen.
         bands, value_range: of a folder of .npy or TIFF stacks of bands, as for `keras_ssl.data.from_folder`. Default to
             None.
+        max_damaged: of images in files, the share of them that may be damaged, 0 to 1. Defaults to None: 0.01.
         seed: of initial weights, order and views. Defaults to 0.
         smoke: whether to train for two batches only, to see that all works. Defaults to False.
         overwrite: whether to replace a finished run. Defaults to False: it is loaded.
@@ -98,6 +100,7 @@ def pretrain(
         smoke=smoke,
         bands=bands,
         value_range=value_range,
+        max_damaged=max_damaged,
         method=method,
         start=None if start is None else os.fspath(start),
         image_size=image_size,
@@ -117,12 +120,13 @@ def train_chosen(
     smoke: bool,
     bands: int | None = None,
     value_range: Sequence[float] | None = None,
+    max_damaged: float | None = None,
     **settings: Any,
 ) -> SSLModel:
     """Chooses what is not said, prints it, and trains: see `pretrain` and `choices.choose`."""
     if is_tf_data(data):
         data = from_tf_data(data)
-    facts = facts_of(data, bands, value_range)
+    facts = facts_of(data, bands, value_range, max_damaged)
     out = folder_of(facts, out, smoke)
     of_own = isinstance(encoder, keras.Model)
     if isinstance(data, EpochBatches):
@@ -177,9 +181,9 @@ def _with_size(model: SSLModel, recipe: Recipe) -> SSLModel:
     return model
 
 
-def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None, smoke: bool = False) -> str:
-    """The folder of a run: the one that is given, or one named after the data; of a smoke test, which is finished after
-    two batches and no start of the real run, one beside it.
+def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None, smoke: bool = False, kind: str = "") -> str:
+    """The folder of a run: the one that is given, or one named after the data and the `kind` of the run; of a smoke
+    test, which is finished after two batches and no start of the real run, one beside it.
 
     Raises:
         ValueError: if the data have no name, and no folder is given.
@@ -189,7 +193,7 @@ def folder_of(facts: DataFacts, out: str | os.PathLike[str] | None, smoke: bool 
     if facts.name is None:
         raise ValueError("`out` must name a folder for data in memory. Received: out=None")
     name = Path(os.path.abspath(user_path(facts.name))).stem if os.path.exists(user_path(facts.name)) else facts.name
-    return os.path.join("runs", name.replace(":", "_") + "_smoke" * smoke)
+    return os.path.join("runs", name.replace(":", "_") + kind + "_smoke" * smoke)
 
 
 def _is_recipe_of(recipe: Recipe, out: str | os.PathLike[str]) -> bool:

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from keras_ssl.data.band_folder import band_square
-from keras_ssl.data.image_header import read_header
-from keras_ssl.data.other_image import other_image
+from keras_ssl.data.image_file import ImageFile
 from keras_ssl.evaluation.extract_features import extract_features
 from keras_ssl.evaluation.find_neighbors import find_neighbors
 from keras_ssl.evaluation.open_features import open_features
@@ -93,7 +91,7 @@ def search(
 def read_image(path: str | os.PathLike[str], settings: FileSettings) -> np.ndarray:
     """The center square of an image file, upright, uint8 `[size, size, 3]`; of a stack float32 `[size, size, bands]`.
 
-    Photographs of a folder are resized by another program, antialiased too: pixels may differ by a few levels.
+    The pixels are those that the same file has in a folder.
 
     Args:
         path: the file.
@@ -106,15 +104,6 @@ def read_image(path: str | os.PathLike[str], settings: FileSettings) -> np.ndarr
     try:
         if settings.bands is not None:
             return band_square(user_path(path), size, settings.bands, check_value_range(settings.value_range, True))
-        image = _opened(user_path(path))
-        return np.asarray(ImageOps.fit(image.convert("RGB"), (size, size), Image.Resampling.BILINEAR))
-    except (OSError, ValueError, SyntaxError, ImportError, Image.DecompressionBombError) as error:
+        return ImageFile(path, size).pixels()
+    except (OSError, ValueError, ImportError) as error:
         raise ValueError(f"`query` must be an image file ({error}). Received: query={os.fspath(path)!r}") from error
-
-
-def _opened(path: str) -> Any:
-    """An image of Pillow, upright: of a JPEG or PNG file by Pillow itself, of others as folders are read."""
-    if read_header(path)[0] == "other":
-        return other_image(path, orientation=True)
-    with Image.open(path) as opened:
-        return ImageOps.exif_transpose(opened)

@@ -1,6 +1,7 @@
 """A training run in a folder: recipe, logs, checkpoints, weights; it goes on where it was interrupted."""
 
 import json
+import math
 import os
 import signal
 import time
@@ -27,6 +28,8 @@ from keras_ssl.training.batch import check_inputs
 
 HISTORY_NAME = "history.json"
 _SAMPLES = 1000  # shown in TensorBoard
+_NAMED = 6  # classes in a message
+_LONG = 120  # seconds, from which on it is said how long the training will take
 
 
 class TrainingRun:
@@ -86,19 +89,22 @@ class TrainingRun:
             check_inputs(first, self.model.encoder.input_shape)
         optimizer = recipe.build_optimizer(len(self.batches), self.model)
         self.model.compile(optimizer, jit_compile=recipe.sections["training"]["jit_compile"])
-        self.callbacks = [keras_ssl.callbacks.StopOnNaN(), *_measurements(labelled, self.batches.batch_size, knn_every)]
+        epochs = recipe.sections["training"]["epochs"]
+        self.callbacks = [
+            _TimeLeft(epochs),
+            keras_ssl.callbacks.StopOnNaN(),
+            *_measurements(labelled, self.batches.batch_size, knn_every, verbose),
+        ]
         if doctor:
             self.callbacks.append(keras_ssl.callbacks.CollapseDoctor(whole))
         if export is not None:
             check_new_entry("export", export, overwrite)
-        self.logdir = writable_folder("logdir", logdir)
+        self.logdir = writable_folder("out", logdir)
         # Held until the training ends, however it ends; of a run that is never trained, until the program does.
-        self._lock = FolderLock(writable_folder("logdir", self.logdir / "checkpoints"), shared=True)
+        self._lock = FolderLock(writable_folder("out", self.logdir / "checkpoints"), shared=True)
         if is_finished(self.logdir):
             if not overwrite:
-                raise ValueError(
-                    f"`logdir` holds a finished run; `overwrite` replaces it. Received: logdir={self.logdir}"
-                )
+                raise ValueError(f"`out` holds a finished run; `overwrite` replaces it. Received: out={self.logdir}")
             _remove_run(self.logdir)
         sections = {name: table for name, table in recipe.sections.items() if model is None or name != "encoder"}
         self.checkpoint = keras_ssl.callbacks.Checkpoint(
@@ -169,6 +175,25 @@ class TrainingRun:
             ) from error
 
 
+class _TimeLeft(keras.callbacks.Callback):
+    """Says once how long the training will take, by its second epoch: the first one also compiles."""
+
+    def __init__(self, epochs: int) -> None:
+        super().__init__()
+        self._epochs, self._begun = epochs, list[float]()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._begun.append(time.perf_counter())
+        if len(self._begun) != 3:
+            return
+        seconds, left = self._begun[2] - self._begun[1], self._epochs - epoch
+        if seconds * left > _LONG:
+            say(
+                f"An epoch takes {seconds:.0f} s: about {math.ceil(seconds * left / 60)} minutes for the other {left}. "
+                "The run may be interrupted: the same command goes on. Fewer epochs and smaller images take less."
+            )
+
+
 def is_finished(logdir: str | os.PathLike[str]) -> bool:
     """Whether a folder holds a finished run."""
     return (Path(user_path(logdir)) / RUN_WEIGHTS_NAME).exists()
@@ -206,12 +231,16 @@ def _remove_run(logdir: Path) -> None:
         (logdir / name).unlink(missing_ok=True)
 
 
-def _measurements(labelled: Any, batch_size: int, every: int) -> list[keras.callbacks.Callback]:
-    """Throughput, and kNN accuracy where there are labels."""
+def _measurements(labelled: Any, batch_size: int, every: int, verbose: int) -> list[keras.callbacks.Callback]:
+    """Throughput, and kNN accuracy where there are labels: of what is said, for folders may be no classes at all."""
     callbacks: list[keras.callbacks.Callback] = [keras_ssl.callbacks.Throughput(batch_size)]
     if labelled is None:
-        say("No labels, or too many images to hold in memory: kNN accuracy is not measured.")
+        if verbose:
+            say("No labels, or too many images to hold in memory: kNN accuracy is not measured.")
         return callbacks
+    if verbose and labelled.classes:
+        shown = ", ".join(labelled.classes[:_NAMED]) + (", ..." if len(labelled.classes) > _NAMED else "")
+        say(f"knn_accuracy is measured on {len(labelled.classes)} classes: {shown}")
     knn = keras_ssl.callbacks.OnlineKNN(labelled.x, labelled.y, labelled.x_test, labelled.y_test, every=every)
     return [knn, *callbacks]
 

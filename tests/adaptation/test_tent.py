@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.adaptation import Tent
+from keras_ssl.evaluation import extract_features
 from keras_ssl.losses.entropy_loss import entropy_loss
 
 X = np.random.RandomState(0).normal(size=(16, 5)).astype("float32")
@@ -126,3 +127,21 @@ def test_entropy_of_even_and_certain_predictions():
 def test_refuses(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_floats_that_keras_would_cast_and_single_samples_are_refused():
+    """Images in [0, 1] would be black for a model that begins with an Input of uint8, and it would adapt to that."""
+    layers = [keras.layers.Input((4, 4, 3), dtype="uint8"), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.BatchNormalization(), keras.layers.Dense(3)])
+    adapter, images = Tent(model), np.random.RandomState(0).randint(0, 256, (6, 4, 4, 3), "uint8")
+    before = model.get_weights()
+    for floats in (images / 255.0, images.astype("float32")):
+        with pytest.raises(ValueError, match=r"`x` must be uint8.*Received: x.dtype=float"):
+            adapter.step(floats)
+        with pytest.raises(ValueError, match=r"`images` must be uint8.*Received: images.dtype=float"):
+            extract_features(model, floats)
+    with pytest.raises(ValueError, match="`x` must be a batch, of 4 dimensions"):
+        adapter.step(images[0])
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert adapter.step(images).shape == extract_features(model, images).shape == (6, 3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
-from keras_ssl.cli.run import commands
+from keras_ssl.command_list import commands
 from keras_ssl.workflows.best_method import best_method
 from tests.workflows.test_choices import photos
 
@@ -50,8 +50,14 @@ def test_help_and_mistakes(tmp_path):
     wrong = keras_ssl_command("pretrian", cwd=tmp_path)
     assert wrong.returncode == 1 and wrong.stdout == ""
     assert wrong.stderr.startswith("keras-ssl: error: There is no such command. Closest: pretrain")
-    flag = keras_ssl_command("pretrain", "photos", "--epoch=3", cwd=tmp_path)
-    assert flag.returncode == 1 and "epochs" in flag.stderr
+    for arguments, text in (
+        (("pretrain", "photos", "--epoch=3"), "There is no such flag. Closest: --epochs."),
+        (("pretrain", "a", "b"), "One data set is taken. Received: a b (--help tells the flags)"),
+        (("methods", "--family=contrast"), "No method has it. Closest: contrastive."),
+    ):
+        told = keras_ssl_command(*arguments, cwd=tmp_path)
+        assert told.returncode == 1 and told.stdout == ""
+        assert told.stderr.startswith(f"keras-ssl {arguments[0]}: error: {text}") and told.stderr.count("\n") == 1
     told = keras_ssl_command("embed", "--help", cwd=tmp_path)
     assert "Computes the features of images" in told.stdout and "--out" in told.stdout
 
@@ -74,7 +80,7 @@ def test_from_photos_to_an_encoder_and_features(tmp_path):
     assert "served.onnx: " in served.stdout and "served.tflite: " in served.stdout
     assert (tmp_path / "served.onnx").stat().st_size > 1000 and not (tmp_path / "served").exists()
     again = keras_ssl_command("pretrain", "photos/", "--epochs=1", cwd=tmp_path)
-    assert again.returncode == 1 and "--logdir holds a finished run; --overwrite replaces it." in again.stderr
+    assert again.returncode == 1 and "--out holds a finished run; --overwrite replaces it." in again.stderr
 
 
 @pytest.mark.slow

@@ -103,3 +103,9 @@ def test_the_fingerprint_tells_data_and_ratio():
         make(ratio=(2, 2)),
     ]
     assert all(other.fingerprint() != known for other in others)
+
+
+@pytest.mark.parametrize("stream", [np.zeros((8, 2, 2, 3)), (np.zeros((8, 2, 2, 3)), np.zeros(8, int)), "photos"])
+def test_a_stream_that_is_no_dict(stream):
+    with pytest.raises(ValueError, match=r"Each stream must be a dict of arrays.*Received: stream 'b' of type"):
+        from_streams({"a": {"x": np.zeros((8, 2, 2, 3))}, "b": stream}, ratio=(1, 1), batch_size=4)

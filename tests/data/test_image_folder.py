@@ -152,7 +152,7 @@ def test_more_than_one_percent_is_an_error(tmp_path, write_images):
     with pytest.raises(ValueError, match=r"More than 1 %.*2 of 199.*Received: path=.*'0011.png'"):
         read(folder)
     truncate(tmp_path / "0012.png", 0.5)
-    with pytest.raises(ValueError, match=r"2 of 199.*'0010.png', '0012.png'"):
+    with pytest.raises(ValueError, match=r"2 of 199.*by `max_damaged=0.02`.*'0010.png', '0012.png'"):
         ImageFolder(tmp_path, size=4)
 
 
@@ -169,7 +169,9 @@ def test_bad_paths(tmp_path, write_images):
         write_images(tmp_path / "classes" / name, 1)
     (tmp_path / "classes" / "c").mkdir()
     with pytest.raises(ValueError, match=r"Every class folder must hold images.*with folder 'c'"):
-        ImageFolder(tmp_path / "classes", size=4)
+        ImageFolder(tmp_path / "classes", size=4, labelled=True)
+    with pytest.warns(UserWarning, match=r"not taken for classes, since 'c' holds no images"):
+        assert ImageFolder(tmp_path / "classes", size=4).labels is None
     assert len(ImageFolder(tmp_path / "classes", size=4, labelled=False).files) == 2
 
 

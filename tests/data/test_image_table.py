@@ -1,9 +1,12 @@
 """Image files that a Parquet table names."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from PIL import Image
 
+from keras_ssl.data import image_table
 from keras_ssl.data.image_table import ImageTable, read_table
 from keras_ssl.hub.recipe_data import data_source
 
@@ -48,7 +51,8 @@ def test_classes_come_from_a_column(folder):
     source = ImageTable(path, 8)
     assert source.class_names == ("cat", "dog") and source.read_labels().tolist() == [1, 0, 1]
     assert not ImageTable(path, 8, labelled=False).labelled
-    assert read_table(path) == (paths([3, 1, 2]), ["dog", "cat", "dog"])
+    files, (names, numbers) = read_table(path)
+    assert files == paths([3, 1, 2]) and names == ("cat", "dog") and numbers.tolist() == [1, 0, 1]
     images = data_source(str(path)).read(size=8)
     assert images.x.shape == (3, 8, 8, 3) and images.y.tolist() == [1, 0, 1] and images.classes == ("cat", "dog")
 
@@ -83,3 +87,19 @@ def test_refuses_what_is_no_table(tmp_path):
     (tmp_path / "photos.parquet").write_bytes(b"no table")
     with pytest.raises(ValueError, match="cannot be read .* Received: path="):
         ImageTable(tmp_path / "photos.parquet", 8)
+
+
+def test_a_long_table_takes_little_more_than_its_texts(tmp_path, monkeypatch):
+    """A list of the paths, or of where each ends, would be several times as large."""
+    count, length = 200_000, 30
+    names = [f"folder/image_{number:013d}.jpg" for number in range(count)]
+    path = table(tmp_path, path=names, label=[number % 7 for number in range(count)])
+    del names
+    monkeypatch.setattr(image_table, "_ROWS", 1000)
+    tracemalloc.start()
+    files, (kinds, numbers) = read_table(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(files) == count and files[12345] == "folder/image_0000000012345.jpg" and len(files[0]) == length
+    assert kinds == tuple("0123456") and numbers[:9].tolist() == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    assert peak < 2 * count * (length + 8 + 4)  # text, ends and labels; growing may hold what there was besides

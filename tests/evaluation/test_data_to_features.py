@@ -181,14 +181,18 @@ def test_features_in_files(photos, model, tmp_path):
     assert head == ["name", "label", *map(str, range(features.shape[1]))]
     assert [row[0] for row in rows][:2] == ["ant/00.png", "ant/02.png"] and [row[1] for row in rows] == names
     np.testing.assert_allclose([list(map(float, row[2:])) for row in rows], features, atol=1e-6)
+    save_features(tmp_path / "f.parquet", model, data)
+    columns = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "f.parquet").to_pydict()
+    assert columns["name"][0] == "ant/00.png" and columns["label"] == names
+    np.testing.assert_allclose(columns["features"], features, atol=1e-6)
     save_features(tmp_path / "plain.csv", model, from_arrays(images, batch_size=4))
     assert (tmp_path / "plain.csv").read_text().startswith("name,0,1,")
-    assert sorted(os.listdir(tmp_path)) == ["f.csv", "f.npz", "plain.csv"]
+    assert sorted(os.listdir(tmp_path)) == ["f.csv", "f.npz", "f.parquet", "plain.csv"]
 
 
 def test_features_in_files_are_refused_before_any_work(model, tmp_path):
     data = from_arrays(PIXELS, batch_size=4)
-    with pytest.raises(ValueError, match="must end in .npz or .csv. Received: path="):
+    with pytest.raises(ValueError, match="must end in .npz, .csv or .parquet. Received: path="):
         save_features(tmp_path / "f.txt", model, data)
     with pytest.raises(ValueError, match="The folder of `path` must exist. Received: path="):
         save_features(tmp_path / "none" / "f.csv", model, data)

@@ -115,7 +115,7 @@ def test_a_damaged_npz_and_pickles_are_errors(tmp_path):
 
 def test_a_folder_is_streamed_and_read(tmp_path):
     source = data_source(str(photos(tmp_path)))
-    assert source.known == ("size", "labelled", "bands", "value_range")
+    assert source.known == ("size", "labelled", "bands", "value_range", "max_damaged")
     batches, labelled = training_batches(source, {"size": 8}, batch_size=4, seed=1)
     assert len(batches) == 2 and batches[0]["x"].shape == (4, 8, 8, 3)
     assert labelled.x.shape == (10, 8, 8, 3) and sorted(labelled.y) == [0] * 5 + [1] * 5
@@ -179,7 +179,7 @@ def test_a_folder_of_records(tmp_path):
     for part in ("train", "val"):
         write_tfrecords(tmp_path / "photos", tmp_path / "shards" / part, shards=2)
     source = data_source(str(tmp_path / "shards"))
-    assert source.known == ("size",)
+    assert source.known == ("size", "max_damaged")
     batches, labelled = training_batches(source, {"size": 8}, batch_size=4, seed=1)
     expected, _ = training_batches(data_source(str(tmp_path / "photos")), {"size": 8}, batch_size=4, seed=1)
     np.testing.assert_array_equal(batches[1]["x"], expected[1]["x"])
@@ -190,7 +190,7 @@ def test_crops_of_streamed_files(tmp_path):
     from keras_ssl.views import simclr
 
     source = data_source(str(photos(tmp_path)))
-    assert source.settings == ("size", "labelled", "bands", "value_range", "crops")
+    assert source.settings == ("size", "labelled", "bands", "value_range", "max_damaged", "crops")
     views = simclr(6)
     batches, labelled = training_batches(source, {"size": 8, "crops": "full"}, batch_size=4, seed=1, views=views)
     assert [view.shape for view in batches[0]["x"]] == 2 * [(4, 6, 6, 3)] and labelled.x.shape == (10, 8, 8, 3)

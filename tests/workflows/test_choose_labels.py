@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.cli.choose_labels import check_not_filled
 from keras_ssl.data import KCenter, Typicality, Uncertainty
 from keras_ssl.evaluation import linear_probabilities
 from keras_ssl.workflows import choose_labels
+from keras_ssl.workflows.choose_labels import read_labels
 
 X, Y = keras_ssl.data.colored_digits("train", count=120)
 MODEL = "barlow_digits"
@@ -82,3 +84,24 @@ def test_refuses_a_table_without_labels(tmp_path):
     (tmp_path / "a.csv").write_text("name,class\n1,2\n", encoding="utf-8")
     with pytest.raises(ValueError, match="it has the columns name, class"):
         choose_labels(X, MODEL, 5, labels=tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_tables_as_spreadsheets_write_them(tmp_path, mark, sign):
+    path = tmp_path / "a.csv"
+    rows = [("rank", "name", "label"), ("1", "3", " cat "), ("2", "4", ""), ("3", "5", "  "), ("4", "6", "dog")]
+    path.write_text(mark + "\n".join(sign.join(row) for row in rows), encoding="utf-8")
+    assert read_labels(path) == {"3": "cat", "6": "dog"}
+
+
+def test_a_table_that_is_filled_in_is_not_replaced(tmp_path):
+    check_not_filled(None)
+    path = tmp_path / "a.csv"
+    check_not_filled(str(path))
+    for text in ("rank,name,label\n1,3,\n2,4,\n", "something else"):
+        path.write_text(text, encoding="utf-8")
+        check_not_filled(str(path))
+    path.write_text("rank,name,label\n1,3,cat\n2,4,\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="`out` holds 1 labels that were filled in"):
+        check_not_filled(str(path))

@@ -91,3 +91,29 @@ def test_files_that_cannot_be_decoded_are_left_out(folder, tmp_path):
 def test_refuses(data, message):
     with pytest.raises(ValueError, match=message):
         find_duplicates(data)
+
+
+@pytest.mark.once
+def test_images_that_are_mostly_of_one_color_are_no_copies_of_each_other(tmp_path):
+    """Their hashes have few bits or none. The one copy, brighter and smaller, is found."""
+    random = np.random.default_rng(0)
+
+    def flat(color, boxes, noise=4):
+        image = np.full((90, 120, 3), color, float)
+        for top, left, height, width, shade in boxes:
+            image[top : top + height, left : left + width] = shade
+        return Image.fromarray((image + random.normal(0, noise, image.shape)).clip(0, 255).astype("uint8"))
+
+    flat((90, 60, 20), [], 0).save(tmp_path / "a.png")
+    flat((30, 180, 200), [], 0).save(tmp_path / "b.png")
+    flat((30, 180, 200), [(60, 80, 30, 40, (20, 20, 120))]).save(tmp_path / "c.png")
+    flat((120, 120, 120), [(0, 90, 40, 30, (20, 20, 20))]).save(tmp_path / "d.png")
+    flat((0, 160, 120), [(50, 90, 40, 30, (70, 110, 20))]).save(tmp_path / "e.png")
+    copy = Image.open(tmp_path / "c.png").resize((60, 45))
+    copy.point(lambda level: min(255, level + 15)).save(tmp_path / "f.jpg", quality=70)
+    flat((92, 61, 22), [], 0).save(tmp_path / "g.png")
+    found = {(item.group, item.name) for item in find_duplicates(tmp_path)}
+    assert found == {(1, "a.png"), (1, "g.png"), (2, "c.png"), (2, "f.jpg")}
+    images = np.stack([np.asarray(Image.open(tmp_path / f"{name}.png")) for name in "abcdeg"])
+    for data in (images, (images / 255).astype("float32"), images.astype("uint16") * 257):
+        assert [(item.group, item.row) for item in find_duplicates(data)] == [(1, 0), (1, 5)]

@@ -1,5 +1,6 @@
 """`pretrain`, `embed` and `distill` on small data: files, arrays, models of one's own."""
 
+import functools
 import os
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 import keras_ssl
+from keras_ssl.workflows import training_run
 from keras_ssl.workflows.choices import DataFacts
 from keras_ssl.workflows.embed import encoder_of
 from keras_ssl.workflows.pretrain import folder_of
@@ -45,7 +47,7 @@ def test_a_folder_to_a_model_to_features(tmp_path, monkeypatch, capsys):
     again = keras_ssl.pretrain("photos", epochs=2, batch_size=8, verbose=0)
     assert "The run is finished: it is loaded" in capsys.readouterr().out
     np.testing.assert_allclose(keras_ssl.embed(again, "photos"), features, atol=1e-5)
-    with pytest.raises(ValueError, match="`logdir` holds a finished run"):
+    with pytest.raises(ValueError, match="`out` holds a finished run"):
         keras_ssl.pretrain("photos", epochs=3, batch_size=8, verbose=0)
 
 
@@ -144,3 +146,72 @@ def test_a_smoke_test_leaves_the_place_of_the_run_free(tmp_path, monkeypatch):
     assert folder_of(facts, "own", smoke=True) == "own"
     with pytest.raises(ValueError, match="Received: out=None"):
         folder_of(DataFacts(None, 100, 64, False), None, smoke=True)
+
+
+@pytest.mark.parametrize("kind", ["pretrain", "distill"])
+def test_too_many_damaged_files_and_the_remedy(tmp_path, monkeypatch, kind):
+    """The share that is allowed is an argument of whatever reads files, and the recipe keeps it for `embed`."""
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "photos", 20, (20, 30))
+    for number in range(3):
+        (tmp_path / "photos" / f"bad{number}.jpg").write_bytes(b"no image")
+    trainer = keras_ssl.pretrain
+    if kind == "distill":
+        trainer = functools.partial(keras_ssl.distill, "barlow_digits", own_encoder())
+    with pytest.raises(ValueError, match=r"3 of 23 .* or leave them out by `max_damaged=0.14`"):
+        trainer("photos", image_size=16, **FEW)
+    with pytest.warns(UserWarning, match="3 of 23"):
+        model = trainer("photos", image_size=16, max_damaged=0.14, **FEW)
+    if kind == "pretrain":
+        with pytest.warns(UserWarning, match="3 of 23"):
+            assert len(keras_ssl.embed("runs/photos", "photos")) == 20  # the share of its training
+    with pytest.raises(ValueError, match="max_damaged=0.14"):
+        keras_ssl.embed(model, "photos")
+    with pytest.raises(ValueError, match="`max_damaged` is for images in files.*max_damaged=0.1"):
+        trainer(np.zeros((20, 16, 16, 3), "uint8"), out="other", max_damaged=0.1, **FEW)
+
+
+def test_finding_and_choosing_leave_damaged_files_out_too(tmp_path):
+    photos(tmp_path / "photos", 20, (20, 30))
+    (tmp_path / "photos" / "bad.jpg").write_bytes(b"no image")
+    for work in (
+        functools.partial(keras_ssl.workflows.find_duplicates, tmp_path / "photos"),
+        functools.partial(keras_ssl.workflows.choose_labels, tmp_path / "photos", "barlow_digits", 3),
+        functools.partial(keras_ssl.embed, "barlow_digits", tmp_path / "photos"),
+    ):
+        with pytest.raises(ValueError, match="1 of 21 .* by `max_damaged=0.05`"):
+            work()
+        with pytest.warns(UserWarning, match="'bad.jpg'"):
+            work(max_damaged=0.05)
+
+
+@pytest.mark.slow
+def test_distill_leaves_the_folder_of_pretrain_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    photos(tmp_path / "photos", 20, (16, 16))
+    keras_ssl.pretrain("photos", **FEW)
+    keras_ssl.distill("barlow_digits", "ConvNet", "photos", **FEW)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["photos", "photos_distilled"]
+
+
+@pytest.mark.slow
+def test_distill_takes_a_dataset_of_tf_data(tmp_path, images):
+    tf = pytest.importorskip("tensorflow")
+    data = tf.data.Dataset.from_tensor_slices(images).batch(8)
+    model = keras_ssl.distill("barlow_digits", own_encoder(), data, out=tmp_path / "run", **FEW)
+    assert int(model.updates) == 4
+
+
+def test_a_long_training_says_once_how_long(capsys, monkeypatch):
+    clock = iter([0.0, 100.0, 140.0, 200.0, 260.0])
+    monkeypatch.setattr(training_run.time, "perf_counter", lambda: next(clock))
+    callback = training_run._TimeLeft(epochs=11)
+    for epoch in range(5):
+        callback.on_epoch_begin(epoch)
+    told = capsys.readouterr().out
+    assert told.count("An epoch takes 40 s: about 6 minutes for the other 9.") == 1  # not the first, which compiles
+    clock = iter([0.0, 100.0, 110.0])
+    callback = training_run._TimeLeft(epochs=11)
+    for epoch in range(3):
+        callback.on_epoch_begin(epoch)
+    assert capsys.readouterr().out == ""

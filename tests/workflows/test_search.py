@@ -7,6 +7,8 @@ from sklearn.neighbors import NearestNeighbors
 
 import keras_ssl
 from keras_ssl.workflows import search
+from keras_ssl.workflows.file_settings import FileSettings
+from keras_ssl.workflows.search import read_image
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,12 @@ def test_refuses(embedded, tmp_path):
     (tmp_path / "broken.jpg").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"`query` must be an image file .* Received: query="):
         search(tmp_path / "broken.jpg", path, "barlow_digits")
+    with pytest.raises(ValueError, match=r"`query` must be an image file \(No such file"):
+        search(tmp_path / "none.jpg", path, "barlow_digits")
+    Image.fromarray(images[0]).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:200])
+    with pytest.raises(ValueError, match=r"`query` must be an image file .* Received: query="):
+        search(tmp_path / "cut.png", path, "barlow_digits")
     with pytest.raises(ValueError, match="`features` must be an .npz file"):
         search(images[0], tmp_path / "broken.jpg", "barlow_digits")
     with pytest.raises(ValueError, match="count=0"):
@@ -52,3 +60,28 @@ def test_refuses(embedded, tmp_path):
     np.savez(tmp_path / "short.npz", features=np.zeros((2, 128), "float32"), names=np.array(["a"]))
     with pytest.raises(ValueError, match="1 names"):
         search(images[0], tmp_path / "short.npz", "barlow_digits")
+
+
+def kinds():
+    """Images as files hold them: bits, channels, color models, orientation."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0, 60000, 40, dtype="float64")[:, None] + rng.uniform(0, 5000, (40, 50))
+    deep, color = Image.fromarray(ramp.astype("uint16")), Image.fromarray(rng.integers(0, 256, (40, 50, 3), "uint8"))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    yield "deep.png", lambda path: deep.save(path)
+    yield "deep.tiff", lambda path: deep.save(path)
+    yield "gray.jpg", lambda path: color.convert("L").save(path)
+    yield "cmyk.jpg", lambda path: color.convert("CMYK").save(path)
+    yield "clear.png", lambda path: color.convert("RGBA").save(path)
+    yield "turned.jpg", lambda path: color.save(path, exif=turned)
+    yield "photo.webp", lambda path: color.save(path)
+
+
+@pytest.mark.parametrize(("name", "save"), list(kinds()), ids=[name for name, _ in kinds()])
+def test_a_query_has_the_pixels_that_its_file_has_in_a_folder(tmp_path, name, save):
+    pytest.importorskip("tensorflow")
+    save(tmp_path / name)
+    of_folder = keras_ssl.data.load_folder(tmp_path, size=16)[0][0]
+    np.testing.assert_array_equal(read_image(tmp_path / name, FileSettings(16)), of_folder)
+    assert of_folder.std() > 5

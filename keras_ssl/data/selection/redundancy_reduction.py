@@ -167,7 +167,7 @@ class RedundancyReduction:
         return np.where(informed, np.clip(distances, 0.0, 1.0), 0.0)
 
     def _bits(self, images: np.ndarray) -> np.ndarray:
-        down, across = _averaging(images.shape[1], _ROWS), _averaging(images.shape[2], _COLUMNS)
+        down, across = averaging(images.shape[1], _ROWS), averaging(images.shape[2], _COLUMNS)
         small = np.einsum("rh,nhw,cw->nrc", down, images, across)
         span = images.max(axis=(1, 2)) - images.min(axis=(1, 2))
         # A constant image has sums that differ in their last digits.
@@ -180,7 +180,7 @@ def _entropy(share: np.ndarray) -> np.ndarray:
     return -(share * np.log(np.where(share > 0, share, 1.0))).sum(axis=1)
 
 
-def _averaging(size: int, parts: int) -> np.ndarray:
+def averaging(size: int, parts: int) -> np.ndarray:
     """The matrix `[parts, size]` that averages `size` pixels over `parts` intervals of one length."""
     edges = np.linspace(0.0, size, parts + 1)
     pixels = np.arange(size)

@@ -169,6 +169,9 @@ class TensorFlowBackend:
     def before_epochs(self, model: Any, iterator: Any, data_batch: Any, build: Callable[..., None]) -> None:
         # Everything is built at construction and by `compile`; Keras would read a batch of the data to do it.
         self._hand_batches(model, iterator)
+        spec = getattr(iterator._distributed_dataset, "element_spec", None)
+        shapes = (part.shape for part in tf.nest.flatten(spec) if isinstance(part, tf.TensorSpec))
+        model._data_shapes = tuple(None if shape.rank is None else tuple(shape[1:]) for shape in shapes)
         model._begin_epochs(iterator)
 
     def _hand_batches(self, model: Any, iterator: Any) -> None:
