@@ -21,7 +21,7 @@ def main(argv: list[str]) -> None:
     with user_errors():
         for flag, kind in ((_FAMILY, "family"), (_MODALITY, "modality")):
             known = {getattr(entry, kind) for entry in entries("objective")}
-            if flag.value not in (None, *known):
+            if flag.value is not None and flag.value not in known:
                 raise ValueError(f"No method has it. {suggestion(flag.value, known)} Received: --{kind}={flag.value}")
     rows = [("name", "family", "inputs", "needs", "what it is")]
     for entry in entries("objective"):

@@ -109,7 +109,7 @@ class Swin(keras.Model):
         first = usual_width if width is None else check_integer("width", width, 1)
         blocks = _by_stage("depths", usual_depths if depths is None else depths)
         head_counts = _by_stage("heads", usual_heads if heads is None else heads)
-        windows = _by_stage("window", window if isinstance(window, list | tuple) else [window] * 4)
+        windows = _by_stage("window", window if isinstance(window, Sequence) else [window] * 4)
         if any(first * 2**stage % count for stage, count in enumerate(head_counts)):
             raise ValueError(
                 f"`heads` must divide the stages' widths, {first} and its doubles. Received: heads={heads}"

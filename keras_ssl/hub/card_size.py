@@ -224,6 +224,9 @@ def _conv_next(arguments: Mapping[str, Any]) -> int:
 
 def _swin(arguments: Mapping[str, Any]) -> int:
     usual = SWINS.get(arguments["variant"], (0, (), ()))
+    width: Any
+    depths: Any
+    heads: Any
     width, depths, heads = (
         value if arguments[name] is None else arguments[name]
         for name, value in zip(("width", "depths", "heads"), usual, strict=True)

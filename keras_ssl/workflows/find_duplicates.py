@@ -137,7 +137,7 @@ def _confirmed(
     for place, first in enumerate(originals.tolist()):
         others = kept.setdefault(first, [])
         apart = compared.distances(described[place], described[others])
-        near = np.flatnonzero((apart <= compared.threshold) & confirms(others, place)) if others else []
+        near: Any = np.flatnonzero((apart <= compared.threshold) & confirms(others, place)) if others else []
         if len(near):
             originals[place], distances[place] = others[near[0]], apart[near[0]]
         else:
