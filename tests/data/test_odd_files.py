@@ -55,7 +55,7 @@ def test_what_is_no_file_is_named_and_never_read(tmp_path, write_images):
     assert folder.skipped == odd
     assert folder.files == ["0000.png", "0001.png", "0002.png"]
     assert any(f"lead in a circle: '{circle}'" in str(warning.message) for warning in caught)
-    with pytest.raises(DamagedImagesError, match="`max_damaged`. Received: .*max_damaged=0.01") as raised:
+    with pytest.raises(DamagedImagesError, match="`max_damaged=0.67`; .*Received: .*max_damaged=0.01") as raised:
         ImageFolder(tmp_path, size=4)
     assert raised.value.damaged == odd
 
