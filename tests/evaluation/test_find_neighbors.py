@@ -65,8 +65,12 @@ def test_equal_features_are_found_by_their_number(monkeypatch):
     keys[copies[1::2]] *= 4  # the same direction, exactly
     queries = np.concatenate([keys[copies[:1]], keys[copies[:1]] + 0.1 * features(99, 77, 1)])
     near, nearest = find_neighbors(queries, keys, k=50)
-    for row in nearest:
-        assert row[:40].tolist() == copies.tolist()
+    for row, values in zip(nearest, near, strict=True):
+        assert sorted(row[:40]) == copies.tolist()
+        # By their number wherever the product of matrices rounds copies alike, which depends on the processor.
+        same = np.diff(values[:40]) == 0
+        assert (np.diff(row[:40])[same] > 0).all()
+        assert np.ptp(values[:40]) <= 1e-6
     assert (np.diff(near, axis=1) <= 0).all()
 
 
