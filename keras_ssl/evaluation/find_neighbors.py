@@ -21,8 +21,8 @@ def find_neighbors(
     Every similarity is computed, in float32 (float64 where an argument is), and none is stored for longer than a tile
     of 512 by 4096. Features are read a block at a time, each block once for as many queries as fit in memory: a
     `keras_ssl.evaluation.FeatureSet` or a memory-mapped array is never in memory as a whole. Of equal similarities the
-    lowest number is taken; those of copies of one feature can differ in the last bit, as some processors round a product
-    of matrices by the place in a tile. A feature of zeros has similarity 0 to everything.
+    lowest number is taken; those of copies of one feature can differ in the last bit, as some processors round a
+    product of matrices by the place in a tile. A feature of zeros has similarity 0 to everything.
 
     50,000 queries among 1.28 million features of 768 numbers are 98 TFLOP: `benchmarks/search.py`.
 
