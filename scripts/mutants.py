@@ -163,7 +163,7 @@ def run_tests(folder: Path, tests: list[str], seconds: float) -> str:
     process = FORKED.Process(target=_pytest_in, args=(str(folder), arguments, environment))
     process.start()
     process.join(seconds)
-    if process.exitcode is None:
+    if process.exitcode is None and process.pid is not None:
         os.killpg(process.pid, signal.SIGKILL)  # what the tests started too
         process.join()
         return "too long"
