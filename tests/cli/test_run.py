@@ -51,7 +51,7 @@ def test_help_and_mistakes(tmp_path):
     assert wrong.returncode == 1 and wrong.stdout == ""
     assert wrong.stderr.startswith("keras-ssl: error: There is no such command. Closest: pretrain")
     for arguments, text in (
-        (("pretrain", "photos", "--epoch=3"), "There is no such flag. Closest: --epochs."),
+        (("pretrain", "photos", "--epoch=3"), "There is no such flag. Closest: --epochs, --export."),
         (("pretrain", "a", "b"), "One data set is taken. Received: a b (--help tells the flags)"),
         (("methods", "--family=contrast"), "No method has it. Closest: contrastive."),
     ):

@@ -187,7 +187,6 @@ def test_mistakes_are_one_line_before_any_work(workplace, tmp_path):
         "Closest: simclr_digits": ["--recipe=simclr_digit"],
         "SimCLR has no setting 'tau'; [objective] knows projector, temperature": ["--set=objective.tau=3"],
         "A setting has the form section.key=value. Received: 'optimizer'": ["--set=optimizer"],
-        "schedule.warmup_epochs=2, training.epochs=2": ["--epochs=2"],
         "Received: data='nowhere'": ["--data=nowhere"],
         "`x` must have 3 channels": ["--data=gray.npz"],
         "--logdir: ": ["--logdir=file/run"],

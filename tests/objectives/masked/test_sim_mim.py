@@ -80,7 +80,7 @@ def test_a_swin_hides_whole_places_of_its_last_map():
 def test_a_swin_trains_with_its_mask_token():
     model = keras_ssl.SimMIM(tiny_swin(drop_path=0.1), unit=1, seed=0)
     token = numbers(model.mask_token)
-    assert token.shape == (8,) and model.default_views().views[0].ops[0].size == (16, 16)
+    assert token.shape == (8,) and model.default_views().views[0].views[0].size == (16, 16)
     model.compile(keras.optimizers.Adam(1e-2))
     history = model.fit(IMAGES, batch_size=5, epochs=12, verbose=0).history["loss"]
     assert history[-1] < 0.9 * history[0] and np.abs(numbers(model.mask_token) - token).max() > 1e-3
