@@ -45,10 +45,17 @@ def user_errors() -> Iterator[None]:
         known = flags.FLAGS.flag_values_dict()
         text = re.sub(
             r"`(\w+)(=[^`]*)?`",
-            lambda found: f"--{found[1]}{found[2] or ''}" if found[1] in known else found[0],
+            lambda found: f"--{_as_typed(found[1])}{found[2] or ''}" if found[1] in known else found[0],
             str(error),
         )
         sys.exit(f"{program()}: error: {text}")
+
+
+def _as_typed(name: str) -> str:
+    """A flag's name, or that of the flag it is an alias of where the user has given that one."""
+    original = (flags.FLAGS[name].help or "").removeprefix("Alias for --").rstrip(".")
+    given = {argument[2:].split("=")[0].replace("-", "_") for argument in sys.argv if argument.startswith("--")}
+    return original if original in given and name not in given else name
 
 
 @contextmanager
