@@ -148,12 +148,22 @@ def table(results: dict[str, Any]) -> str:
         spread = f" ± {100 * np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
         return f"{100 * np.mean(values):.1f}{spread} ({len(values)})"
 
-    lines = [[name, start, *(cell(rows[name, start].get(count, [])) for count in counts)] for name, start in order]
-    header = ["method", "starts from", *(f"{count} labels" for count in counts)]
+    def minutes(name: str, start: str) -> str:
+        taken = [
+            run["cpu_minutes"] for run in runs if (run["row"], run["start"]) == (name, start) and "cpu_minutes" in run
+        ]
+        return f"{np.median(taken):.2f}" if taken else "not measured"
+
+    lines = [
+        [name, start, *(cell(rows[name, start].get(count, [])) for count in counts), minutes(name, start)]
+        for name, start in order
+    ]
+    header = ["method", "starts from", *(f"{count} labels" for count in counts), "CPU minutes"]
     return (
         "# Few labels\n\n"
         f"Accuracy in % on 497 test images of scikit-learn's digits, {results['epochs']} passes over 1,300 training "
-        "images; mean, standard deviation over seeds where there are several, and in parentheses their number. "
+        "images; mean, standard deviation over seeds where there are several, and in parentheses their number. The "
+        "minutes are of a processor, for one run, without the training of the encoder that it starts from. "
         f"{results['machine']}. Made by `python -m benchmarks.few_labels`; a row that was not run says so.\n\n"
         + markdown(header, lines)
     )
@@ -188,10 +198,13 @@ def main(_: list[str]) -> None:
                 known[seed] = pretrained(seed, EPOCHS.value)
             return known[seed]
 
+        if start == PRETRAINED:
+            weights()  # shared by all rows of the seed: not in the time of the first
+        busy = time.process_time()
         found = accuracy(name, start, count, seed, EPOCHS.value, weights)
-        results["runs"].append(
-            {"row": name, "start": start, "labels": count, "seed": seed, "accuracy": round(found, 4)}
-        )
+        minutes = round((time.process_time() - busy) / 60, 2)
+        run = {"row": name, "start": start, "labels": count, "seed": seed}
+        results["runs"].append({**run, "accuracy": round(found, 4), "cpu_minutes": minutes})
         print(f"{name} from {start}, {count} labels, seed {seed}: {found:.4f}", flush=True)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -52,6 +52,11 @@ def test_state_is_float32_or_the_policy_is_refused(kind, policy):
 
 
 @pytest.mark.parametrize("kind", state_layers())
+def test_no_gradient_moves_state(kind):
+    assert make(kind).trainable_weights == []
+
+
+@pytest.mark.parametrize("kind", state_layers())
 def test_half_precision_is_refused_where_it_is_asked_for(kind):
     with pytest.raises(ValueError, match='"mixed_bfloat16".*Received: dtype=bfloat16'):
         make(kind, dtype="bfloat16")

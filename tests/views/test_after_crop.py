@@ -44,6 +44,20 @@ def test_a_crop_deeper_inside_is_found():
     assert without_crops(inner).views == [Compose([Compose([AfterCrop(), RandomFlip()]), RandomFlip()])]
 
 
+@pytest.mark.parametrize(
+    "views",
+    [
+        RandomFlip(),
+        Compose([RandomFlip(), RandomResizedCrop(8)]),
+        MultiView([RandomResizedCrop(8), RandomFlip()]),
+        lambda images, stream: images,
+    ],
+)
+def test_refuses_pipelines_that_do_not_begin_with_a_crop(views):
+    with pytest.raises(ValueError, match="each begins with a `RandomResizedCrop`. Received: crops="):
+        pipelines_of(views)
+
+
 def test_compiled_in_parts():
     tf = pytest.importorskip("tensorflow")
     if keras.backend.backend() != "tensorflow":
