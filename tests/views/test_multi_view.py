@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_ssl.testing.check_view import check_view
-from keras_ssl.views import Identity, MultiView, RandomFlip, RandomResizedCrop
+from keras_ssl.views import Compose, Identity, MultiView, RandomApply, RandomFlip, RandomResizedCrop
 
 
 def test_each_pipeline_draws_its_own_numbers(see):
@@ -15,6 +15,16 @@ def test_each_pipeline_draws_its_own_numbers(see):
 def test_one_pipeline_gives_a_list(unit, see):
     (only,) = see(MultiView([Identity()]), unit)
     np.testing.assert_array_equal(only, unit)
+
+
+def test_says_that_its_result_is_a_list():
+    views = MultiView([Identity(), Identity()])
+    assert views.makes_list and not Identity().makes_list
+    for holder in (MultiView, Compose):
+        with pytest.raises(ValueError, match="must hold views that give one result each"):
+            holder([views])
+    with pytest.raises(ValueError, match="Received: "):
+        RandomApply(views, 0.5)
 
 
 @pytest.mark.slow

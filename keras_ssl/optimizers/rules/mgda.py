@@ -35,10 +35,8 @@ def min_norm_weights(gradients: Tensor) -> Tensor:
 
     def length(weights: Tensor, direction: Tensor) -> Tensor:
         turned = ops.matmul(gram, direction)
-        curvature = ops.sum(direction * turned)
-        flat = curvature <= 1e-12
-        descent = -ops.sum(weights * turned)
-        return ops.where(flat, ops.zeros_like(descent), descent / ops.where(flat, ops.ones_like(curvature), curvature))
+        # Of nearly equal gradients rounding may leave no curvature: then as far as weights allow.
+        return -ops.sum(weights * turned) / ops.maximum(ops.sum(direction * turned), 1e-12)
 
     return pairwise_minimum(int(gradients.shape[0]), lambda w: ops.matmul(gram, w), length, gram[0])
 

@@ -118,6 +118,16 @@ def test_ca_grad_in_the_limits():
     )
 
 
+def test_mgda_of_nearly_equal_gradients_takes_the_shorter():
+    rng = np.random.default_rng(0)
+    for more in 10.0 ** rng.uniform(-5, -2, 20):
+        g = rng.normal(size=30)
+        w = numbers(min_norm_weights(np.stack([g, (1 + more) * g])))
+        assert w.min() >= 0.0 and w.sum() == pytest.approx(1.0)
+        if more > 1e-4:
+            np.testing.assert_allclose(w, [1.0, 0.0], atol=1e-6)
+
+
 @pytest.mark.parametrize("rule", [mgda, pc_grad, ca_grad, min_norm_weights])
 def test_rejects_what_is_no_matrix(rule):
     for bad in (np.zeros(3), np.zeros((2, 3, 4)), np.zeros((0, 3))):
