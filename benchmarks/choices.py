@@ -3,7 +3,7 @@
 Three small data sets (digits, shapes, tiles: see `_choices_data.py`), in several numbers of images. A row is a method;
 it holds the kNN accuracy on 1,000 test images of
 
-- the untrained encoder, a ConvNet;
+- the untrained encoder: a ConvNet, or for methods that work on tokens the small ViT that `pretrain` takes;
 - `Method(encoder)` with the class's defaults, which are its paper's, compiled with "adam";
 - `Method.for_data(encoder, images)`,
 
@@ -68,8 +68,8 @@ def measured(run: Run, updates: int, most_minutes: float) -> Run:
     keras.backend.clear_session()
     keras.utils.set_random_seed(run["seed"])
     x, y, x_test, y_test = SETS[run["set"]](run["images"], _TEST, run["seed"])
-    encoder = keras_ssl.encoders.ConvNet()
     kind = find("objective", run["method"]).target  # type: ignore[union-attr]  # its name was checked
+    encoder = encoder_for(run["method"], x.shape[1])
     batch_size = chosen_batch_size(len(x), cpu=True)
     epochs = max(round(updates / (batches_of(len(x), batch_size) or 1)), 1)
     common: dict[str, Any] = {"seed": run["seed"]}
@@ -111,6 +111,18 @@ class _TooLong(Exception):
     """A run has used its time."""
 
 
+def encoder_for(method: str, size: int) -> Any:
+    """A ConvNet, or a vision transformer for a method of tokens: four layers, 8 x 8 patches at most."""
+    import keras_ssl
+    from keras_ssl.registry import find
+
+    entry = find("objective", method)
+    if entry is None or not (entry.target.needs_tokens or entry.family == "masked"):
+        return keras_ssl.encoders.ConvNet()
+    patch = 4 if size <= 32 else 8
+    return keras_ssl.encoders.ViT("Ti", patch_size=patch, image_size=size, pooling="mean", width=96, depth=4, heads=4)
+
+
 def key_of(run: Run) -> tuple[Any, ...]:
     """What names a run."""
     return run["set"], run["images"], run["settings"], run["seed"]
@@ -130,7 +142,8 @@ def table(results: dict[str, Any]) -> str:
     """The document: for each number of images a table, a row for each method and set."""
     text = (
         "# What methods learn as they come, and by `for_data`\n\n"
-        "kNN accuracy in % on 1,000 test images of the features of a ConvNet: untrained, trained by "
+        "kNN accuracy in % on 1,000 test images of the features of a ConvNet, of methods of tokens a small ViT: "
+        "untrained, trained by "
         '`Method(encoder)` with the defaults of the class, compiled with "adam", and trained by '
         f"`Method.for_data(encoder, images)`; {results['updates']} updates each, in batches of at most 128. "
         f"{results['machine']}. Made by `python -m benchmarks.choices`; what was not run says so.\n"

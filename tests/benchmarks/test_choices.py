@@ -72,9 +72,9 @@ def test_the_published_file_is_that_of_the_results(choices):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", ["for_data", "defaults"])
-def test_a_run_is_stopped_when_its_time_is_over(choices, settings):
-    wanted = {"method": "SimCLR", "set": "digits", "images": 300, "settings": settings, "seed": 0}
+@pytest.mark.parametrize(("method", "settings"), [("SimCLR", "for_data"), ("SimCLR", "defaults"), ("MAE", "for_data")])
+def test_a_run_is_stopped_when_its_time_is_over(choices, method, settings):
+    wanted = {"method": method, "set": "digits", "images": 300, "settings": settings, "seed": 0}
     found = choices.measured(wanted, updates=40, most_minutes=0.0)
     assert found["updates"] == 1 and found["planned"] == 40 and 0 <= found["knn"] <= 1
     assert {key: found[key] for key in wanted} == wanted
