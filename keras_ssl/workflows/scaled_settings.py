@@ -39,6 +39,7 @@ def scaled_settings(kind: type[SSLModel], scale: DataScale, given: Mapping[str, 
       images.
     - The temperature of contrastive methods is at least 0.2 below 100,000 images.
     - `dataset_size` is the number of images.
+    - A predictor ends as wide as a projector that is given, and a projector as a predictor that is.
     - What the method says in `small_settings` comes before all of these, below 100,000 images.
 
     Args:
@@ -76,6 +77,10 @@ def scaled_settings(kind: type[SSLModel], scale: DataScale, given: Mapping[str, 
         found |= kind.small_settings(scale, given)
     elif kind.chosen_arguments:
         found |= {name: kind.small_settings(scale, given)[name] for name in kind.chosen_arguments}
+    for name, other in (("predictor", "projector"), ("projector", "predictor")):
+        widths, wanted = found.get(name), given.get(other)
+        if name not in given and wanted and isinstance(widths, tuple):
+            found[name] = (*widths[:-1], wanted[-1])  # what one gives, the other is compared with
     changed = {name: value for name, value in found.items() if name not in known or value != known[name]}
     return {**changed, **given}
 

@@ -1,5 +1,7 @@
 """`Method.for_data`: every method that needs images alone is built at the size at hand, and learns."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -114,6 +116,19 @@ def test_a_transformer_gets_adamw_and_a_data_set_its_own_batch():
 def test_refuses(name, data, options, message):
     with pytest.raises(ValueError, match=message):
         find("objective", name).target.for_data(tiny_encoder(), data, **options)
+
+
+def has_predictor(name):
+    arguments = inspect.signature(find("objective", name).target).parameters
+    return "projector" in arguments and isinstance(getattr(arguments.get("predictor"), "default", None), tuple)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if has_predictor(name)])
+def test_projector_and_predictor_end_alike_where_one_is_given(name):
+    config = made(name, projector=(24, 20, 12)).get_config()
+    assert config["projector"] == [24, 20, 12] and config["predictor"][-1] == 12
+    config = made(name, predictor=(24, 20)).get_config()
+    assert config["predictor"] == [24, 20] and config["projector"][-1] == 20
 
 
 def test_what_a_method_needs_besides_may_be_given():

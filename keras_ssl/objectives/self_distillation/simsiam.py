@@ -70,7 +70,7 @@ class SimSiam(JointEmbedding):
     @classmethod
     def small_settings(cls, scale: DataScale, given: Mapping[str, Any]) -> dict[str, Any]:
         narrow = max(scale.width(2048) // 4, 16)
-        return {"predictor": (narrow, tuple(given.get("projector", scale.widths((2048,))))[-1])}
+        return {"predictor": (narrow, scale.widths((2048,))[-1])}
 
     def default_views(self) -> Callable[..., list[Tensor]]:
         return view_ops.moco(version=2)
