@@ -60,7 +60,6 @@ def measured(run: Run, updates: int, most_minutes: float) -> Run:
     """The run with its figures."""
     import keras
 
-    import keras_ssl
     from keras_ssl.evaluation import extract_features, knn_accuracy
     from keras_ssl.registry import find
     from keras_ssl.workflows.training_length import batches_of, chosen_batch_size

@@ -17,7 +17,7 @@ _TAKEN = (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR, errno.EACCES)  # the las
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_file(path: str | os.PathLike[str], room: int = 0) -> Iterator[Path]:
     """Yields a path beside `path` to write to; renames it to `path` when the block ends without an error.
 
     The path that is yielded is of this process alone and ends as `path` does, for writers that go by the
@@ -26,6 +26,11 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Args:
         path: the file to write. Its folder must exist.
+        room: bytes that must be free before anything is written, for writers that fail badly in the middle, as HDF5
+            does. Defaults to 0.
+
+    Raises:
+        OSError: if fewer bytes are free.
 
     Example:
 
@@ -36,6 +41,8 @@ def atomic_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(user_path(path))
     staging = target.with_name(f".{uuid.uuid4().hex}-{target.name}")
+    if room and shutil.disk_usage(target.parent).free < room:
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {room} bytes are needed", os.fspath(target))
     try:
         yield staging
         os.replace(staging, target)

@@ -166,11 +166,13 @@ class TrainingRun:
                 _write_json(path, values)
         path = self.logdir / RUN_WEIGHTS_NAME
         try:
-            with atomic_file(path) as staging:
+            size = sum(keras.ops.convert_to_numpy(weight).nbytes for weight in self.model.weights)
+            with atomic_file(path, room=size) as staging:
                 self.model.save_weights(staging)
         except (OSError, RuntimeError) as error:  # h5py raises either for a full disk
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise OSError(
-                f"the training is done, and its weights cannot be written: {path} ({error}). Make room and run the "
+                f"the training is done, and its weights cannot be written: {path} ({reason}). Make room and run the "
                 "same again: it goes on from the last checkpoint."
             ) from error
 

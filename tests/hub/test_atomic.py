@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -128,3 +129,14 @@ def test_a_link_is_replaced_and_not_followed(tmp_path):
     with atomic_folder(tmp_path / "x", overwrite=True) as staging:
         (staging / "new").write_text("new")
     assert tree(tmp_path) == ["other", "other/f", "x", "x/new"] and not (tmp_path / "x").is_symlink()
+
+
+def test_room_that_is_not_there_is_missed_before_anything_is_written(tmp_path):
+    target = tmp_path / "weights.h5"
+    with atomic_file(target, room=10) as staging:
+        staging.write_bytes(bytes(10))
+    with pytest.raises(OSError, match="No space left on device: .* bytes are needed") as raised:
+        with atomic_file(target, room=2**60):
+            raise AssertionError("never reached")
+    assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(target)
+    assert tree(tmp_path) == ["weights.h5"] and target.stat().st_size == 10

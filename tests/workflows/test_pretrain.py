@@ -2,6 +2,7 @@
 
 import functools
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -200,6 +201,19 @@ def test_distill_takes_a_dataset_of_tf_data(tmp_path, images):
     data = tf.data.Dataset.from_tensor_slices(images).batch(8)
     model = keras_ssl.distill("barlow_digits", own_encoder(), data, out=tmp_path / "run", **FEW)
     assert int(model.updates) == 4
+
+
+def test_a_disk_without_room_for_the_weights_keeps_the_training(tmp_path, images, monkeypatch):
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as full:
+        full.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
+        with pytest.raises(
+            OSError, match=r"training is done.*weights.h5 \(No space left on device: \d+ bytes.*Make room"
+        ):
+            keras_ssl.pretrain(images, out=tmp_path / "run", encoder=own_encoder(), **FEW)
+    assert not list((tmp_path / "run").glob("*weights.h5")) and list((tmp_path / "run" / "checkpoints").iterdir())
+    model = keras_ssl.pretrain(images, out=tmp_path / "run", encoder=own_encoder(), **FEW)
+    assert (tmp_path / "run" / "model.weights.h5").exists() and int(model.updates) > 0
 
 
 def test_a_long_training_says_once_how_long(capsys, monkeypatch):
