@@ -63,8 +63,10 @@ def sizes_and_speeds(student: Any, teacher: Any, images: np.ndarray, batch: int 
     seconds: dict[str, list[float]] = {"student": [], "teacher": []}
     for _ in range(18):
         for name, model in (("student", student), ("teacher", teacher)):
+            shape = model.input_shape[1:]
+            given = inputs if None in shape else inputs.reshape(batch, *shape)
             start = time.perf_counter()
-            model.predict_on_batch(inputs.reshape(batch, *model.input_shape[1:]))  # gives arrays: it has ended
+            model.predict_on_batch(given)  # gives arrays: it has ended
             seconds[name].append(time.perf_counter() - start)
     found = {
         f"{name}, parameters": model.count_params() for name, model in (("student", student), ("teacher", teacher))

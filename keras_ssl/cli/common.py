@@ -1,6 +1,7 @@
 """What the commands share: errors of the user in one line, flags for data, tables."""
 
 import csv
+import logging as python_logging
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from keras_ssl.paths import user_path
 from keras_ssl.workflows.training_run import writable_folder
 
 logging.set_verbosity(logging.WARNING)
+# Its warnings are of functions that are traced again, as those of many models are.
+python_logging.getLogger("tensorflow").setLevel(python_logging.ERROR)
 
 DATA_HELP = (
     "colored_digits, keras:NAME or tfds:NAME (images that keras.datasets or tensorflow_datasets download), an .npz "

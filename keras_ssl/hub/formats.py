@@ -4,6 +4,7 @@ import importlib.util
 import os
 import statistics
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,9 @@ def write_format(model: keras.Model, path: str | os.PathLike[str], format: str, 
     with atomic_file(target) as staging:
         weights = staging.with_suffix(".bin")  # of OpenVINO alone
         try:
-            _write(model, staging, format, spec)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # of NumPy, about names that converters use
+                _write(model, staging, format, spec)
             run = _RUNNERS[format](staging)
             difference, any_size = _compare(model, run, pixels, size)
             one = _inputs(model, pixels, golden_shape(model, size, 1))

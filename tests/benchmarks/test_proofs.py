@@ -125,3 +125,15 @@ def test_sizes_and_speeds_are_of_what_is_used(name, monkeypatch):
     assert found["student, parameters"] == 65 * 12 + heads * 13 * 10
     assert found["teacher, parameters"] == 65 * 2048 + 2049 * 2048
     assert found["student, images/s"] > 2 * found["teacher, images/s"] > 0
+
+
+def test_speeds_of_encoders_of_any_image_size():
+    import numpy as np
+
+    import keras_ssl
+    from benchmarks.proofs import _distilled
+
+    encoders = [keras_ssl.encoders.ConvNet(widths) for widths in ((4, 8), (16, 64))]
+    found = _distilled.sizes_and_speeds(*encoders, np.zeros((4, 8, 8, 3), "uint8"), batch=16)
+    assert 0 < found["student, parameters"] < found["teacher, parameters"]
+    assert min(found.values()) > 0

@@ -14,6 +14,7 @@ def test_a_table_with_new_weights_and_another_entry(tmp_path):
     more = ["--against=scratch,untrained", "--fraction=0.02", "--seeds=2", "--epochs=1", "--output=out.json"]
     done = keras_ssl_command(*line, *more, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "retracing" not in done.stderr
     rows = {row["name"]: row for row in json.loads((tmp_path / "out.json").read_text())["against"]}
     assert list(rows) == ["untrained", "scratch", "barlow_digits"]
     assert len(rows["barlow_digits"]["head"]) == len(rows["scratch"]["finetuned"]) == 2
