@@ -29,7 +29,8 @@ def machine() -> str:
     if info.is_file():
         found = re.search(r"model name\s*:\s*(.+)", info.read_text())
         model = found.group(1) if found else model
-    return f"{model}, {len(os.sched_getaffinity(0))} cores, no GPU used"
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} core{'s' if cores > 1 else ''}, no GPU used"
 
 
 def last_words(error: BaseException) -> str:
