@@ -32,7 +32,18 @@ from keras_ssl.registry import defer_serialization, list_methods, register
 from keras_ssl.training import SSLModel
 
 if TYPE_CHECKING:
-    from keras_ssl import adaptation, attacks, callbacks, checkpoints, evaluation, hub, interop, testing
+    from keras_ssl import (
+        adaptation,
+        attacks,
+        callbacks,
+        checkpoints,
+        evaluation,
+        hub,
+        interop,
+        merging,
+        testing,
+        weights,
+    )
     from keras_ssl.hub.catalogue import list_models
     from keras_ssl.hub.export import export
     from keras_ssl.hub.heads import load_heads
@@ -64,6 +75,7 @@ __all__ = [
     "load",
     "load_heads",
     "losses",
+    "merging",
     "objectives",
     "optimizers",
     "preprocessing",
@@ -74,12 +86,24 @@ __all__ = [
     "testing",
     "training",
     "views",
+    "weights",
 ]
 
 defer_serialization()
 
 # Imported when they are first asked for: a saved model and `fit` need none of them, and they take long.
-_PARTS_WHEN_ASKED = ("adaptation", "attacks", "callbacks", "checkpoints", "evaluation", "hub", "interop", "testing")
+_PARTS_WHEN_ASKED = (
+    "adaptation",
+    "attacks",
+    "callbacks",
+    "checkpoints",
+    "evaluation",
+    "hub",
+    "interop",
+    "merging",
+    "testing",
+    "weights",
+)
 _WORKFLOWS_WHEN_ASKED = ("distill", "embed", "pretrain")
 _HUB_WHEN_ASKED = ("Recipe", "export", "list_models", "load", "load_heads", "preprocessing")
 

@@ -1,0 +1,68 @@
+"""Moving statistics of batch normalization for weights that were not trained where they are."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_ssl.training.backends import backend
+
+__all__ = ["recalibrate_batch_norm"]
+
+
+def recalibrate_batch_norm(model: keras.Model, inputs: Any, batch_size: int = 256) -> int:
+    """Measures the moving statistics of a model's batch normalization anew, after its weights were set by hand.
+
+    The mean over batches of their means and variances, each batch normalized by its own statistics, as in training.
+    Nothing else changes: other state that a training step moves is brought back.
+
+    Args:
+        model: a built Keras model.
+        inputs: `[N, ...]` as the model takes them. A last batch that is not whole is left out, except of less than one.
+        batch_size: of the batches. Defaults to 256.
+
+    Returns:
+        The number of layers that were measured; 0 where the model has no batch normalization that is not frozen.
+
+    Raises:
+        ValueError: if there are no two samples or `batch_size` is no integer of at least 2.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization()])
+    >>> recalibrate_batch_norm(model, np.array([[1.0], [3.0]]))
+    1
+    >>> [float(weight[0]) for weight in model.layers[0].non_trainable_variables]
+    [2.0, 1.0]
+    """
+    inputs = np.asarray(inputs)
+    if inputs.ndim == 0 or len(inputs) < 2:
+        raise ValueError(f"`inputs` must hold two samples or more. Received: inputs.shape={inputs.shape}")
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 2:
+        raise ValueError(f"`batch_size` must be an integer of at least 2. Received: batch_size={batch_size!r}")
+    layers = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = [layer for layer in layers if layer.trainable]  # a frozen one keeps what it has
+    if not layers:
+        return 0
+    state = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
+    kept = [(variable, keras.ops.convert_to_numpy(variable)) for variable in model.non_trainable_variables]
+    momenta = [layer.momentum for layer in layers]
+    sums = [np.zeros(variable.shape) for variable in state]
+    batch_size = min(batch_size, len(inputs))
+    starts = range(0, len(inputs) - batch_size + 1, batch_size)
+    try:
+        for layer in layers:
+            layer.momentum = 0.0  # the statistics become those of the batch
+        program = backend.stateful_program(model.variables, lambda batch: model(batch, training=True))
+        for start in starts:
+            program(keras.ops.convert_to_tensor(inputs[start : start + batch_size]))
+            for total, variable in zip(sums, state, strict=True):
+                total += keras.ops.convert_to_numpy(variable)
+    finally:
+        for layer, momentum in zip(layers, momenta, strict=True):
+            layer.momentum = momentum
+        for variable, value in kept:
+            variable.assign(value)
+    for total, variable in zip(sums, state, strict=True):
+        variable.assign(total / len(starts))
+    return len(layers)
