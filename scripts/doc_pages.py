@@ -30,6 +30,7 @@ GUIDES = {
     "evaluate": "Evaluate",
     "export": "Export and serve",
     "other_libraries": "Hugging Face Hub and keras-hub",
+    "merging": "Merge models",
     "optimizers": "Which optimizer",
     "devices": "More than one device",
     "experiment_trackers": "Weights & Biases and MLflow",

@@ -42,6 +42,8 @@ PACKAGES = (
     "callbacks",
     "data",
     "encoders",
+    "merging",
+    "weights",
 )
 # Of cosmic-ray's operators the kinds that change a computation.
 KINDS = ("BinaryOperator", "ComparisonOperator", "UnaryOperator", "AndWithOr", "OrWithAnd", "TrueWithFalse",

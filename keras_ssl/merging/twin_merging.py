@@ -103,8 +103,10 @@ class TwinMerging:
             merged[name] = total.astype(array.dtype)
         return merged
 
-    def fit_router(self, x: Any, tasks: Any, hard: bool = False) -> None:
-        """Trains the router: a logistic regression on the outputs of the shared model that tells the tasks apart.
+    def fit_router(
+        self, x: Any, tasks: Any, hard: bool = False, features: Callable[[np.ndarray], Any] | None = None
+    ) -> None:
+        """Trains the router: a logistic regression that tells the tasks apart.
 
         Its probabilities are the weights `w(x)`. (The paper's router is a small network on such outputs.)
 
@@ -112,6 +114,8 @@ class TwinMerging:
             x: inputs of all tasks, `[N, ...]`.
             tasks: number of the expert for each, `[N]`; each expert must occur.
             hard: whether the most probable expert gets weight 1, the others 0. Defaults to False.
+            features: a function from inputs to what the router looks at, `[N, ...]`, such as an encoder's features.
+                Defaults to None: the outputs of the shared model.
 
         Raises:
             ValueError: if an expert does not occur, or `tasks` is not `[N]`.
@@ -130,10 +134,15 @@ class TwinMerging:
             self._router = lambda x: np.ones((len(x), 1))
             return
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-        classifier.fit(self._shared_outputs(x), tasks)
+
+        def seen(x: np.ndarray) -> np.ndarray:
+            found = self._outputs(self.shared, x) if features is None else np.asarray(features(x))
+            return found.reshape(len(found), -1)
+
+        classifier.fit(seen(x), tasks)
 
         def router(x: np.ndarray) -> np.ndarray:
-            shares = classifier.predict_proba(self._shared_outputs(x))
+            shares = classifier.predict_proba(seen(x))
             return np.eye(shares.shape[1])[shares.argmax(axis=1)] if hard else shares
 
         self._router = router
@@ -167,10 +176,6 @@ class TwinMerging:
             for place, value in zip(here, self._outputs(self.weights_for(row), x[here]), strict=True):
                 outputs[place] = value
         return np.stack(outputs)
-
-    def _shared_outputs(self, x: np.ndarray) -> np.ndarray:
-        found = self._outputs(self.shared, x)
-        return found.reshape(len(found), -1)
 
     def _outputs(self, weights: Weights, x: np.ndarray) -> np.ndarray:
         variables = named_weights(self.model)

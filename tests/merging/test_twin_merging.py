@@ -101,6 +101,14 @@ def test_a_router_tells_tasks_apart(hard):
         assert set(shares.ravel().tolist()) == {0.0, 1.0}
 
 
+def test_the_router_sees_what_it_is_given():
+    model, *experts = models(3)
+    twin, seen = TwinMerging(model, experts), []
+    x, tasks = RNG.normal(size=(30, 6)).astype("float32"), RNG.integers(0, 2, 30)
+    twin.fit_router(x, tasks, features=lambda x: seen.append(len(x)) or np.eye(2)[tasks[: len(x)]])
+    assert (twin.route(x[:5]).argmax(axis=1) == tasks[:5]).all() and seen == [30, 5]
+
+
 def test_the_router_of_one_expert_takes_it():
     model, expert = models(2)
     twin = TwinMerging(model, [expert], shared=model)
