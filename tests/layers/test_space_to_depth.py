@@ -16,6 +16,12 @@ def test_equals_a_loop_whether_or_not_the_sides_are_known(sides, known):
     x = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
     inputs = keras.Input((*(sides if known else (None, None)), 3))
     model = keras.Model(inputs, SpaceToDepth()(inputs))
-    found = model.predict(x, verbose=0)
+    if not known and keras.backend.backend() == "tensorflow":  # JAX knows all sides when it compiles
+        import tensorflow as tf
+
+        program = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
+        found = program(x).numpy()
+    else:
+        found = model.predict(x, verbose=0)
     np.testing.assert_array_equal(found, reference(x))
     assert found.shape[1:] == tuple((side + 1) // 2 for side in sides) + (12,)

@@ -15,6 +15,8 @@ ARGUMENTS = {"size": 6, "dimension": 3, "count": 2, "width": 3, "initial": (0.0,
 
 
 def state_layers():
+    for name in keras_ssl.layers.__all__:  # most are imported when they are first asked for
+        getattr(keras_ssl.layers, name)
     found, waiting = [], [StateLayer]
     while waiting:
         kind = waiting.pop()
@@ -34,7 +36,7 @@ def make(kind, **options):
 
 def test_the_layers_that_keep_state_are_found():
     names = {kind.__name__ for kind in state_layers()}
-    assert {"FeatureQueue", "Centering", "RunningCovariance", "EMATeacher", "SampleTable", "MemoryBank"} <= names
+    assert {"FeatureQueue", "Centering", "RunningCovariance", "EMATeacher", "SampleTable", "MemoryBank", "MaskedQueue"} <= names
 
 
 @pytest.mark.parametrize("kind", state_layers())
