@@ -36,7 +36,15 @@ def make(kind, **options):
 
 def test_the_layers_that_keep_state_are_found():
     names = {kind.__name__ for kind in state_layers()}
-    assert {"FeatureQueue", "Centering", "RunningCovariance", "EMATeacher", "SampleTable", "MemoryBank", "MaskedQueue"} <= names
+    assert {
+        "FeatureQueue",
+        "Centering",
+        "RunningCovariance",
+        "EMATeacher",
+        "SampleTable",
+        "MemoryBank",
+        "MaskedQueue",
+    } <= names
 
 
 @pytest.mark.parametrize("kind", state_layers())
