@@ -105,6 +105,7 @@ def accuracy(
     import keras_ssl
 
     x, y, more, x_test, y_test = small_digits(seed, labels)
+    keras.backend.clear_session()  # or the programs of a hundred runs stay in memory
     keras.utils.set_random_seed(seed)
     encoder = network()
     if start == PRETRAINED:
