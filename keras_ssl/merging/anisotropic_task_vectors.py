@@ -6,11 +6,14 @@ from typing import Any, ClassVar
 import keras
 import numpy as np
 
-from keras_ssl.losses.numeric import as_float
-from keras_ssl.merging.task_arithmetic import sets_of
+from keras_ssl.check_number import check_number
+from keras_ssl.check_numbers import check_numbers
+from keras_ssl.losses.numeric import as_float, check_integer
+from keras_ssl.merging.task_arithmetic import start_and_experts
 from keras_ssl.training import functional
 from keras_ssl.training.backends import backend
 from keras_ssl.typing import Tensor
+from keras_ssl.weights.arrays import check_built, check_samples
 from keras_ssl.weights.assign_weights import assign_weights
 from keras_ssl.weights.named_weights import named_weights
 from keras_ssl.weights.weight_groups import weight_groups
@@ -40,7 +43,8 @@ class AnisotropicTaskVectors:
         model: the pretrained model, built. It gives logits `[N, K]`; or, with `heads`, features.
         experts: models that were fine-tuned from it, or their weights by name.
         heads: None, or for each expert's task a layer or function from features to logits, which is not merged.
-            Defaults to None: the model's outputs are logits of all tasks.
+            Defaults to None: the model's outputs are logits of all tasks. Weights that a function reads are those of
+            the first step.
         by: what has a coefficient of its own for each expert: "tensor", "layer" or "model". Defaults to "tensor", the
             paper's block.
         objective: "cross_entropy" or "entropy". Defaults to "cross_entropy".
@@ -84,18 +88,20 @@ class AnisotropicTaskVectors:
     ) -> None:
         if objective not in OBJECTIVES:
             raise ValueError(f"`objective` must be one of {', '.join(OBJECTIVES)}. Received: objective={objective!r}")
+        initial = check_number("initial", initial)
+        if bounds is not None:
+            bounds = _checked_bounds(bounds)
         if bounds is not None and not bounds[0] <= initial <= bounds[1]:
             raise ValueError(f"`initial` must lie in `bounds`. Received: initial={initial}, bounds={bounds}")
-        if not np.isfinite(initial):
-            raise ValueError(f"`initial` must be finite. Received: initial={initial}")
-        self.start, *self.experts = sets_of("experts", [model, *experts])
-        if not self.experts:
-            raise ValueError("`experts` must hold a model or more. Received: experts=[]")
+        check_built("model", model)
+        self.start, *self.experts = start_and_experts("model", model, experts)
+        if heads is not None and not (isinstance(heads, list | tuple) and all(callable(head) for head in heads)):
+            raise ValueError(f"`heads` must be None or a list of layers or functions. Received: heads={heads!r}")
         if heads is not None and len(heads) != len(self.experts):
             raise ValueError(
                 f"`heads` must hold one for each of {len(self.experts)} experts. Received: {len(heads)} heads"
             )
-        shape = model.output_shape
+        shape = getattr(model, "output_shape", None)
         if not isinstance(shape, tuple) or len(shape) != 2:
             raise ValueError(f"`model` must give logits or features [N, D]. Received: output shape {shape}")
         for head in heads or ():
@@ -110,15 +116,23 @@ class AnisotropicTaskVectors:
         self.groups = weight_groups(moved, by)
         self._rows = _rows(variables, moved, self.groups)
         self._names = list(self._rows)
-        self._variables = [variables[name] for name in self._names]
+        self._variables = list(variables.values())
         self.coefficients = keras.Variable(
             np.full((len(self.experts), len(self.groups)), initial, "float32"), name="coefficients"
         )
-        self.optimizer = keras.optimizers.get(optimizer or keras.optimizers.Adam(self.default_rate))
+        try:
+            self.optimizer = keras.optimizers.get(optimizer or keras.optimizers.Adam(self.default_rate))
+        except ValueError:
+            raise ValueError(f"`optimizer` must be a Keras optimizer or its name. Received: {optimizer!r}") from None
         self.optimizer.build([self.coefficients])
         self._held = {
             name: [keras.ops.convert_to_tensor(np.asarray(weights[name], "float32")) for weights in self._sets()]
             for name in self._names
+        }
+        self._held |= {
+            name: [keras.ops.convert_to_tensor(self.start[name], variable.dtype)]
+            for name, variable in variables.items()
+            if name not in self._rows
         }
         state = [self.coefficients, *self.optimizer.variables, *model.variables]
         self._program = backend.stateful_program(state, self._step)
@@ -140,15 +154,25 @@ class AnisotropicTaskVectors:
         inputs = self._checked_batches(batches)
         classes: list[Tensor] = []
         if self.objective == "cross_entropy":
-            if labels is None or len(labels) != len(inputs):
-                given = None if labels is None else f"{len(labels)} arrays"
+            if not isinstance(labels, list | tuple) or len(labels) != len(inputs):
+                given = f"{len(labels)} arrays" if isinstance(labels, list | tuple) else type(labels).__name__
                 raise ValueError(f"`labels` must hold one array for each of {len(inputs)} batches. Received: {given}")
-            classes = [keras.ops.convert_to_tensor(np.asarray(each, "int32")) for each in labels]
-            for batch, each in zip(inputs, classes, strict=True):
-                if each.shape != batch.shape[:1]:
-                    raise ValueError(f"`labels` must be [N]. Received: {tuple(each.shape)} for {tuple(batch.shape)}")
+            given_classes = [check_numbers("labels", each) for each in labels]
+            for place, (batch, each) in enumerate(zip(inputs, given_classes, strict=True)):
+                if each.shape != tuple(batch.shape[:1]):
+                    raise ValueError(f"`labels` must be [N]. Received: {each.shape} for {tuple(batch.shape)}")
+                count = self._classes(place)
+                wrong = each[(each < 0) | (each % 1 != 0) | (each >= (count or np.inf))]
+                if wrong.size:
+                    raise ValueError(
+                        f"`labels` must be classes from 0 on, below the number of logits. Received: {wrong[0]} in "
+                        f"labels[{place}]" + (f" for {count} logits" if count else "")
+                    )
+            classes = [keras.ops.convert_to_tensor(each.astype("int32")) for each in given_classes]
         kept = [keras.ops.convert_to_numpy(v) for v in (self.coefficients, *self.optimizer.variables)]
-        loss = float(self._program((inputs, classes, self._held)))
+        # Heads are data: the program sees them as they are, not as they were when it was compiled.
+        heads = [[variable.value for variable in _variables_of(head)] for head in self.heads or ()]
+        loss = float(self._program((inputs, classes, self._held, heads)))
         if not np.isfinite(loss):
             for variable, value in zip((self.coefficients, *self.optimizer.variables), kept, strict=True):
                 variable.assign(value)
@@ -160,6 +184,7 @@ class AnisotropicTaskVectors:
     def merged_weights(self) -> dict[str, np.ndarray]:
         """The weights of the merged model, by name."""
         values = self._merged(keras.ops.convert_to_tensor(self.coefficients), self._held)
+        values = [value for name, value in zip(self.start, values, strict=True) if name in self._rows]
         merged = {name: array.copy() for name, array in self.start.items()}
         for name, value in zip(self._names, values, strict=True):
             merged[name] = np.asarray(keras.ops.convert_to_numpy(value)).astype(merged[name].dtype)
@@ -178,11 +203,21 @@ class AnisotropicTaskVectors:
         """Logits `[N, K]` of the merged model; with `heads`, by that of `task`."""
         if (task is None) != (self.heads is None):
             raise ValueError(f"`task` must be given with `heads`, and only then. Received: task={task}")
+        if self.heads is not None and task is not None:
+            task = check_integer("task", task, 0, len(self.heads) - 1)
+        inputs = keras.ops.convert_to_tensor(check_samples("x", self.model, x))
         values = self._merged(keras.ops.convert_to_tensor(self.coefficients), self._held)
-        outputs = functional.apply(self.model, self._variables, values, keras.ops.convert_to_tensor(x), training=False)
+        outputs = functional.apply(self.model, self._variables, values, inputs, training=False)
         if self.heads is not None and task is not None:
             outputs = self.heads[task](outputs)
         return np.asarray(keras.ops.convert_to_numpy(outputs))
+
+    def _classes(self, place: int) -> int | None:
+        """The number of logits of a batch, where it is known."""
+        if self.heads is None:
+            return self.model.output_shape[-1]
+        shape = getattr(self.heads[place], "compute_output_shape", lambda shape: None)(self.model.output_shape)
+        return None if shape is None else shape[-1]
 
     def _sets(self) -> list[Weights]:
         return [self.start, *self.experts]
@@ -194,17 +229,23 @@ class AnisotropicTaskVectors:
             raise ValueError(
                 f"`batches` must hold one for each of {len(self.heads)} heads. Received: {len(batches)} batches"
             )
-        inputs = [keras.ops.convert_to_tensor(batch) for batch in batches]
+        inputs = [
+            keras.ops.convert_to_tensor(check_samples(f"batches[{place}]", self.model, batch))
+            for place, batch in enumerate(batches)
+        ]
         for place, batch in enumerate(inputs):
-            if not batch.shape or not batch.shape[0]:
+            if not batch.shape[0]:
                 raise ValueError(f"`batches` must hold samples. Received: batches[{place}] of shape {batch.shape}")
         return inputs
 
     def _merged(self, coefficients: Tensor, held: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
-        """Values of the weights that are merged, in the order of `_names`."""
+        """Values of all weights, in the order of the start's; those that are not merged are its own."""
         ops, values = keras.ops, []
-        for name in self._names:
+        for name in self.start:
             start, *experts = held[name]
+            if not experts:
+                values.append(start)
+                continue
             row, is_statistic = self._rows[name]
             value = start
             for k, expert in enumerate(experts):
@@ -217,14 +258,17 @@ class AnisotropicTaskVectors:
             values.append(value)
         return values
 
-    def _loss(self, inputs: Sequence[Tensor], classes: Sequence[Tensor], held: Any) -> Tensor:
+    def _loss(self, inputs: Sequence[Tensor], classes: Sequence[Tensor], held: Any, heads: Any) -> Tensor:
         ops = keras.ops
         values = self._merged(ops.convert_to_tensor(self.coefficients), held)
         total = ops.zeros(())
         for place, batch in enumerate(inputs):
             logits = functional.apply(self.model, self._variables, values, batch, training=False)
             if self.heads is not None:
-                logits = self.heads[place](logits)
+                head = self.heads[place]
+                logits = functional.apply(head, _variables_of(head), heads[place], logits)
+            if len(logits.shape) != 2:
+                raise ValueError(f"`heads` must give logits [N, K]. Received: heads[{place}] gives {logits.shape}")
             log_p = ops.log_softmax(as_float(logits), axis=-1)
             if self.objective == "entropy":
                 total = total - ops.mean(ops.sum(ops.exp(log_p) * log_p, axis=-1))
@@ -234,9 +278,9 @@ class AnisotropicTaskVectors:
         return total
 
     def _step(self, data: Any) -> Tensor:
-        inputs, classes, held = data
+        inputs, classes, held, heads = data
         (loss, _), gradients = backend.value_and_gradients(
-            self.model, lambda: (self._loss(inputs, classes, held), ()), [self.coefficients]
+            self.model, lambda: (self._loss(inputs, classes, held, heads), ()), [self.coefficients]
         )
         backend.apply(self.optimizer, gradients, [self.coefficients])
         return loss
@@ -246,16 +290,37 @@ def _rows(
     variables: Mapping[str, Any], moved: Sequence[str], groups: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[np.ndarray, bool]]:
     """For each weight that is merged the shares of the groups' coefficients that make its own, and if it is a
-    moving statistic."""
+    moving statistic. Frozen weights are not merged, nor the statistics beside them."""
     place = {name: number for number, names in enumerate(groups.values()) for name in names}
     layers = weight_groups(moved, "layer")
+    frozen = [name for name in variables if name not in place and not _is_statistic(name)]
     found = {}
-    for name, variable in variables.items():
+    for name in variables:
         of = [name] if name in place else layers.get(name.rpartition("/")[0], moved)
-        if name not in place and "float" not in keras.backend.standardize_dtype(variable.dtype):
+        if name not in place and (not _is_statistic(name) or any(_beside(name, other) for other in frozen)):
             continue
         row = np.zeros(len(groups), "float32")
         for each in of:
             row[place[each]] += 1.0 / len(of)
         found[name] = row, name not in place
     return found
+
+
+def _variables_of(head: Any) -> list[Any]:
+    return head.variables if isinstance(head, keras.layers.Layer) else []
+
+
+def _is_statistic(name: str) -> bool:
+    return name.rpartition("/")[2] in ("moving_mean", "moving_variance")
+
+
+def _beside(name: str, other: str) -> bool:
+    """Whether two weights are of one layer."""
+    return name.rpartition("/")[0] == other.rpartition("/")[0]
+
+
+def _checked_bounds(bounds: Any) -> tuple[float, float]:
+    if not isinstance(bounds, list | tuple) or len(bounds) != 2:
+        raise ValueError(f"`bounds` must be None or two numbers. Received: bounds={bounds!r}")
+    least, most = (check_number("bounds", bound) for bound in bounds)
+    return least, most

@@ -1,6 +1,6 @@
 """Several encoders as one, their features side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 import keras
@@ -42,12 +42,15 @@ class ConcatEncoders(keras.Model):
     def __init__(
         self, encoders: Sequence[keras.Model], normalize: bool = False, name: str | None = "concat_encoders"
     ) -> None:
+        if not isinstance(encoders, Iterable):
+            raise ValueError(f"`encoders` must be a list of models. Received: encoders={encoders!r}")
         encoders = list(encoders)
         if not encoders:
             raise ValueError("`encoders` must hold one or more. Received: encoders=[]")
         for place, encoder in enumerate(encoders):
             if not isinstance(encoder, keras.Model) or not encoder.built:
                 raise ValueError(f"`encoders` must be built Keras models. Received: encoders[{place}]={encoder!r}")
+            _input_of(encoder)
             shape = encoder.output_shape
             if not isinstance(shape, tuple) or len(shape) != 2 or shape[-1] is None:
                 raise ValueError(f"`encoders` must give features [N, D]. Received: encoders[{place}] gives {shape}")
@@ -82,7 +85,7 @@ class ConcatEncoders(keras.Model):
 
 def _input_of(encoder: keras.Model) -> tuple[tuple[int | None, ...], str]:
     """Shape and type of the input of a model that has one."""
-    inputs = encoder.inputs
+    inputs = getattr(encoder, "inputs", None)
     if not inputs or len(inputs) != 1:
         raise ValueError(f"`encoders` must be models of one declared input. Received: {encoder.name!r}")
     return tuple(inputs[0].shape), keras.backend.standardize_dtype(inputs[0].dtype)

@@ -1,15 +1,17 @@
 """What small experts learned, added to the logits of a large model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_ssl.check_number import check_number
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.losses.numeric import check_integer
 
 __all__ = ["DynamicLogitFusion"]
+
+_LARGEST = 1e300
 
 
 class DynamicLogitFusion:
@@ -64,7 +66,8 @@ class DynamicLogitFusion:
             Fused logits of that shape, float64.
 
         Raises:
-            ValueError: if shapes differ, there is no expert, or a logit is not finite.
+            ValueError: if shapes differ, there is no expert, or a logit is not finite or beyond 1e300, where sums may
+                be infinite.
         """
         return self._moved(large, experts, base)[0]
 
@@ -74,12 +77,17 @@ class DynamicLogitFusion:
 
     def _moved(self, large: Any, experts: Sequence[Any], base: Any) -> tuple[np.ndarray, np.ndarray]:
         large, base = _logits("large", large), _logits("base", base)
+        if not isinstance(experts, Iterable):
+            raise ValueError(f"`experts` must be a list of logits. Received: experts of type {type(experts).__name__}")
         tuned = [_logits("experts", expert) for expert in experts]
         if not tuned:
             raise ValueError("`experts` must hold logits of one or more. Received: experts=[]")
         for each in (base, *tuned):
             if each.shape != large.shape:
-                raise ValueError(f"All logits must have one shape. Received: large={large.shape}, and {each.shape}")
+                raise ValueError(
+                    "`experts` and `base` must be logits of the shape of `large`. "
+                    f"Received: large={large.shape}, and {each.shape}"
+                )
         shifts = [each - base for each in tuned]
         wanted = [_divergence(each, base) for each in tuned]
         alphas = [self._reach(large, shift, far, self.most) for shift, far in zip(shifts, wanted, strict=True)]
@@ -105,13 +113,14 @@ class DynamicLogitFusion:
 
 
 def _logits(name: str, value: Any) -> np.ndarray:
-    if not isinstance(value, np.ndarray):
-        value = keras.ops.convert_to_numpy(value)
-    logits = np.asarray(value, "float64")
+    logits = check_numbers(name, value).astype("float64")
     if logits.ndim < 1 or logits.shape[-1] < 2:
         raise ValueError(f"`{name}` must be logits [..., K] of two classes or more. Received: shape {logits.shape}")
     if not np.isfinite(logits).all():
         raise ValueError(f"`{name}` must be finite. Received: {int((~np.isfinite(logits)).sum())} that are not")
+    largest = float(np.abs(logits).max(initial=0.0))
+    if largest > _LARGEST:
+        raise ValueError(f"`{name}` must lie within {_LARGEST:g} of 0. Received: {largest:g}")
     return logits
 
 

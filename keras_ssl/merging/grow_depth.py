@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 import keras
 
 from keras_ssl.checkpoints.weight_problems import weight_problems
+from keras_ssl.weights.arrays import check_built
 from keras_ssl.weights.assign_weights import assign_weights
 from keras_ssl.weights.named_weights import named_weights
 from keras_ssl.weights.read_weights import read_weights
@@ -63,6 +64,8 @@ def grow_depth(small: keras.Model, large: keras.Model, order: str = "stack") -> 
     """
     if order not in _ORDERS:
         raise ValueError(f"`order` must be one of {', '.join(_ORDERS)}. Received: order={order!r}")
+    check_built("small", small)
+    check_built("large", large)
     shapes = [
         {name: tuple(variable.shape) for name, variable in named_weights(model).items()} for model in (small, large)
     ]

@@ -5,6 +5,7 @@ import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.merging.unit_groups import UnitGroup, UnitStructure, unit_structure
+from keras_ssl.weights.arrays import check_built
 from keras_ssl.weights.assign_weights import assign_weights
 from keras_ssl.weights.named_weights import named_weights
 from keras_ssl.weights.read_weights import read_weights
@@ -70,6 +71,8 @@ def grow_width(small: keras.Model, large: keras.Model, method: str = "fpi", seed
     """
     if method not in _METHODS:
         raise ValueError(f"`method` must be one of {', '.join(_METHODS)}. Received: method={method!r}")
+    check_built("small", small)
+    check_built("large", large)
     rng = np.random.default_rng(check_integer("seed", seed, 0))
     before, pairs = _pairs(small, large)
     mappings = [_mapping(old, new, rng) for old, new in pairs]

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from keras_ssl.check_number import check_number
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.losses.numeric import check_integer
+from keras_ssl.weights.arrays import weight_arrays
 from keras_ssl.weights.combine_weights import check_alike, combine_weights
 
 __all__ = ["Barrier", "loss_barrier"]
@@ -69,14 +72,20 @@ def loss_barrier(
     ICLR 2023, https://arxiv.org/abs/2209.04836.
     """
     points = check_integer("points", points, 2)
+    if not callable(loss):
+        raise ValueError(f"`loss` must be a function. Received: loss={loss!r}")
+    weights_a, weights_b = weight_arrays("weights_a", weights_a), weight_arrays("weights_b", weights_b)
     check_alike("weights", [weights_a, weights_b])
     shares = np.linspace(0.0, 1.0, points)
     losses = np.array(
-        [
-            check_number("loss(weights)", float(loss(combine_weights([weights_a, weights_b], [share, 1.0 - share]))))
-            for share in shares
-        ]
+        [_number(loss(combine_weights([weights_a, weights_b], [share, 1.0 - share]))) for share in shares]
     )
     rises = losses - (shares * losses[-1] + (1.0 - shares) * losses[0])
     rises[[0, -1]] = 0.0  # without rounding
     return Barrier(float(rises.max()), shares, losses)
+
+
+def _number(value: Any) -> float:
+    """A loss, which may be a tensor, as a number."""
+    array = check_numbers("loss(weights)", value)
+    return check_number("loss(weights)", array.item() if array.size == 1 else array.tolist())

@@ -9,6 +9,7 @@ from keras_ssl.check_number import check_number
 from keras_ssl.merging.weight_matching import Weights, permute_weights, weight_matching
 from keras_ssl.weights.assign_weights import assign_weights
 from keras_ssl.weights.combine_weights import combine_weights
+from keras_ssl.weights.read_weights import read_weights
 from keras_ssl.weights.recalibrate_batch_norm import recalibrate_batch_norm
 
 __all__ = ["merge_encoders"]
@@ -37,7 +38,8 @@ def merge_encoders(
         The permutations of B's units, by group.
 
     Raises:
-        ValueError: if `share` is out of range; as `weight_matching` and `recalibrate_batch_norm`.
+        ValueError: if `share` is out of range; as `weight_matching` and `recalibrate_batch_norm`. The model is then as
+            it was.
 
     Example:
 
@@ -56,7 +58,12 @@ def merge_encoders(
     share = check_number("share", share, 0.0, 1.0)
     permutations = weight_matching(model, weights_a, weights_b, seed=seed)
     matched = permute_weights(model, weights_b, permutations)
-    assign_weights(model, combine_weights([weights_a, matched], [share, 1.0 - share]))
+    merged, before = combine_weights([weights_a, matched], [share, 1.0 - share]), read_weights(model)
+    assign_weights(model, merged)
     if inputs is not None:
-        recalibrate_batch_norm(model, inputs)
+        try:
+            recalibrate_batch_norm(model, inputs)
+        except ValueError:
+            assign_weights(model, before)
+            raise
     return permutations

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import keras
 import numpy as np
 
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.merging.task_arithmetic import sets_of
 from keras_ssl.weights.assign_weights import assign_weights
 from keras_ssl.weights.combine_weights import combine_weights
@@ -58,6 +59,8 @@ class ModelSoup:
             raise ValueError(f"`method` must be one of {', '.join(METHODS)}. Received: method={method!r}")
         if method == "greedy" and score is None:
             raise ValueError("`score` must be a function for a greedy soup. Received: score=None")
+        if score is not None and not callable(score):
+            raise ValueError(f"`score` must be None or a function. Received: score={score!r}")
         sets = sets_of("ingredients", ingredients)
         scores = [] if score is None else [_scored(score, weights) for weights in sets]
         self.scores = None if score is None else scores
@@ -83,7 +86,8 @@ class ModelSoup:
 
 
 def _scored(score: Callable[[Weights], float], weights: Weights) -> float:
-    value = float(score(weights))
-    if not np.isfinite(value):
-        raise ValueError(f"`score` must return finite numbers. Received: {value}")
-    return value
+    # Of copies: a function that changes its arrays must not change the ingredients.
+    value = check_numbers("score", score({name: array.copy() for name, array in weights.items()}))
+    if value.size != 1 or not np.isfinite(value).all():
+        raise ValueError(f"`score` must return finite numbers. Received: {value.tolist()}")
+    return float(value.reshape(()))

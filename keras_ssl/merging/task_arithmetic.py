@@ -1,11 +1,12 @@
 """Merging by sums of what fine-tuning changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.weights.combine_weights import check_alike, combine_weights
 from keras_ssl.weights.read_weights import read_weights
 
@@ -45,9 +46,7 @@ def task_arithmetic(
 
     Reference: Ilharco et al., "Editing models with task arithmetic", ICLR 2023, https://arxiv.org/abs/2212.04089.
     """
-    first, *others = sets_of("experts", [start, *experts])
-    if not others:
-        raise ValueError("`experts` must hold a model or more. Received: experts=[]")
+    first, *others = start_and_experts("start", start, experts)
     if isinstance(coefficients, Mapping):
         if coefficients.keys() != first.keys():
             raise ValueError(
@@ -69,11 +68,24 @@ def task_arithmetic(
     return combine_weights([first, *others], combined)
 
 
-def sets_of(argument: str, models: Sequence[keras.Model | Weights]) -> list[Weights]:
+def start_and_experts(argument: str, start: Any, experts: Any) -> list[dict[str, np.ndarray]]:
+    """The weights of a model that goes by `argument`, and of the `experts`, of one structure."""
+    first = sets_of(argument, [start])
+    others = sets_of("experts", experts)
+    check_alike("experts", [*first, *others])
+    return [*first, *others]
+
+
+def sets_of(argument: str, models: Any) -> list[dict[str, np.ndarray]]:
     """The weights of models, or the weights themselves, of one structure."""
-    sets = [model if isinstance(model, Mapping) else read_weights(_built(argument, model)) for model in models]
-    check_alike(argument, sets)
-    return sets
+    if not isinstance(models, Iterable):
+        raise ValueError(f"`{argument}` must be a list of models. Received: {argument} of type {type(models).__name__}")
+    given = list(models)
+    if not given:
+        raise ValueError(f"`{argument}` must hold a model or more. Received: {argument}=[]")
+    return check_alike(
+        argument, [model if isinstance(model, Mapping) else read_weights(_built(argument, model)) for model in given]
+    )
 
 
 def _built(argument: str, model: Any) -> keras.Model:
@@ -83,7 +95,7 @@ def _built(argument: str, model: Any) -> keras.Model:
 
 
 def _checked(numbers: float | Sequence[float], count: int) -> np.ndarray:
-    values = np.asarray(numbers, "float64")
+    values = check_numbers("coefficients", numbers).astype("float64")
     if values.ndim == 0:
         values = np.full(count, float(values))
     if values.shape != (count,) or not np.isfinite(values).all():

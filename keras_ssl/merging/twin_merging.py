@@ -6,9 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.merging.task_arithmetic import sets_of
+from keras_ssl.merging.task_arithmetic import sets_of, start_and_experts
+from keras_ssl.precision import known_array
 from keras_ssl.training import functional
+from keras_ssl.weights.arrays import check_built, check_samples, is_float
 from keras_ssl.weights.combine_weights import combine_weights
 from keras_ssl.weights.named_weights import named_weights
 
@@ -64,9 +67,8 @@ class TwinMerging:
         rank: int | None = None,
     ) -> None:
         self.rank = None if rank is None else check_integer("rank", rank, 1)
-        own, *sets = sets_of("experts", [model, *experts])
-        if not sets:
-            raise ValueError("`experts` must hold a model or more. Received: experts=[]")
+        check_built("model", model)
+        own, *sets = start_and_experts("model", model, experts)
         self.model = model
         if shared is None:
             self.shared = combine_weights(sets)
@@ -76,7 +78,7 @@ class TwinMerging:
             {
                 name: _approximated(array.astype("float64") - self.shared[name], self.rank)
                 for name, array in weights.items()
-                if array.dtype.kind == "f"
+                if is_float(array)
             }
             for weights in sets
         ]
@@ -84,7 +86,7 @@ class TwinMerging:
 
     def weights_for(self, router_weights: Any) -> dict[str, np.ndarray]:
         """The merged weights for one row of router weights `[T]`, by name."""
-        shares = np.asarray(router_weights, "float64")
+        shares = check_numbers("router_weights", router_weights).astype("float64")
         if shares.shape != (len(self.exclusive),) or not np.isfinite(shares).all():
             raise ValueError(
                 f"`router_weights` must hold a finite number for each of {len(self.exclusive)} experts. "
@@ -92,7 +94,7 @@ class TwinMerging:
             )
         merged = {}
         for name, array in self.shared.items():
-            if array.dtype.kind != "f":
+            if not is_float(array):
                 merged[name] = array.copy()
                 continue
             total = array.astype("float64")
@@ -124,7 +126,9 @@ class TwinMerging:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        x, tasks = np.asarray(x), np.asarray(tasks)
+        x, tasks = check_samples("x", self.model, x), check_numbers("tasks", tasks)
+        if features is not None and not callable(features):
+            raise ValueError(f"`features` must be None or a function. Received: features={features!r}")
         if tasks.shape != x.shape[:1] or set(np.unique(tasks).tolist()) != set(range(len(self.exclusive))):
             raise ValueError(
                 f"`tasks` must hold each of the numbers 0 to {len(self.exclusive) - 1}, one for each input. "
@@ -136,12 +140,19 @@ class TwinMerging:
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
         def seen(x: np.ndarray) -> np.ndarray:
-            found = self._outputs(self.shared, x) if features is None else np.asarray(features(x))
-            return found.reshape(len(found), -1)
+            source = "x" if features is None else "features"
+            found = known_array(self._outputs(self.shared, x) if features is None else features(x))
+            if found.shape[:1] != x.shape[:1] or not np.isfinite(found).all():
+                raise ValueError(
+                    f"`{source}` must give finite numbers for each of {len(x)} inputs. Received: shape {found.shape}"
+                )
+            return found.reshape(len(found), int(np.prod(found.shape[1:])))
 
         classifier.fit(seen(x), tasks)
 
         def router(x: np.ndarray) -> np.ndarray:
+            if not len(x):
+                return np.zeros((0, len(self.exclusive)))
             shares = classifier.predict_proba(seen(x))
             return np.eye(shares.shape[1])[shares.argmax(axis=1)] if hard else shares
 
@@ -151,7 +162,7 @@ class TwinMerging:
         """The weights `[N, T]` of the router for inputs."""
         if self._router is None:
             raise ValueError("The router must be trained by `fit_router`, or its weights given. Received: none")
-        return self._router(np.asarray(x))
+        return self._router(check_samples("x", self.model, x))
 
     def predict(self, x: Any, router_weights: Any = None) -> np.ndarray:
         """Outputs for inputs, each by its own merged weights.
@@ -162,13 +173,18 @@ class TwinMerging:
             x: inputs `[N, ...]`.
             router_weights: `[N, T]`. Defaults to None: those of the router that `fit_router` has trained.
         """
-        x = np.asarray(x)
-        shares = self.route(x) if router_weights is None else np.asarray(router_weights, "float64")
+        x = check_samples("x", self.model, x)
+        if router_weights is None:
+            shares = self.route(x)
+        else:
+            shares = check_numbers("router_weights", router_weights).astype("float64")
         if shares.shape != (len(x), len(self.exclusive)):
             raise ValueError(
                 f"`router_weights` must be [N, T], here ({len(x)}, {len(self.exclusive)}). "
                 f"Received: shape {shares.shape}"
             )
+        if not len(x):
+            return self._outputs(self.shared, x)
         rows, places = np.unique(shares, axis=0, return_inverse=True)
         outputs: list[Any] = [None] * len(x)
         for number, row in enumerate(rows):

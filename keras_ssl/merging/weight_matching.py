@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
 from keras_ssl.merging.unit_groups import UnitGroup, unit_structure
+from keras_ssl.weights.arrays import weight_arrays
 from keras_ssl.weights.assign_weights import misfits
 from keras_ssl.weights.named_weights import named_weights
 
@@ -135,12 +136,13 @@ def permute_weights(
     """
     groups = unit_structure(model).free()
     check_weights(model, weights=weights)
-    orders = {name: np.asarray(order) for name, order in permutations.items()}
+    orders = weight_arrays("permutations", permutations)
     for name, order in orders.items():
         if name not in groups:
             known = ", ".join(groups)
             raise ValueError(f"`permutations` must be of groups of the model: {known}. Received: group {name!r}")
-        if not np.array_equal(np.sort(order, axis=None), np.arange(groups[name].size)) or order.ndim != 1:
+        numbers = order.ndim == 1 and order.dtype.kind in "iu"
+        if not numbers or not np.array_equal(np.sort(order), np.arange(groups[name].size)):
             raise ValueError(
                 f"`permutations` must hold each of {groups[name].size} units of {name} once. Received: "
                 f"permutations[{name!r}]={order!r}"
@@ -164,9 +166,13 @@ def check_weights(model: keras.Model, **sets: Weights) -> None:
     """Raises where a set of weights is not of the model; the sets go by their arguments' names."""
     variables = named_weights(model)
     for argument, weights in sets.items():
-        problems = misfits(variables, {name: np.asarray(value) for name, value in weights.items()})
+        arrays = weight_arrays(argument, weights)
+        problems = misfits(variables, arrays)
         if problems:
             raise ValueError(f"`{argument}` must be weights of the model. Received: model={model.name!r}; {problems}")
+        infinite = [name for name in arrays if not np.isfinite(arrays[name]).all()]
+        if infinite:
+            raise ValueError(f"`{argument}` must be finite. Received: infinity in {infinite[0]}")
 
 
 def _gains(

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from keras_ssl.checkpoints.weight_problems import weight_problems
+from keras_ssl.weights.arrays import is_float, weight_arrays
 from keras_ssl.weights.named_weights import named_weights
 
 __all__ = ["assign_weights"]
@@ -22,7 +23,7 @@ def assign_weights(model: keras.layers.Layer, values: Mapping[str, np.ndarray], 
 
     Raises:
         ValueError: if the model is not built; or names are missing or not the model's, or arrays have another shape,
-            another kind of numbers or NaN, which the message names.
+            another kind of numbers, NaN or numbers beyond the range of a weight's type, which the message names.
 
     Example:
 
@@ -33,9 +34,9 @@ def assign_weights(model: keras.layers.Layer, values: Mapping[str, np.ndarray], 
     6.0
     """
     variables = named_weights(model)
+    arrays = weight_arrays("values", values)
     if partial:
-        variables = {name: variable for name, variable in variables.items() if name in values}
-    arrays = {name: np.asarray(value) for name, value in values.items()}
+        variables = {name: variable for name, variable in variables.items() if name in arrays}
     problems = misfits(variables, arrays)
     if problems:
         raise ValueError(f"`values` must be weights of the model. Received: model={model.name!r}; {problems}")
@@ -61,13 +62,29 @@ def misfits(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> s
 
 
 def _unfit(variables: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, list[str]]:
-    """Arrays of another kind of numbers than their variables, which would be rounded, and such with NaN."""
-    kinds, spoilt = [], []
+    """Arrays of another kind of numbers than their variables, and such whose numbers a variable cannot hold."""
+    kinds, spoilt, outside = [], [], []
     for name in sorted(variables.keys() & arrays.keys()):
         wanted = keras.backend.standardize_dtype(variables[name].dtype)
         array = arrays[name]
-        if array.dtype.kind not in ("f" if "float" in wanted else "b" if wanted == "bool" else "iu"):
+        if is_float(array) != ("float" in wanted) or not (
+            is_float(array) or array.dtype.kind in ("b" if wanted == "bool" else "iu")
+        ):
             kinds.append(f"{name} {array.dtype} instead of {wanted}")
-        elif array.dtype.kind == "f" and np.isnan(array).any():
+        elif is_float(array) and np.isnan(array).any():
             spoilt.append(name)
-    return {"of another type": kinds, "with NaN": spoilt}
+        elif _is_outside(array, wanted):
+            outside.append(f"{name} {wanted}")
+    return {"of another type": kinds, "with NaN": spoilt, "beyond the range of": outside}
+
+
+def _is_outside(array: np.ndarray, wanted: str) -> bool:
+    """Whether a type lacks some of an array's finite numbers, which would become infinity or others."""
+    if wanted == "bool" or not array.size:
+        return False
+    # NumPy knows no bfloat16, whose range is that of float32.
+    limits = np.finfo("float16" if wanted == "float16" else "float32") if is_float(array) else np.iinfo(wanted)
+    if wanted == "float64":
+        return False
+    inside = array[np.isfinite(array)]
+    return bool((inside < limits.min).any() or (inside > limits.max).any())

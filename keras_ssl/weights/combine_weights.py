@@ -1,10 +1,12 @@
 """One set of weights from several of one structure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from keras_ssl.check_numbers import check_numbers
 from keras_ssl.checkpoints.weight_problems import weight_problems
+from keras_ssl.weights.arrays import is_float, weight_arrays
 
 __all__ = ["combine_weights"]
 
@@ -40,30 +42,31 @@ def combine_weights(
     >>> combine_weights([a, b], lambda name, arrays: np.maximum(*arrays))["kernel"].tolist()
     [3.0, 6.0]
     """
-    check_alike("sets", sets)
+    sets = check_alike("sets", sets)
     if rule is None:
         rule = [1.0 / len(sets)] * len(sets)
     if callable(rule):
         return {name: _made(rule, name, [weights[name] for weights in sets]) for name in sets[0]}
-    coefficients = np.asarray(rule, "float64")
+    coefficients = check_numbers("rule", rule).astype("float64")
     if coefficients.shape != (len(sets),) or not np.isfinite(coefficients).all():
         raise ValueError(f"`rule` must hold a finite number for each of {len(sets)} sets. Received: rule={rule!r}")
     return {
         name: sum((c * weights[name].astype("float64") for c, weights in zip(coefficients, sets, strict=True))).astype(
             array.dtype
         )
-        if array.dtype.kind == "f"
+        if is_float(array)
         else array.copy()
         for name, array in sets[0].items()
     }
 
 
-def check_alike(argument: str, sets: Sequence[Weights]) -> None:
-    """Raises where sets of weights have other names or shapes than the first, or there is none."""
-    if isinstance(sets, Mapping) or not len(sets):
+def check_alike(argument: str, sets: Sequence[Weights]) -> list[dict[str, np.ndarray]]:
+    """The sets of weights as arrays; raises where one has other names or shapes than the first, or there is none."""
+    if isinstance(sets, Mapping | str) or not isinstance(sets, Iterable) or not (given := list(sets)):
         raise ValueError(f"`{argument}` must be a list of sets of weights. Received: {argument}={type(sets).__name__}")
-    first = sets[0]
-    for place, weights in enumerate(sets[1:], 1):
+    arrays = [weight_arrays(f"{argument}[{place}]", weights) for place, weights in enumerate(given)]
+    first = arrays[0]
+    for place, weights in enumerate(arrays[1:], 1):
         problems = weight_problems(
             {
                 "missing": sorted(first.keys() - weights.keys()),
@@ -80,14 +83,15 @@ def check_alike(argument: str, sets: Sequence[Weights]) -> None:
                 f"`{argument}` must hold weights of one structure. Received: {argument}[{place}] beside "
                 f"{argument}[0]; {problems}"
             )
+    return arrays
 
 
 def _made(
     rule: Callable[[str, Sequence[np.ndarray]], np.ndarray], name: str, arrays: Sequence[np.ndarray]
 ) -> np.ndarray:
-    if arrays[0].dtype.kind != "f":
+    if not is_float(arrays[0]):
         return arrays[0].copy()
-    made = np.asarray(rule(name, arrays))
+    made = check_numbers("rule", rule(name, arrays))
     if made.shape != arrays[0].shape:
         raise ValueError(f"`rule` must keep shapes. Received: {name} {made.shape} instead of {arrays[0].shape}")
     return made.astype(arrays[0].dtype)

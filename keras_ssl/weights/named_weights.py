@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from keras_ssl.weights.arrays import check_built
+
 __all__ = ["named_weights"]
 
 
@@ -34,8 +36,7 @@ def named_weights(model: keras.layers.Layer) -> dict[str, Any]:
     >>> list(named_weights(ConvNet(widths=(4,))))[:2]
     ['block1_conv/kernel', 'block1_bn/gamma']
     """
-    if not model.built:
-        raise ValueError(f"`model` must be built. Received: model={model!r}")
+    check_built("model", model)
     named: dict[str, Any] = {}
     _walk(model, "", named, set())
     return named

@@ -4,7 +4,7 @@ import pytest
 
 from keras_ssl.encoders import ConvNet
 from keras_ssl.merging import AdaMerging, AnisotropicTaskVectors, task_arithmetic
-from keras_ssl.weights import named_weights, read_weights
+from keras_ssl.weights import assign_weights, named_weights, read_weights
 
 RNG = np.random.default_rng(0)
 
@@ -174,7 +174,7 @@ def test_a_loss_that_is_not_finite_changes_nothing():
         ({"experts": []}, "`experts` must hold a model or more"),
         ({"objective": "loss"}, "`objective` must be one of cross_entropy, entropy. Received: objective='loss'"),
         ({"bounds": (0.5, 1.0)}, r"`initial` must lie in `bounds`. Received: initial=0.0, bounds=\(0.5, 1.0\)"),
-        ({"initial": float("nan")}, "`initial` must be finite"),
+        ({"initial": float("nan")}, "`initial` must be a finite number"),
         ({"heads": []}, "`heads` must hold one for each of 1 experts. Received: 0 heads"),
         ({"by": "block"}, "`by` must be one of"),
     ],
@@ -207,3 +207,99 @@ def test_frozen_weights_are_not_merged():
     merge = AnisotropicTaskVectors(model, [expert], initial=1.0)
     frozen = {name for name in named_weights(model) if name.startswith("dense_0")}
     assert not frozen & {name for names in merge.groups.values() for name in names}
+
+
+def two_layers():
+    """A model of a normalized hidden layer, its weights and those of an expert."""
+    layers = [keras.layers.Dense(6), keras.layers.BatchNormalization(), keras.layers.Dense(3)]
+    model = keras.Sequential([keras.Input((4,)), *layers])
+    rng = np.random.default_rng(5)
+    start, expert = (
+        {name: rng.uniform(0.5, 1.5, w.shape).astype("float32") for name, w in named_weights(model).items()}
+        for _ in range(2)
+    )
+    assign_weights(model, start)
+    return model, start, expert
+
+
+def test_frozen_weights_stay_those_of_the_start():
+    model, start, expert = two_layers()
+    model.layers[0].trainable = model.layers[1].trainable = False
+    merge = AnisotropicTaskVectors(model, [expert], initial=1.0)
+    x, wanted = np.ones((2, 4), "float32"), {**start, "dense_1/kernel": expert["dense_1/kernel"]}
+    wanted["dense_1/bias"] = expert["dense_1/bias"]
+    for name, array in merge.merged_weights().items():
+        np.testing.assert_allclose(array, wanted[name], rtol=1e-6)
+    before = merge.predict(x)
+    model.layers[0].kernel.assign(np.zeros((4, 6)))  # of the start, not of the model as it is
+    np.testing.assert_array_equal(merge.predict(x), before)
+
+
+def test_a_head_is_seen_as_it_is():
+    model, _, expert = two_layers()
+    head = keras.layers.Dense(2)
+    head.build((None, 3))
+    head.kernel.assign(0.02 * np.random.default_rng(7).normal(size=(3, 2)))
+    batch = [np.random.default_rng(6).normal(size=(5, 4)).astype("float32")]
+
+    def merged():
+        return AdaMerging(model, [expert], heads=[head], optimizer=keras.optimizers.SGD(0.0))
+
+    merge = merged()
+    before = merge.step(batch)
+    head.kernel.assign(10.0 * head.kernel)
+    after = merge.step(batch)
+    assert abs(after - before) > 1e-3
+    np.testing.assert_allclose(after, merged().step(batch), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "argument"),
+    [
+        ({"initial": "a"}, "initial"),
+        ({"initial": [0.1]}, "initial"),
+        ({"bounds": (0, 1, 2)}, "bounds"),
+        ({"bounds": 1.0}, "bounds"),
+        ({"bounds": ("a", "b")}, "bounds"),
+        ({"optimizer": "none such"}, "optimizer"),
+        ({"heads": [3]}, "heads"),
+        ({"heads": 3}, "heads"),
+        ({"experts": None}, "experts"),
+        ({"model": None}, "model"),
+    ],
+)
+def test_arguments_are_named(options, argument):
+    model, _, expert = two_layers()
+    with pytest.raises(ValueError, match=f"^`{argument}` .*Received: "):
+        AnisotropicTaskVectors(**{"model": model, "experts": [expert], **options})
+
+
+@pytest.mark.parametrize(
+    ("batch", "labels", "argument"),
+    [
+        (np.zeros((2, 5)), [0, 1], r"batches\[0\]"),
+        ("a", [0, 1], r"batches\[0\]"),
+        ([[1, 2], [3]], [0, 1], r"batches\[0\]"),
+        (np.zeros((2, 4)), [0, 3], "labels"),
+        (np.zeros((2, 4)), [0, -1], "labels"),
+        (np.zeros((2, 4)), [0.5, 1], "labels"),
+        (np.zeros((2, 4)), ["a", "b"], "labels"),
+    ],
+)
+def test_no_step_is_made_of_what_does_not_fit(batch, labels, argument):
+    model, _, expert = two_layers()
+    merge = AnisotropicTaskVectors(model, [expert])
+    with pytest.raises(ValueError, match=f"^`{argument}` .*Received: "):
+        merge.step([batch], [labels])
+    assert not keras.ops.convert_to_numpy(merge.coefficients).any()
+    merge.step([np.ones((2, 4))], [[0, 2]])
+
+
+def test_predict_names_what_does_not_fit():
+    model, _, expert = two_layers()
+    merge = AnisotropicTaskVectors(model, [expert], heads=[lambda features: features])
+    for task in (1, -1, "a"):
+        with pytest.raises(ValueError, match="^`task` must .*Received: "):
+            merge.predict(np.ones((2, 4)), task)
+    with pytest.raises(ValueError, match=r"^`x` must be samples as the model takes them, \[N, 4\]. Received: "):
+        merge.predict(np.ones((2, 5)), 0)

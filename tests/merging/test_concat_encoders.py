@@ -80,3 +80,21 @@ def test_is_saved_exported_and_trained_on(tmp_path):
 def test_refuses(encoders, message):
     with pytest.raises(ValueError, match=message):
         ConcatEncoders(encoders)
+
+
+class Undeclared(keras.Model):
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize("encoders", [None, 3, "two"])
+def test_what_is_no_list_of_encoders(encoders):
+    with pytest.raises(ValueError, match="^`encoders` must .*Received: "):
+        ConcatEncoders(encoders)
+
+
+def test_an_encoder_without_a_declared_input():
+    encoder = Undeclared()
+    encoder.built = True
+    with pytest.raises(ValueError, match="^`encoders` must be models of one declared input. Received: "):
+        ConcatEncoders([encoder])

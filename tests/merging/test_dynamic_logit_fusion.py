@@ -69,7 +69,7 @@ def test_any_leading_axes():
     ("large", "experts", "base", "message"),
     [
         (LARGE, [], BASE, "`experts` must hold logits of one or more"),
-        (LARGE, [EXPERT[:2]], BASE, r"All logits must have one shape. Received: large=\(6, 5\), and \(2, 5\)"),
+        (LARGE, [EXPERT[:2]], BASE, r"must be logits of the shape of `large`. Received: large=\(6, 5\), and \(2, 5\)"),
         (LARGE, [EXPERT], BASE[:, :1], "`base` must be logits"),
         (np.where(LARGE > 1, np.nan, LARGE), [EXPERT], BASE, "`large` must be finite"),
     ],
@@ -84,3 +84,17 @@ def test_arguments_are_checked():
         DynamicLogitFusion(most=0)
     with pytest.raises(ValueError, match="steps=0"):
         DynamicLogitFusion(steps=0)
+
+
+@pytest.mark.parametrize("value", ["a", [[1.0], [1.0, 2.0]], np.ones((1, 2), "complex64"), np.array([[1e308, 0.0]])])
+def test_the_argument_is_named(value):
+    zeros = np.zeros((1, 2))
+    for large, experts, base, name in (
+        (value, [zeros], zeros, "large"),
+        (zeros, [value], zeros, "experts"),
+        (zeros, [zeros], value, "base"),
+    ):
+        with pytest.raises(ValueError, match=f"^`{name}` must .*Received: "):
+            DynamicLogitFusion()(large, experts, base)
+    with pytest.raises(ValueError, match="^`experts` must be a list of logits. Received: "):
+        DynamicLogitFusion()(zeros, None, zeros)

@@ -47,3 +47,17 @@ def test_the_same_network_twice():
 def test_refuses(arguments, options, message):
     with pytest.raises(ValueError, match=message):
         loss_barrier(*arguments, **options)
+
+
+@pytest.mark.parametrize(
+    ("loss", "a", "argument"),
+    [
+        (None, {"w": np.ones(1)}, "loss"),
+        (lambda weights: np.ones(2), {"w": np.ones(1)}, "loss.weights."),
+        (lambda weights: "low", {"w": np.ones(1)}, "loss.weights."),
+        (lambda weights: 0.0, None, "weights_a"),
+    ],
+)
+def test_the_argument_is_named(loss, a, argument):
+    with pytest.raises(ValueError, match=f"^`{argument}` must .*Received: "):
+        loss_barrier(loss, a, {"w": np.ones(1)})

@@ -59,7 +59,7 @@ def test_the_greedy_soup_equals_a_loop_and_is_no_worse_than_the_best(seed):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (([],), "`ingredients` must be a list"),
+        (([],), "`ingredients` must hold a model or more"),
         (([{"a": np.ones(1)}], "mean"), "`method` must be one of uniform, greedy. Received: method='mean'"),
         (([{"a": np.ones(1)}], "greedy"), "`score` must be a function for a greedy soup. Received: score=None"),
         (([{"a": np.ones(1)}], "greedy", lambda w: np.nan), "`score` must return finite numbers. Received: nan"),
@@ -69,3 +69,27 @@ def test_the_greedy_soup_equals_a_loop_and_is_no_worse_than_the_best(seed):
 def test_refuses(arguments, message):
     with pytest.raises(ValueError, match=message):
         ModelSoup(*arguments)
+
+
+def test_a_score_that_changes_its_arrays_changes_nothing_else():
+    ingredients = [{"kernel": np.array([1.0])}, {"kernel": np.array([3.0])}]
+
+    def score(weights):
+        weights["kernel"] += 100.0
+        return 0.0
+
+    for method in ("uniform", "greedy"):
+        assert ModelSoup(ingredients, method, score).weights["kernel"].tolist() == [2.0]
+    assert [each["kernel"].tolist() for each in ingredients] == [[1.0], [3.0]]
+
+
+@pytest.mark.parametrize("score", [3, lambda weights: None, lambda weights: np.ones(2), lambda weights: "good"])
+def test_scores_that_are_none(score):
+    with pytest.raises(ValueError, match="^`score` must .*Received: "):
+        ModelSoup([{"kernel": np.ones(1)}] * 2, "greedy", score)
+
+
+@pytest.mark.parametrize("ingredients", [None, 3, [], [{"kernel": [[1], [1, 2]]}]])
+def test_ingredients_that_are_none(ingredients):
+    with pytest.raises(ValueError, match="^`ingredients.*` must .*Received: "):
+        ModelSoup(ingredients)

@@ -67,3 +67,18 @@ def test_models_are_read_and_variances_stay_positive():
 def test_refuses(experts, coefficients, message):
     with pytest.raises(ValueError, match=message):
         task_arithmetic(random_sets(1)[0], experts, coefficients)
+
+
+@pytest.mark.parametrize(
+    ("start", "experts", "coefficients", "argument"),
+    [
+        (None, [{"a": np.ones(1)}], 0.3, "start"),
+        ({"a": np.ones(1)}, None, 0.3, "experts"),
+        ({"a": np.ones(1)}, [{"a": np.ones(1)}], "x", "coefficients"),
+        ({"a": np.ones(1)}, [{"a": np.ones(1)}], [[1], [1, 2]], "coefficients"),
+        ({"a": np.ones(1)}, [{"a": np.ones(1)}], 1j, "coefficients"),
+    ],
+)
+def test_the_argument_is_named(start, experts, coefficients, argument):
+    with pytest.raises(ValueError, match=f"^`{argument}` must .*Received: "):
+        task_arithmetic(start, experts, coefficients)

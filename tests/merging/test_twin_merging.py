@@ -130,3 +130,44 @@ def test_refuses():
         twin.weights_for([1.0])
     with pytest.raises(ValueError, match="`tasks` must hold each of the numbers 0 to 1"):
         twin.fit_router(X, np.zeros(10))
+
+
+def linear():
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, use_bias=False)])
+    rng = np.random.default_rng(0)
+    return TwinMerging(model, [{"dense_0/kernel": rng.normal(size=(2, 2)).astype("float32")} for _ in range(2)])
+
+
+def test_no_inputs_give_no_outputs():
+    twin, x = linear(), np.random.default_rng(1).normal(size=(8, 2))
+    assert twin.predict(x[:0], np.zeros((0, 2))).shape == (0, 2)
+    twin.fit_router(x, [0, 1] * 4)
+    assert twin.route(x[:0]).shape == (0, 2) and twin.predict(x[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("x", [None, 1.0, np.ones((2, 3)), [[1.0], [1.0, 2.0]], "text"])
+def test_inputs_are_named(x):
+    twin = linear()
+    for call in (lambda: twin.predict(x, [[1.0, 0.0]] * 2), lambda: twin.fit_router(x, [0, 1])):
+        with pytest.raises(ValueError, match="^`x` must .*Received: "):
+            call()
+
+
+@pytest.mark.parametrize("features", [3, lambda x: x[:1], lambda x: x * np.nan])
+def test_features_are_named(features):
+    with pytest.raises(ValueError, match="^`features` must .*Received: "):
+        linear().fit_router(np.ones((2, 2)), [0, 1], features=features)
+
+
+@pytest.mark.parametrize("weights", ["ab", [[1.0], [1.0, 2.0]], [1j, 0.0]])
+def test_router_weights_are_named(weights):
+    with pytest.raises(ValueError, match="^`router_weights` must .*Received: "):
+        linear().weights_for(weights)
+
+
+def test_experts_of_bfloat16_are_merged():
+    bfloat16 = keras.ops.convert_to_numpy(keras.ops.zeros(1, "bfloat16")).dtype
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
+    twin = TwinMerging(model, [{"dense_0/kernel": np.array([[value]], bfloat16)} for value in (1.0, 3.0)])
+    assert twin.shared["dense_0/kernel"].tolist() == [[2.0]]
+    assert twin.predict(np.ones((2, 1)), [[1.0, 0.0], [0.0, 1.0]]).tolist() == [[1.0], [3.0]]

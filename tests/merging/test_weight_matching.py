@@ -232,3 +232,25 @@ class TestRefuses:
         model = mlp(3)
         with pytest.raises(ValueError, match=message):
             weight_matching(model, drawn(model), drawn(model), **options)
+
+
+@pytest.mark.parametrize("inputs", [np.zeros((1, 8, 8, 3)), np.zeros((4, 9)), "text", np.full((4, 8, 8, 3), np.nan)])
+def test_a_merge_whose_statistics_cannot_be_measured_changes_nothing(inputs):
+    model = ConvNet((4, 6))
+    before = read_weights(model)
+    with pytest.raises(ValueError, match="^`inputs` must .*Received: "):
+        merge_encoders(model, drawn(model, 1), drawn(model, 2), inputs=inputs)
+    for name, array in read_weights(model).items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_what_is_no_weights_or_permutations_is_named():
+    model = mlp(4, 3)
+    weights = drawn(model)
+    infinite = {name: array + np.inf for name, array in weights.items()}
+    for given in (None, model, infinite):
+        with pytest.raises(ValueError, match="^`weights_b` must .*Received: "):
+            weight_matching(model, weights, given)
+    for orders in (None, [[0, 1]], {"dense_0": [0.0, 1.0, 2.0, 3.0]}, {"dense_0": [[0], [1, 2, 3]]}):
+        with pytest.raises(ValueError, match="^`permutations` must .*Received: "):
+            permute_weights(model, weights, orders)

@@ -173,3 +173,89 @@ class TestRecalibration:
     def test_refuses(self, options, message):
         with pytest.raises(ValueError, match=message):
             recalibrate_batch_norm(two("ConvNet")[0], **options)
+
+    def test_of_a_shared_layer_the_mean_over_its_calls(self):
+        inputs, layer = keras.Input((3,)), keras.layers.BatchNormalization()
+        model = keras.Model(inputs, layer(layer(inputs) * 3.0 + 1.0))
+        x = np.random.default_rng(3).normal(2.0, 3.0, (8, 3)).astype("float32")
+        assert recalibrate_batch_norm(model, x, batch_size=4) == 1
+        parts = x.astype("float64").reshape(2, 4, 3)
+        scaled = 9.0 * parts.var(axis=1) / (parts.var(axis=1) + layer.epsilon)
+        found = read_weights(model)
+        mean, variance = (found[f"batch_normalization_0/moving_{kind}"] for kind in ("mean", "variance"))
+        np.testing.assert_allclose(mean, (parts.mean(axis=(0, 1)) + 1.0) / 2.0, rtol=1e-5)
+        np.testing.assert_allclose(variance, (parts.var(axis=1).mean(axis=0) + scaled.mean(axis=0)) / 2.0, rtol=1e-4)
+        assert layer.momentum == 0.99 and "call" not in vars(layer)
+        recalibrate_batch_norm(model, x, batch_size=4)
+        np.testing.assert_allclose(read_weights(model)["batch_normalization_0/moving_mean"], mean, rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        "inputs", [np.full((4, 3), np.nan), np.zeros((4, 5)), "text", [[1.0], [1.0, 2.0]], None, np.zeros((4, 3, 2))]
+    )
+    def test_unfit_inputs_change_nothing(self, inputs):
+        model = keras.Sequential([keras.Input((3,)), keras.layers.BatchNormalization()])
+        before = read_weights(model)
+        with pytest.raises(ValueError, match="^`inputs` .*Received: "):
+            recalibrate_batch_norm(model, inputs)
+        for name, array in read_weights(model).items():
+            np.testing.assert_array_equal(array, before[name])
+
+
+BFLOAT16 = keras.ops.convert_to_numpy(keras.ops.zeros(1, "bfloat16")).dtype
+
+
+class TestHalfPrecision:
+    def test_arrays_of_bfloat16_are_floats(self):
+        layer = keras.layers.Dense(3, dtype="bfloat16")
+        layer.build((None, 2))
+        assign_weights(layer, {"kernel": np.full((2, 3), 1.5, BFLOAT16), "bias": np.ones(3, BFLOAT16)})
+        assert read_weights(layer)["kernel"].tolist() == [[1.5] * 3] * 2
+
+    def test_they_are_combined(self):
+        sets = [{"a": np.array([value], BFLOAT16)} for value in (1.0, 2.0, 6.0)]
+        assert combine_weights(sets)["a"].tolist() == [3.0]
+        assert combine_weights(sets, lambda name, arrays: np.max(arrays, axis=0))["a"].tolist() == [6.0]
+
+    def test_integers_are_no_bfloat16(self):
+        with pytest.raises(ValueError, match="of another type: bias int64 instead of bfloat16"):
+            layer = keras.layers.Dense(1, dtype="bfloat16")
+            layer.build((None, 1))
+            assign_weights(layer, {"kernel": np.ones((1, 1)), "bias": np.ones(1, "int64")})
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float32", 1e300), ("float16", 1e6), ("bfloat16", -1e39), ("int32", 2**40), ("uint8", -1)]
+)
+def test_numbers_that_a_weight_cannot_hold_are_refused(dtype, value):
+    layer = keras.layers.Layer()
+    weight = layer.add_weight(shape=(1,), dtype=dtype, initializer="ones", trainable=False, name="w")
+    layer.built = True
+    with pytest.raises(ValueError, match=f"`values` .*Received: .*beyond the range of: w {dtype}"):
+        assign_weights(layer, {"w": np.array([value])})
+    assert float(keras.ops.cast(weight, "float32")[0]) == 1.0
+
+
+@pytest.mark.parametrize("values", [None, [1, 2], {1: np.ones(1)}, {"kernel": [[1.0], [1.0, 2.0]]}])
+def test_what_is_no_weights_is_refused_in_words(values):
+    layer = keras.layers.Dense(1)
+    layer.build((None, 2))
+    with pytest.raises(ValueError, match="^`values` must .*Received: "):
+        assign_weights(layer, values)
+    with pytest.raises(ValueError, match=r"^`sets(\[0\])?` must .*Received: "):
+        combine_weights(None if values is None else [values])
+
+
+@pytest.mark.parametrize("rule", ["mean", [[1], [1, 2]], [1j, 0], lambda name, arrays: np.array(["a", "b"])])
+def test_rules_that_are_no_numbers(rule):
+    with pytest.raises(ValueError, match="^`rule` must hold numbers. Received: "):
+        combine_weights([{"a": np.ones(2)}] * 2, rule)
+
+
+def test_sets_may_be_of_lists_and_made_as_they_come():
+    assert combine_weights({"a": [value, 2.0]} for value in (1.0, 3.0))["a"].tolist() == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("model", [None, {"a": 1}, keras.layers.Dense(1)])
+def test_models_that_are_none(model):
+    with pytest.raises(ValueError, match="^`model` must be a built layer or model. Received: model="):
+        named_weights(model)

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_ssl.check_numbers import check_numbers
+
 __all__ = ["PerplexityFilter"]
 
 
@@ -43,9 +45,9 @@ class PerplexityFilter:
             Indices of the samples that are kept, ascending, int64.
 
         Raises:
-            ValueError: if `losses` is empty, no vector, or holds NaN.
+            ValueError: if `losses` is empty, no vector of numbers, or holds NaN.
         """
-        losses = np.asarray(losses, "float64")
+        losses = check_numbers("losses", losses).astype("float64")
         if losses.ndim != 1 or not len(losses):
             raise ValueError(f"`losses` must be a vector of one or more. Received: losses.shape={losses.shape}")
         if np.isnan(losses).any():
