@@ -1,12 +1,12 @@
 """The hidden units of one network in the order of another's, found from weights alone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
 
 from keras_ssl.losses.numeric import check_integer
-from keras_ssl.merging.unit_groups import UnitGroup, unit_structure
+from keras_ssl.merging.unit_groups import UnitAxis, UnitGroup, unit_structure
 from keras_ssl.weights.arrays import weight_arrays
 from keras_ssl.weights.assign_weights import misfits
 from keras_ssl.weights.named_weights import named_weights
@@ -33,9 +33,11 @@ def weight_matching(
     .. math:: A_w B_w^T
 
     over the weights that the group touches: kernels that make its units and kernels that read them, biases, scales. A
-    sweep visits all groups in a random order; sweeps go on until one changes nothing. A permutation is replaced only
-    where the inner product rises, so that the distance never grows. The maximum is local: another seed may find a
-    better one. Means and variances that batch normalization keeps do not count, but are permuted.
+    sweep visits all groups in a random order; sweeps go on until one changes nothing. A permutation is replaced
+    only where the inner product rises, so that the distance never grows. Sweeps begin twice, from B as it is and
+    from permutations that are found group by group from the inputs on, which are exact for a permuted copy of A;
+    the better end is returned. The maximum is local: another seed may find a better one. Means and variances that
+    batch normalization keeps do not count, but are permuted.
 
     Args:
         model: a built Functional or Sequential model of the structure of both, of Dense, Conv1D to Conv3D,
@@ -67,41 +69,14 @@ def weight_matching(
     https://arxiv.org/abs/2209.04836; on what it changes, Ito et al., "Analysis of linear mode connectivity via
     permutation-based weight matching", 2024, https://arxiv.org/abs/2402.04051.
     """
-    from scipy.optimize import linear_sum_assignment
-
     rng = np.random.default_rng(check_integer("seed", seed, 0))
     max_sweeps = check_integer("max_sweeps", max_sweeps, 1)
     groups = unit_structure(model).free()
     check_weights(model, weights_a=weights_a, weights_b=weights_b)
-    found = {name: np.arange(group.size) for name, group in groups.items()}
-    touching: dict[str, list[UnitGroup]] = {}
-    for group in groups.values():
-        for name in dict.fromkeys(axis.weight for axis in group.axes if axis.role != "statistic"):
-            touching.setdefault(name, []).append(group)
-    first, second = (
-        {name: np.asarray(weights[name], "float64") for name in touching} for weights in (weights_a, weights_b)
-    )
-
-    def product(names: list[str]) -> float:
-        return sum(float(np.vdot(first[name], permuted(name, second[name], touching[name], found))) for name in names)
-
-    for _ in range(max_sweeps):
-        changed = False
-        for name in rng.permutation(sorted(groups)):
-            group, old = groups[name], found[name]
-            names = [weight for weight, owners in touching.items() if group in owners]
-            before = product(names)
-            _, new = linear_sum_assignment(_gains(group, first, second, touching, found), maximize=True)
-            found[name] = new
-            bound = sum(float(np.linalg.norm(first[w]) * np.linalg.norm(second[w])) for w in names)
-            # Where a kernel both makes and reads the units, the assignment is no more than a guess.
-            if product(names) > before + 1e-12 * bound:
-                changed = True
-            else:
-                found[name] = old
-        if not changed:
-            break
-    return found
+    matching = _Matching(groups, weights_a, weights_b)
+    starts = {name: np.arange(group.size) for name, group in groups.items()}, matching.from_the_inputs()
+    ends = [matching.descend(start, rng, max_sweeps) for start in starts]
+    return max(ends, key=matching.product)  # of equal ones the first
 
 
 def permute_weights(
@@ -175,22 +150,80 @@ def check_weights(model: keras.Model, **sets: Weights) -> None:
             raise ValueError(f"`{argument}` must be finite. Received: infinity in {infinite[0]}")
 
 
-def _gains(
-    group: UnitGroup,
-    first: Weights,
-    second: Weights,
-    touching: Mapping[str, list[UnitGroup]],
-    found: Mapping[str, np.ndarray],
-) -> np.ndarray:
-    """`[i, j]`: what the inner product gains by unit `j` of B at the place of unit `i` of A."""
-    gains = np.zeros((group.size, group.size))
-    for axis in group.axes:
-        if axis.role == "statistic":
-            continue
-        a = first[axis.weight]
-        b = permuted(axis.weight, second[axis.weight], touching[axis.weight], found, but=axis.axis)
-        rows = [
-            np.moveaxis(np.moveaxis(array, axis.axis, 0).reshape(axis.places, group.size, -1), 1, 0) for array in (a, b)
-        ]
-        gains += rows[0].reshape(group.size, -1) @ rows[1].reshape(group.size, -1).T
-    return gains
+class _Matching:
+    """The inner product of two networks' weights as a function of the orders of B's groups."""
+
+    def __init__(self, groups: Mapping[str, UnitGroup], weights_a: Weights, weights_b: Weights) -> None:
+        self.groups = groups
+        self.touching: dict[str, list[UnitGroup]] = {}
+        for group in groups.values():
+            for name in dict.fromkeys(axis.weight for axis in group.axes if axis.role != "statistic"):
+                self.touching.setdefault(name, []).append(group)
+        self.first, self.second = (
+            {name: np.asarray(weights[name], "float64") for name in self.touching} for weights in (weights_a, weights_b)
+        )
+
+    def product(self, orders: Mapping[str, np.ndarray], names: Iterable[str] | None = None) -> float:
+        """The inner product of the weights of these names; of all that units touch, by default."""
+        chosen = self.touching if names is None else names
+        return sum(
+            float(np.vdot(self.first[name], permuted(name, self.second[name], self.touching[name], orders)))
+            for name in chosen
+        )
+
+    def from_the_inputs(self) -> dict[str, np.ndarray]:
+        """Orders group by group from the inputs on, each by the weights whose other units are in order already.
+
+        Of a network and its own copy with permuted units these are the permutations, unless units are equal.
+        """
+        orders: dict[str, np.ndarray] = {}
+        for name, group in self.groups.items():
+            settled = [
+                axis
+                for axis in group.axes
+                if all(other.name in orders or other is group for other in self.touching.get(axis.weight, ()))
+                and sum(each.weight == axis.weight for each in group.axes) == 1
+            ]
+            orders[name] = _assigned(self.gains(group, orders, settled))
+        return orders
+
+    def descend(self, start: dict[str, np.ndarray], rng: np.random.Generator, max_sweeps: int) -> dict[str, np.ndarray]:
+        """Orders from which no change of a single group's raises the inner product, or those after the last sweep."""
+        found = dict(start)
+        for _ in range(max_sweeps):
+            changed = False
+            for name in rng.permutation(sorted(self.groups)):
+                group, old = self.groups[name], found[name]
+                names = [weight for weight, owners in self.touching.items() if group in owners]
+                before = self.product(found, names)
+                found[name] = _assigned(self.gains(group, found, group.axes))
+                bound = sum(float(np.linalg.norm(self.first[w]) * np.linalg.norm(self.second[w])) for w in names)
+                # Where a kernel both makes and reads the units, the assignment is no more than a guess.
+                if self.product(found, names) > before + 1e-12 * bound:
+                    changed = True
+                else:
+                    found[name] = old
+            if not changed:
+                break
+        return found
+
+    def gains(self, group: UnitGroup, orders: Mapping[str, np.ndarray], axes: Iterable[UnitAxis]) -> np.ndarray:
+        """`[i, j]`: what the inner product gains by unit `j` of B at the place of unit `i` of A."""
+        gains = np.zeros((group.size, group.size))
+        for axis in axes:
+            if axis.role == "statistic":
+                continue
+            a = self.first[axis.weight]
+            b = permuted(axis.weight, self.second[axis.weight], self.touching[axis.weight], orders, but=axis.axis)
+            rows = [
+                np.moveaxis(np.moveaxis(array, axis.axis, 0).reshape(axis.places, group.size, -1), 1, 0)
+                for array in (a, b)
+            ]
+            gains += rows[0].reshape(group.size, -1) @ rows[1].reshape(group.size, -1).T
+        return gains
+
+
+def _assigned(gains: np.ndarray) -> np.ndarray:
+    from scipy.optimize import linear_sum_assignment
+
+    return linear_sum_assignment(gains, maximize=True)[1]

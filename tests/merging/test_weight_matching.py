@@ -39,6 +39,15 @@ def test_a_permuted_network_is_the_same_function_and_its_order_is_found(model):
         np.testing.assert_array_equal(back[name], array)
 
 
+def test_deep_copies_are_found_from_the_inputs_on():
+    model = mlp(8, 8, 8, 8, 8, 8)
+    for seed in range(12):
+        a, orders = drawn(model, seed), shuffled(model, seed)
+        found = weight_matching(model, a, permute_weights(model, a, orders), seed)
+        for name, order in orders.items():
+            np.testing.assert_array_equal(found[name], np.argsort(order))
+
+
 def test_a_permutation_keeps_singular_values(model):
     a = drawn(model)
     b = permute_weights(model, a, shuffled(model))
