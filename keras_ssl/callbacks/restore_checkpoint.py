@@ -15,9 +15,10 @@ from keras_ssl.callbacks.checkpoint_folder import (
     read_checkpoint_state,
 )
 from keras_ssl.callbacks.training_state import state_variables
-from keras_ssl.hub.weights import assign_tensors, named_weights
+from keras_ssl.hub.weights import assign_tensors
 from keras_ssl.paths import user_path
 from keras_ssl.training import SSLModel
+from keras_ssl.weights.named_weights import named_weights
 
 
 def restore_checkpoint(model: SSLModel, path: str | os.PathLike[str]) -> int:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from keras_ssl.hub.weights import named_weights
 from keras_ssl.training import SSLModel
 from keras_ssl.training.finite_watch import FiniteWatch
 from keras_ssl.training.resume import FitHook, Position, Run
 from keras_ssl.typing import Logs
+from keras_ssl.weights.named_weights import named_weights
 
 
 class StopOnNaN(FitHook):

@@ -5,8 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_ssl.hub.weights import named_weights
 from keras_ssl.training import SSLModel
+from keras_ssl.weights.named_weights import named_weights
 
 
 def state_variables(model: SSLModel) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from keras_ssl.hub.read_run import Run, read_run
 from keras_ssl.hub.recipe import Recipe, list_recipes
 from keras_ssl.hub.saved_model_layer import SavedModelLayer
 from keras_ssl.hub.verify import verify
-from keras_ssl.hub.weights import load_weights, named_weights, save_weights
+from keras_ssl.hub.weights import load_weights, save_weights
 from keras_ssl.hub.write_repository import write_repository
+from keras_ssl.weights.named_weights import named_weights
 
 __all__ = [
     "Card",

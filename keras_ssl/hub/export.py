@@ -24,7 +24,7 @@ from keras_ssl.hub.parse_text import reason
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.hub.signatures import known_arguments
 from keras_ssl.hub.versions import versions
-from keras_ssl.hub.weights import load_weights, named_weights, save_weights
+from keras_ssl.hub.weights import load_weights, save_weights
 from keras_ssl.layers import ImagePreprocessing, NaNGuard
 from keras_ssl.messages import warn
 from keras_ssl.paths import user_path
@@ -33,6 +33,7 @@ from keras_ssl.training import SSLModel
 from keras_ssl.training.encoder_front import encoder_shapes
 from keras_ssl.training.pixel_input import default_preprocessing
 from keras_ssl.typing import Tensor
+from keras_ssl.weights.named_weights import named_weights
 
 
 def export(

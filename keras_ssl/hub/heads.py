@@ -8,8 +8,9 @@ import keras
 from keras_ssl.hub.card_file import CardFile
 from keras_ssl.hub.catalogue import Entry, find
 from keras_ssl.hub.license_gate import check_license
-from keras_ssl.hub.weights import assign_variables, named_weights, save_variables
+from keras_ssl.hub.weights import assign_variables, save_variables
 from keras_ssl.training import SSLModel
+from keras_ssl.weights.named_weights import named_weights
 
 _COUNTERS = ("step", "total_updates")
 

@@ -35,8 +35,8 @@ from keras_ssl.checkpoints.state_dict import KEYS, PREFIXES
 from keras_ssl.checkpoints.weight_problems import weight_problems
 from keras_ssl.encoders import ConvNeXt, ResNet, RotaryViT, Swin, ViT
 from keras_ssl.hub.heads import head_weights
-from keras_ssl.hub.weights import named_weights
 from keras_ssl.training import SSLModel
+from keras_ssl.weights.named_weights import named_weights
 
 _FAMILIES = (ConvNeXt, ResNet, RotaryViT, Swin, ViT)
 

@@ -8,8 +8,8 @@ from keras_ssl import hub
 from keras_ssl.checkpoints import adapted_kernel
 from keras_ssl.encoders import ConvNet, ResNet, ViT
 from keras_ssl.hub import Card, CardFile
-from keras_ssl.hub.weights import named_weights
 from keras_ssl.layers import ImagePreprocessing
+from keras_ssl.weights.named_weights import named_weights
 from tests.checkpoints.published import VITS, resnet, vit, write
 from tests.hub.entries import export_quietly, randomise
 
