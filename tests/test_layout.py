@@ -15,7 +15,7 @@ LAYERS = (
     {"typing", "messages", "paths", "exports", "quiet_start", "check_number"},
     {"regular_file", "registry"},
     {"random", "precision", "checkpoints"},
-    {"losses"},
+    {"losses", "check_numbers"},
     {"schedules"},
     {"layers"},
     {"encoders", "views", "optimizers"},

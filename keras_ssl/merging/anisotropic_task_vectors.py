@@ -65,7 +65,7 @@ class AnisotropicTaskVectors:
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
     >>> expert = {name: np.ones(w.shape, "float32") for name, w in keras_ssl.weights.named_weights(model).items()}
     >>> merge = AnisotropicTaskVectors(model, [expert])
-    >>> merge.coefficients.shape, list(merge.groups)
+    >>> tuple(merge.coefficients.shape), list(merge.groups)
     ((1, 2), ['dense_0/kernel', 'dense_0/bias'])
     >>> loss = merge.step([np.array([[1.0, 0.0]])], labels=[np.array([1])])
 
