@@ -84,7 +84,7 @@ def test_equal_names_of_different_layers_are_refused():
 
 
 def test_an_unbuilt_model_is_refused():
-    with pytest.raises(ValueError, match="`model` must be built"):
+    with pytest.raises(ValueError, match="`model` must be a built layer or model. Received: model="):
         named_weights(keras.Sequential([keras.layers.Dense(2)]))
 
 
