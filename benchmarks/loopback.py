@@ -12,7 +12,6 @@ too, and say nothing of a network. The table goes to benchmarks/results/loopback
 
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -99,11 +98,9 @@ def work(given: dict[str, Any]) -> None:
 
 def measured(backend: str, count: int) -> list[dict[str, Any]]:
     """The seconds of process 0, of `count` processes."""
-    ports = []
-    for _ in range(count):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            ports.append(probe.getsockname()[1])
+    from keras_ssl.testing.run_steps import free_ports  # only here: the workers import no Keras
+
+    ports = free_ports(count)
     running = []
     for place in range(count):
         job = json.dumps({"backend": backend, "place": place, "count": count, "ports": ports})

@@ -1,6 +1,7 @@
 """Building layers under another dtype policy than the global one, and arrays of half precision."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,15 @@ def dtype_policy(name: str) -> Iterator[None]:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def variable_bytes(variables: Iterable[Any]) -> int:
+    """How many bytes the values of variables take, none of which is read."""
+    sizes = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2}
+    return sum(
+        sizes.get(keras.backend.standardize_dtype(variable.dtype), 4) * math.prod(variable.shape)
+        for variable in variables
+    )
 
 
 def known_array(values: Any) -> np.ndarray:

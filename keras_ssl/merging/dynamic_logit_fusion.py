@@ -126,10 +126,7 @@ def _logits(name: str, value: Any) -> np.ndarray:
 
 def _divergence(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
     """KL(softmax(logits) || softmax(others)), `[...]`."""
-    p, q = _log_softmax(logits), _log_softmax(others)
+    from scipy.special import log_softmax
+
+    p, q = log_softmax(logits, axis=-1), log_softmax(others, axis=-1)
     return np.maximum((np.exp(p) * (p - q)).sum(axis=-1), 0.0)
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_ssl.precision import variable_bytes
+
 __all__ = ["state_bytes_per_weight"]
 
 
@@ -29,9 +31,5 @@ def state_bytes_per_weight(optimizer: keras.optimizers.Optimizer) -> float:
     if not optimizer.built:
         raise ValueError(f"`optimizer` must be built. Received: optimizer={optimizer!r}")
     apart = {id(optimizer._iterations), id(optimizer._learning_rate)}
-    sizes = {"float64": 8, "int64": 8, "float16": 2, "bfloat16": 2}
     state = [variable for variable in optimizer.variables if id(variable) not in apart]
-    size = sum(
-        sizes.get(keras.backend.standardize_dtype(variable.dtype), 4) * math.prod(variable.shape) for variable in state
-    )
-    return size / sum(math.prod(variable.shape) for variable in optimizer._trainable_variables)
+    return variable_bytes(state) / sum(math.prod(variable.shape) for variable in optimizer._trainable_variables)

@@ -164,7 +164,7 @@ def worker_environments(backend: str, workers: int, devices: int = 1) -> list[di
     }
     if workers == 1:
         return [environment]
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     if backend == "jax":
         shared = {"JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo", "KERAS_DISTRIBUTION_JOB_ADDRESSES": addresses[0]}
         shared["KERAS_DISTRIBUTION_NUM_PROCESSES"] = str(workers)
@@ -206,7 +206,8 @@ def run_together(command: Sequence[str], environments: Sequence[Mapping[str, str
         return [(code, file.read()) for code, file in zip(codes, files, strict=True)]
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that nobody listens on, each another."""
     with ExitStack() as open_sockets:
         sockets = [open_sockets.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

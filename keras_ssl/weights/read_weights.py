@@ -29,12 +29,12 @@ def read_weights(model: keras.layers.Layer) -> dict[str, np.ndarray]:
     >>> read_weights(layer)["kernel"].tolist()
     [[1.0], [1.0]]
     """
-    return {name: as_array(variable) for name, variable in named_weights(model).items()}
+    return {name: np.array(as_array(variable)) for name, variable in named_weights(model).items()}
 
 
 def as_array(variable: keras.Variable) -> np.ndarray:
-    """A variable's value; half precision as float32."""
+    """A variable's value, which may be its own memory; half precision as float32."""
     value = variable.value
     if keras.backend.standardize_dtype(variable.dtype) in ("bfloat16", "float16"):
         value = keras.ops.cast(value, "float32")
-    return np.array(keras.ops.convert_to_numpy(value), order="C")
+    return np.ascontiguousarray(keras.ops.convert_to_numpy(value))

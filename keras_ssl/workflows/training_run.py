@@ -22,6 +22,7 @@ from keras_ssl.hub.read_run import RECIPE_NAME, RESULTS_NAME, RUN_WEIGHTS_NAME
 from keras_ssl.hub.recipe import Recipe
 from keras_ssl.messages import say
 from keras_ssl.paths import user_path
+from keras_ssl.precision import variable_bytes
 from keras_ssl.random import permutation
 from keras_ssl.training import SSLModel
 from keras_ssl.training.batch import check_inputs
@@ -166,7 +167,7 @@ class TrainingRun:
                 _write_json(path, values)
         path = self.logdir / RUN_WEIGHTS_NAME
         try:
-            size = sum(keras.ops.convert_to_numpy(weight).nbytes for weight in self.model.weights)
+            size = variable_bytes(self.model.weights)
             with atomic_file(path, room=size) as staging:
                 self.model.save_weights(staging)
         except (OSError, RuntimeError) as error:  # h5py raises either for a full disk
